@@ -1,0 +1,366 @@
+// Package extract reads files and yields their records.
+//
+// A [Record] is a row of a table (CSV, Excel), a page or a whole document
+// (PDF, HTML). Every format is one entry of [Formats] and keeps one contract,
+// that of [Records]; one conformance suite holds all of them to it.
+//
+//	for rec, err := range extract.Records(ctx, in, opt) {
+//		var bad *extract.RecordError
+//		switch {
+//		case errors.As(err, &bad): // this record only: report it, go on
+//		case err != nil: // the input: it was not read to its end
+//		default: // use rec
+//		}
+//	}
+//
+// The package knows nothing of mappings, items or Graph.
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An Input is a file open for reading. Zip and PDF need random access, so it
+// is a ReaderAt. Readers never write to it and never close it.
+type Input struct {
+	// Name is the file as its user would name it. It stands in every Place.
+	Name string
+	// Size is the length in bytes.
+	Size int64
+	// Path is the file in the file system where there is one, for readers
+	// that hand the file to another process; "" otherwise.
+	Path string
+
+	io.ReaderAt
+}
+
+// A Place says where a record stands in its file. It prints as
+// tickets.csv:1042, tickets.csv:1042:7, book.xlsx!Sheet2:14, manual.pdf#page=3
+// or, for a whole document, as the file's name alone.
+type Place struct {
+	File  string `json:"file"`
+	Sheet string `json:"sheet,omitempty"` // Excel: the sheet's name
+	Page  int    `json:"page,omitempty"`  // PDF: 1-based; 0 is the whole document
+	Line  int    `json:"line,omitempty"`  // 1-based; CSV: the line on which the record starts, Excel: the row
+	Col   int    `json:"col,omitempty"`   // 1-based; CSV: byte column, Excel: column number; 0 is unknown
+}
+
+func (p Place) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Sheet != "" {
+		b.WriteByte('!')
+		b.WriteString(p.Sheet)
+	}
+	if p.Page > 0 {
+		b.WriteString("#page=")
+		b.WriteString(strconv.Itoa(p.Page))
+	}
+	if p.Line > 0 {
+		b.WriteByte(':')
+		b.WriteString(strconv.Itoa(p.Line))
+		if p.Col > 0 {
+			b.WriteByte(':')
+			b.WriteString(strconv.Itoa(p.Col))
+		}
+	}
+	return b.String()
+}
+
+// A Header is the list of column names that all records of a table share.
+// Records of the same table hold the same *Header, so that a consumer can
+// compile against it once and compare pointers afterwards.
+type Header struct {
+	names []string
+	index map[string]int
+}
+
+// NewHeader makes a header. An empty name becomes column1, column2, ... by
+// its position; of two equal names the later gets _2, _3, ... appended, so
+// that names are unique and every cell can be reached.
+func NewHeader(names []string) *Header {
+	h := &Header{names: make([]string, len(names)), index: make(map[string]int, len(names))}
+	for i, name := range names {
+		if name == "" {
+			name = "column" + strconv.Itoa(i+1)
+		}
+		unique := name
+		for n := 2; ; n++ {
+			if _, taken := h.index[unique]; !taken {
+				break
+			}
+			unique = name + "_" + strconv.Itoa(n)
+		}
+		h.names[i] = unique
+		h.index[unique] = i
+	}
+	return h
+}
+
+// Names lists the columns in order. It must not be changed.
+func (h *Header) Names() []string { return h.names }
+
+// Index gives the position of a column, 0-based.
+func (h *Header) Index(name string) (int, bool) {
+	i, ok := h.index[name]
+	return i, ok
+}
+
+// A Record is a row, a page or a document. It belongs to whoever receives it:
+// nothing in it changes when the sequence goes on.
+//
+// A row has Header, Text and, in formats that store types (Excel), Typed. A
+// page or document has Doc. Typed, where present, is as long as Text.
+type Record struct {
+	Place  Place
+	Header *Header
+	// Text holds every cell in the source's own spelling: "007" stays "007".
+	// It is exactly as long as Header.Names().
+	Text []string
+	// Typed holds what the format itself says of a cell: nil (empty, or plain
+	// text: see Text), int64, float64, bool, time.Time (UTC fields are the
+	// wall clock of the cell, which has no zone), time.Duration or a
+	// [CellError]. It is nil in formats that store only text.
+	Typed []any
+	Doc   *Document
+	// File is the file that the record came from. Readers leave it nil; who
+	// walks the files sets it.
+	File *File
+}
+
+// A File is what is known of a file apart from its content.
+type File struct {
+	Path     string // slash-separated, relative to the source's root: the stable name of the file
+	Name     string // the last element of Path
+	Stem     string // Name without Ext
+	Ext      string // with the dot, as written
+	Size     int64
+	Modified time.Time
+	// SHA256 gives the hex digest of the content. It reads the file, once.
+	SHA256 func() (string, error)
+}
+
+// A CellError is an error cell of a spreadsheet, such as #N/A.
+type CellError string
+
+// A Document is what a reader sees of a page or of a whole document.
+type Document struct {
+	// Body is the text in reading order, lines ended by \n, pages of a
+	// document parted by \f.
+	Body  string
+	Title string // HTML: <title>; PDF: Info title; may be ""
+	// Headings are the section titles in order.
+	Headings []string
+	// Meta holds the document's own metadata, keys in lower camel case:
+	// title, author, subject, keywords, creator, producer, created, modified
+	// (both RFC 3339), language, description; HTML: also each meta name and
+	// property as written (og:title).
+	Meta map[string]string
+	Page int // 1-based when the record is a page, else 0
+	// Pages counts the pages of the whole document (PDF), else 0.
+	Pages int
+	// HTML is sanitised HTML of the main content where the format has it.
+	HTML string
+	// Select gives the text of the elements that a CSS selector matches; nil
+	// in formats without elements.
+	Select func(css string) ([]string, error)
+	// Warnings tells what a user should know of this document: pages without
+	// text, a guessed charset. One line each.
+	Warnings []string
+}
+
+// Options say how to read an input. The zero value detects everything.
+type Options struct {
+	// Format names an entry of Formats and switches detection off.
+	Format string `yaml:"format"`
+	// Item is what becomes one record: "row", "page" or "document"; "" is the
+	// format's own: rows for tables, the document for PDF and HTML.
+	Item  string       `yaml:"item"`
+	CSV   CSVOptions   `yaml:"csv"`
+	Excel ExcelOptions `yaml:"excel"`
+	PDF   PDFOptions   `yaml:"pdf"`
+	HTML  HTMLOptions  `yaml:"html"`
+	// Limits are the guards against hostile files; zero fields mean the default.
+	Limits Limits `yaml:"limits"`
+	// Warn is told, at most a few times a file, what was guessed or mended
+	// (an encoding, padded rows). It may be nil.
+	Warn func(Place, string) `yaml:"-"`
+}
+
+// CSVOptions: an explicit setting always wins over detection.
+type CSVOptions struct {
+	// Delimiter is one character, "tab", or "auto" (the default).
+	Delimiter string `yaml:"delimiter"`
+	// Quote is one character, "none", or "" for the double quote.
+	Quote string `yaml:"quote"`
+	// Encoding is an IANA or WHATWG name (utf-8, utf-16le, windows-1252,
+	// iso-8859-1, ...) or "auto" (the default).
+	Encoding string `yaml:"encoding"`
+	// Header is the 1-based record that names the columns; 0 is "auto" (the
+	// first non-empty record); -1 is none: Columns, or column1, column2, ...
+	Header int `yaml:"header"`
+	// Columns names the columns of a file without a header.
+	Columns []string `yaml:"columns"`
+	// Ragged is what to do with a row that has not as many fields as the
+	// header: "pad" fills a short row with empty cells and quarantines a long
+	// one (the default: a long row has usually been split in the wrong place),
+	// "quarantine" refuses both, "cut" fills and cuts.
+	Ragged string `yaml:"ragged"`
+	// Comment starts a line to be passed over; "" is none.
+	Comment string `yaml:"comment"`
+	// Trim takes white space off both ends of every field.
+	Trim bool `yaml:"trim"`
+}
+
+// ExcelOptions choose what of a workbook is read.
+type ExcelOptions struct {
+	// Sheets are names or globs of the sheets to read, in the book's order;
+	// none means every visible sheet that has cells.
+	Sheets []string `yaml:"sheets"`
+	// Header is the 1-based row that names the columns; 0 is "auto" (the
+	// first row with at least half of the sheet's widest early row filled by
+	// text); -1 is none.
+	Header int `yaml:"header"`
+	// Hidden reads hidden sheets, rows and columns as well.
+	Hidden bool `yaml:"hidden"`
+	// Merged repeats a merged range's value in each of its cells.
+	Merged bool `yaml:"merged"`
+	// Passwords are tried on an encrypted book, in order.
+	Passwords []string `yaml:"passwords"`
+}
+
+// PDFOptions choose how the text of a PDF is found.
+type PDFOptions struct {
+	// Engine is "auto" (PDFium, then ledongthuc for pages that come back
+	// empty; the default), "pdfium" or "ledongthuc".
+	Engine string `yaml:"engine"`
+	// Passwords are tried on an encrypted file, in order.
+	Passwords []string `yaml:"passwords"`
+}
+
+// HTMLOptions choose what of a page is content.
+type HTMLOptions struct {
+	// Content is "article" (the main text, the default), "main" (all but
+	// navigation, header, footer and scripts) or "full".
+	Content string `yaml:"content"`
+	// Encoding overrides detection.
+	Encoding string `yaml:"encoding"`
+}
+
+// Limits bound what one file may cost. Zero fields mean the default in the
+// field's comment.
+type Limits struct {
+	Record   int64         `yaml:"record"`   // bytes of one row or text of one document; 16 MiB
+	Columns  int           `yaml:"columns"`  // 16,384
+	Unzipped int64         `yaml:"unzipped"` // bytes of one workbook's parts; 2 GiB
+	Pages    int           `yaml:"pages"`    // 20,000
+	Time     time.Duration `yaml:"time"`     // per document where the format can hang; 20 s + 0.2 s a page
+}
+
+// ErrShort means that the input ended, or may have ended, before its end: a
+// truncated file. What came before it is good; that nothing follows is not
+// known, so nothing may be deleted on the strength of it.
+var ErrShort = errors.New("the file ends before its end")
+
+// A RecordError is the failure of one record. The sequence goes on after it.
+type RecordError struct {
+	Place  Place
+	Reason string // a stable code, such as "ragged-row"; see the Reason constants
+	Detail string // what is wrong and what to do, a full sentence without the place
+	Text   []string
+	Header *Header
+}
+
+// Reasons of record and file errors that quarantine listings group by.
+const (
+	ReasonRagged      = "ragged-row"     // a row with too few or too many fields
+	ReasonTooLarge    = "too-large"      // a row, text or file over a limit
+	ReasonEncoding    = "encoding"       // bytes that are not in the declared encoding
+	ReasonSyntax      = "syntax"         // the format's own rules broken, here
+	ReasonEncrypted   = "encrypted"      // needs a password
+	ReasonBroken      = "broken-file"    // cannot be opened as its format
+	ReasonShort       = "truncated-file" // ErrShort
+	ReasonEmpty       = "empty-file"     // no bytes, or nothing in them
+	ReasonUnsupported = "unsupported"    // no format reads it
+	ReasonTimeout     = "timeout"        // stopped after its time limit
+	ReasonUnreadable  = "unreadable"     // the file system refused
+)
+
+func (e *RecordError) Error() string { return e.Place.String() + ": " + e.Detail }
+
+// A FileError ends a sequence: the file as a whole cannot be read, or not to
+// its end. It wraps ErrShort when records before it were good.
+type FileError struct {
+	Place  Place
+	Reason string
+	Detail string // what is wrong and what to do, without the place
+	Err    error  // the cause, may be nil
+}
+
+func (e *FileError) Error() string { return e.Place.String() + ": " + e.Detail }
+
+func (e *FileError) Unwrap() error { return e.Err }
+
+// A Format is one way to read a file. Adding a format is adding a file with a
+// Format and a line in Formats.
+type Format struct {
+	Name string
+	Exts []string // with the dot, lower case
+	// Table tells that records are rows with a header that can be checked
+	// before anything is written.
+	Table bool
+	// Sniff says whether head, the first bytes of a file, is this format for
+	// sure. Formats without a signature (CSV) say false and go by extension.
+	Sniff func(head []byte) bool
+	Read  func(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error]
+	// Version changes when the same bytes would give other records, so that
+	// what was remembered of a file is not trusted afterwards.
+	Version string
+}
+
+// Formats lists what can be read, in the order in which content is sniffed.
+var Formats = []*Format{PDF, Excel, HTML, CSV}
+
+// Records yields the records of in, in order. Each pair is a Record and nil,
+// or a zero Record and an error. After a *RecordError the sequence goes on;
+// after any other error it ends. Ending without error means that the whole
+// input was read: a reader that cannot be sure of that yields an error that
+// wraps ErrShort. When ctx is cancelled the sequence ends with ctx's error.
+// No reader panics.
+func Records(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		f, err := Detect(in, opt)
+		if err != nil {
+			yield(Record{}, err)
+			return
+		}
+		done := false // the consumer has had its last pair
+		defer func() {
+			if p := recover(); p != nil {
+				if done {
+					panic(p) // not ours: the consumer's own panic passes through
+				}
+				yield(Record{}, &FileError{Place: Place{File: in.Name}, Reason: ReasonBroken,
+					Detail: fmt.Sprintf("the %s reader gave up on this file (%v); open it in its own program and save it again", f.Name, p)})
+			}
+		}()
+		for rec, err := range f.Read(ctx, in, opt) {
+			done = true
+			if !yield(rec, err) {
+				return
+			}
+			var bad *RecordError
+			if err != nil && !errors.As(err, &bad) {
+				return
+			}
+			done = false
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package load
+
+import (
+	"context"
+	"time"
+
+	"importer/transform"
+)
+
+// A Fate is what became of an item. The zero Fate is the safe one.
+type Fate uint8
+
+// Only the service's verdict on the item itself rejects it. A transport
+// error, a throttle or a cancel is Unsettled, however often it was tried.
+const (
+	Unsettled Fate = iota
+	Stored         // or deleted, for Delete
+	Rejected       // the target will never take this item as it is
+)
+
+// A Result is one item's answer to one attempt.
+type Result struct {
+	Fate Fate
+	// Err says why, when Fate is not Stored. For Rejected it is an *APIError
+	// with the service's words.
+	Err error
+	// After is how long the service asks everybody to wait; 0 if it did not.
+	After time.Duration
+	// Throttled tells an answer that asks for a lower rate (429).
+	Throttled bool
+	// Fatal tells that no further attempt by anybody can succeed: wrong
+	// token, no permission, unknown connection. The crawl stops, resumable.
+	Fatal bool
+}
+
+// A Target makes one attempt and classifies the answers; the Loader does all
+// the waiting and retrying. The results are parallel to the arguments.
+// Implementations are safe for concurrent use.
+type Target interface {
+	// MaxBatch is the number of items that one call may carry.
+	MaxBatch() int
+	Put(ctx context.Context, items []*transform.Item) []Result
+	Delete(ctx context.Context, ids []string) []Result
+}
+
+// An Admin manages what stands around the items. The Graph client implements
+// it; a file target has none.
+type Admin interface {
+	// EnsureConnection creates or updates the connection and its schema and
+	// returns when the schema is registered. created tells that the
+	// connection did not exist before: whatever was known of its items is void.
+	EnsureConnection(ctx context.Context, c transform.Connection, s transform.Schema) (created bool, err error)
+	PutGroup(ctx context.Context, g transform.Group) error // without members
+	DeleteGroup(ctx context.Context, id string) error
+	AddMember(ctx context.Context, group string, m transform.Member) error
+	RemoveMember(ctx context.Context, group string, m transform.Member) error
+}
