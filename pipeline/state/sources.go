@@ -1,0 +1,331 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Counts is a balance: every record read is in exactly one of the others.
+type Counts struct {
+	Read        int64 `json:"read"`
+	Stored      int64 `json:"stored"`
+	Unchanged   int64 `json:"unchanged"`
+	Filtered    int64 `json:"filtered"`
+	Quarantined int64 `json:"quarantined"`
+	Duplicates  int64 `json:"duplicates"`
+}
+
+// Add adds d to c.
+func (c *Counts) Add(d Counts) {
+	c.Read += d.Read
+	c.Stored += d.Stored
+	c.Unchanged += d.Unchanged
+	c.Filtered += d.Filtered
+	c.Quarantined += d.Quarantined
+	c.Duplicates += d.Duplicates
+}
+
+// Settled is the number of records that are accounted for.
+func (c Counts) Settled() int64 {
+	return c.Stored + c.Unchanged + c.Filtered + c.Quarantined + c.Duplicates
+}
+
+// A Found is a file that a walk has met.
+type Found struct {
+	Name     string // the mapping's source
+	Path     string // relative to the source's root
+	Size     int64
+	Modified time.Time
+	Digest   [32]byte // what decides what its records become
+}
+
+// A Source is a file in the present run.
+type Source struct {
+	ID int64
+	Found
+	Run   int64
+	Pass  int64
+	Skip  bool // need not be opened: Counts says what it holds
+	Whole bool // the pass reached the end of the file
+	// Resume is the number of records that were settled before the run was
+	// interrupted.
+	Resume int64
+	Counts // settled so far
+}
+
+// A Run is one crawl.
+type Run struct {
+	ID      int64
+	Started time.Time
+	Resumed bool // it was interrupted and goes on
+}
+
+// BeginRun starts a run, or takes up the last one when that did not end and
+// the mapping is the same.
+func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, now time.Time) (Run, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var r Run
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		var started, status string
+		var have []byte
+		err := tx.QueryRowContext(ctx, "SELECT id, started, status, mapping FROM runs ORDER BY id DESC LIMIT 1").Scan(&r.ID, &started, &status, &have)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err == nil && status != "done" && bytes.Equal(have, mapping[:]) {
+			r.Resumed = true
+			if r.Started, err = time.Parse(time.RFC3339, started); err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, "UPDATE runs SET status = 'running', ended = NULL WHERE id = ?", r.ID)
+			return err
+		}
+		r.ID++
+		r.Started = now.UTC()
+		_, err = tx.ExecContext(ctx, "INSERT INTO runs (id, started, status, mapping) VALUES (?, ?, 'running', ?)",
+			r.ID, r.Started.Format(time.RFC3339), mapping[:])
+		return err
+	})
+	return r, s.wrap(err)
+}
+
+// EndRun writes how a run ended: "done", "interrupted" or "failed".
+func (s *Store) EndRun(ctx context.Context, run int64, status string, summary any, now time.Time) error {
+	text, err := json.Marshal(summary)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err = s.db.ExecContext(ctx, "UPDATE runs SET status = ?, ended = ?, summary = ? WHERE id = ?",
+		status, now.UTC().Format(time.RFC3339), string(text), run)
+	return s.wrap(err)
+}
+
+// Forget drops what is known of the target: its connection was made anew, so
+// nothing is in it.
+func (s *Store) Forget(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index.close()
+	s.index, s.seen, s.nextRow = newIndex(s.index.dir), nil, 1
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM items; DELETE FROM intents; DELETE FROM groups; DELETE FROM members; DELETE FROM quarantine; DELETE FROM sources")
+		return err
+	}))
+}
+
+// Meet writes down files of a walk, in their order from ord on, and decides
+// for each whether it must be read and from where.
+func (s *Store) Meet(ctx context.Context, run Run, ord int64, files []Found) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		var pass int64
+		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(pass), 0) + 1 FROM sources").Scan(&pass); err != nil {
+			return err
+		}
+		for i, f := range files {
+			if err := meet(ctx, tx, run, ord+int64(i), f, pass+int64(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int64) error {
+	var src Source
+	var modified int64
+	var digest []byte
+	row := tx.QueryRowContext(ctx, `SELECT id, size, modified, digest, run, pass, whole,
+		read, stored, unchanged, filtered, quarantined, duplicates FROM sources WHERE source = ? AND path = ?`, f.Name, f.Path)
+	err := row.Scan(&src.ID, &src.Size, &modified, &digest, &src.Run, &src.Pass, &src.Whole,
+		&src.Read, &src.Stored, &src.Unchanged, &src.Filtered, &src.Quarantined, &src.Duplicates)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = tx.ExecContext(ctx, `INSERT INTO sources (source, path, ord, size, modified, digest, run, walked, pass, settled, whole, proof,
+			read, stored, unchanged, filtered, quarantined, duplicates) VALUES (?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,0,0,0)`,
+			f.Name, f.Path, ord, f.Size, f.Modified.UnixNano(), f.Digest[:], run.ID, run.ID, pass)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	same := src.Size == f.Size && modified == f.Modified.UnixNano() && bytes.Equal(digest, f.Digest[:])
+	c := src.Counts
+	switch {
+	case same && src.Run == run.ID:
+		// This run has begun it, or ended it: go on there.
+		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ? WHERE id = ?", run.ID, ord, src.ID)
+	case same && src.Whole && c.Duplicates == 0:
+		// Read whole before and untouched since. A file with duplicates is read
+		// again all the same: the other record may be gone by now.
+		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, run = ?, stored = 0, unchanged = ? WHERE id = ?",
+			run.ID, ord, run.ID, c.Stored+c.Unchanged, src.ID)
+	default:
+		_, err = tx.ExecContext(ctx, `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, settled = 0,
+			whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0 WHERE id = ?`,
+			run.ID, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, src.ID)
+	}
+	return err
+}
+
+// Load reads the known items, so that Admit can tell them from new ones. It
+// comes after every file was met and before the first Admit. Items of files
+// that are not read in this run count as met.
+func (s *Store) Load(ctx context.Context, run Run) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index.close()
+	s.index, s.seen = newIndex(s.index.dir), nil
+	// In crawl order the source changes seldom, so it is looked up when it does.
+	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, pass FROM items")
+	if err != nil {
+		return s.wrap(err)
+	}
+	defer rows.Close()
+	var source, live int64 = -1, -1
+	for rows.Next() {
+		var row uint64
+		var id sql.RawBytes
+		var src, pass int64
+		if err := rows.Scan(&row, &id, &src, &pass); err != nil {
+			return s.wrap(err)
+		}
+		if src != source {
+			source, live = src, -1
+			err := s.db.QueryRowContext(ctx, "SELECT pass FROM sources WHERE id = ? AND walked = ?", src, run.ID).Scan(&live)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return s.wrap(err)
+			}
+		}
+		if _, _, err := s.index.getOrPut(string(id), row); err != nil {
+			return s.wrap(err)
+		}
+		if pass == live {
+			s.seen.set(row)
+		}
+		s.nextRow = max(s.nextRow, row+1)
+	}
+	return s.wrap(rows.Err())
+}
+
+// Sources yields the files of the run in crawl order, those to be skipped as
+// well. It reads ahead by pages and may be ranged over while the store is
+// written to.
+func (s *Store) Sources(ctx context.Context, run Run) iter.Seq2[*Source, error] {
+	const page = 256
+	return func(yield func(*Source, error) bool) {
+		for ord := int64(-1); ; {
+			batch, err := s.sourcePage(ctx, run, ord, page)
+			if err != nil {
+				yield(nil, s.wrap(err))
+				return
+			}
+			for _, src := range batch {
+				if !yield(src, nil) {
+					return
+				}
+			}
+			if len(batch) < page {
+				return
+			}
+			ord += page
+		}
+	}
+}
+
+// sourcePage reads the files with an ord in (after, after+n]. Ords have no gaps.
+func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]*Source, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT id, source, path, size, modified, digest, run, pass, settled, whole,
+		read, stored, unchanged, filtered, quarantined, duplicates
+		FROM sources WHERE walked = ? AND ord > ? AND ord <= ? ORDER BY ord`, run.ID, after, after+int64(n))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []*Source
+	for rows.Next() {
+		var src Source
+		var modified int64
+		var digest []byte
+		if err := rows.Scan(&src.ID, &src.Name, &src.Path, &src.Size, &modified, &digest, &src.Run, &src.Pass, &src.Resume, &src.Whole,
+			&src.Read, &src.Stored, &src.Unchanged, &src.Filtered, &src.Quarantined, &src.Duplicates); err != nil {
+			return nil, err
+		}
+		src.Modified = time.Unix(0, modified)
+		copy(src.Digest[:], digest)
+		src.Skip = src.Whole
+		out = append(out, &src)
+	}
+	return out, rows.Err()
+}
+
+// write makes the file's balance and position durable. With its end come the
+// consequences: what earlier readings refused is forgotten, and a reading that
+// understood every record is proof that what it did not meet is gone. A
+// refused record whose id is not known may be any of those that are missing,
+// so it takes the proof away.
+func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, whole = ?, modified = ?,
+		proof = ? AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.source = sources.id AND q.pass = sources.pass AND q.item IS NULL),
+		read = ?, stored = ?, unchanged = ?, filtered = ?, quarantined = ?, duplicates = ? WHERE id = ?`,
+		src.Settled(), src.Whole, src.Modified.UnixNano(), src.Whole,
+		src.Read, src.Stored, src.Unchanged, src.Filtered, src.Quarantined, src.Duplicates, src.ID)
+	if err == nil && src.Whole {
+		_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass <> ?", src.ID, src.Pass)
+	}
+	return err
+}
+
+// Balance adds up the files of the run.
+func (s *Store) Balance(ctx context.Context, run Run) (c Counts, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(read),0), coalesce(sum(stored),0), coalesce(sum(unchanged),0),
+		coalesce(sum(filtered),0), coalesce(sum(quarantined),0), coalesce(sum(duplicates),0) FROM sources WHERE walked = ?`, run.ID).
+		Scan(&c.Read, &c.Stored, &c.Unchanged, &c.Filtered, &c.Quarantined, &c.Duplicates)
+	return c, s.wrap(err)
+}
+
+// SourceBalance is the balance of one source of the mapping.
+type SourceBalance struct {
+	Name  string `json:"source"`
+	Files int64  `json:"files"`
+	Counts
+}
+
+// Balances adds up the files of the run by source, in the order of the walk.
+func (s *Store) Balances(ctx context.Context, run Run) ([]SourceBalance, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT source, count(*), sum(read), sum(stored), sum(unchanged), sum(filtered), sum(quarantined), sum(duplicates)
+		FROM sources WHERE walked = ? GROUP BY source ORDER BY min(ord)`, run.ID)
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	defer rows.Close()
+	var out []SourceBalance
+	for rows.Next() {
+		var b SourceBalance
+		if err := rows.Scan(&b.Name, &b.Files, &b.Read, &b.Stored, &b.Unchanged, &b.Filtered, &b.Quarantined, &b.Duplicates); err != nil {
+			return nil, s.wrap(err)
+		}
+		out = append(out, b)
+	}
+	return out, s.wrap(rows.Err())
+}
+
+// Knows tells whether anything is known of the target.
+func (s *Store) Knows(ctx context.Context) (known bool, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM items) OR EXISTS (SELECT 1 FROM groups) OR EXISTS (SELECT 1 FROM sources WHERE whole)`).Scan(&known)
+	return known, s.wrap(err)
+}
+
+// HasRefusals tells whether the quarantine holds anything.
+func (s *Store) HasRefusals(ctx context.Context) (has bool, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM quarantine)").Scan(&has)
+	return has, s.wrap(err)
+}
