@@ -291,6 +291,7 @@ const (
 	ReasonUnsupported = "unsupported"    // no format reads it
 	ReasonTimeout     = "timeout"        // stopped after its time limit
 	ReasonUnreadable  = "unreadable"     // the file system refused
+	ReasonOption      = "bad-option"     // an option that the format's reader does not understand
 )
 
 func (e *RecordError) Error() string { return e.Place.String() + ": " + e.Detail }
