@@ -152,40 +152,65 @@ func utf8Evidence(b string) (valid, invalid int) {
 
 const guessSample = 64 << 10 // chardet's cost is linear, its answer hardly better after this
 
-// guessCodec decides on text that is not all valid UTF-8. sure is false when
-// the answer is a guess that a user should hear of. Text that is mostly UTF-8
-// stays UTF-8: a stray byte must not turn every other letter to mojibake
-// (actualbudget/actual#8924).
-func guessCodec(sample string) (c codec, sure bool) {
+// guessCodec decides on text that is not all valid UTF-8. confidence is what
+// chardet says of its answer, of 100; 0 is the fallback; 101 is no guess. Text
+// that is mostly UTF-8 stays UTF-8: a stray byte must not turn every other
+// letter to mojibake (actualbudget/actual#8924).
+func guessCodec(sample string) (c codec, confidence int) {
 	valid, invalid := utf8Evidence(sample)
 	if invalid == 0 || valid >= invalid {
-		return utf8Codec, true
+		return utf8Codec, 101
 	}
-	latin := codec{"windows-1252", charmap.Windows1252}
 	sample = sample[:min(len(sample), guessSample)]
+	foreign, c1 := script(sample)
 	found, err := chardet.NewTextDetector().DetectAll([]byte(sample))
-	if err != nil || len(found) == 0 || found[0].Confidence < 60 {
-		return latin, false
+	if err != nil {
+		found = nil
 	}
-	best := found[0]
-	for _, r := range found[1:] {
-		// The Turkish and Central European pages share most letters with
-		// Latin-1, and chardet's margin between them is noise.
-		if r.Charset == "ISO-8859-1" && r.Confidence+10 >= best.Confidence && isLatin(best.Charset) {
-			best = r
+	for i, r := range found {
+		next := 0
+		if i+1 < len(found) {
+			next = found[i+1].Confidence
+		}
+		latin := isLatin(r.Charset)
+		switch {
+		case strings.HasPrefix(r.Charset, "UTF-"): // it has neither the mark nor the NULs
+			continue
+		case foreign && latin:
+			continue
+		case foreign && r.Confidence < 15, !foreign && r.Confidence < 60 && (r.Confidence < 40 || r.Confidence < next+20):
+			continue
+		}
+		name := r.Charset
+		if latin {
+			name = latinPage(r.Language, c1)
+		}
+		c, err := lookupCodec(name)
+		if err != nil || c.enc == nil {
+			continue
+		}
+		if text, err := c.enc.NewDecoder().String(sample); err == nil && strings.Count(text, "\uFFFD") <= 1 { // one may be cut by the sample's end
+			return c, r.Confidence
 		}
 	}
-	if strings.HasPrefix(best.Charset, "UTF-") {
-		return latin, false // it has neither the mark nor the NULs
+	return codec{"windows-1252", charmap.Windows1252}, 0
+}
+
+// script tells whether most letters of a text in a legacy encoding are above
+// ASCII, as they are in Greek, Cyrillic or CJK and never in a Latin script,
+// and whether it uses the bytes that only the windows pages have letters for.
+func script(sample string) (foreign, c1 bool) {
+	high, low := 0, 0
+	for i := range len(sample) {
+		switch b := sample[i]; {
+		case b >= 0x80:
+			high++
+			c1 = c1 || b < 0xA0
+		case b|0x20 >= 'a' && b|0x20 <= 'z':
+			low++
+		}
 	}
-	c, err = lookupCodec(best.Charset)
-	if err != nil || c.enc == nil {
-		return latin, false
-	}
-	if text, err := c.enc.NewDecoder().String(sample); err != nil || strings.Count(text, "\uFFFD") > 1 { // one may be cut by the sample's end
-		return latin, false
-	}
-	return c, false
+	return high*3 > low*2, c1
 }
 
 func isLatin(charset string) bool {
@@ -194,6 +219,21 @@ func isLatin(charset string) bool {
 		return true
 	}
 	return false
+}
+
+// latinPage is the page that a language in Latin script is written in.
+// chardet names Latin-1 even where it finds Polish, which that has no letters for.
+func latinPage(language string, c1 bool) string {
+	switch language {
+	case "pl", "cs", "hu", "ro":
+		if c1 {
+			return "windows-1250"
+		}
+		return "iso-8859-2"
+	case "tr":
+		return "windows-1254" // which has all letters of iso-8859-9
+	}
+	return "windows-1252" // which has all letters of iso-8859-1
 }
 
 // mend decodes the bytes of s that are not UTF-8 as windows-1252, from which

@@ -237,9 +237,9 @@ func (c ctxReader) Read(p []byte) (int, error) {
 
 // guess chooses an encoding for a text that turned out not to be UTF-8.
 func (r *csvReader) guess(sample string) codec {
-	c, sure := guessCodec(sample)
-	if !sure {
-		r.warnOnce("guess", max(1, r.row.line), fmt.Sprintf("the text is not UTF-8 and says not what it is; read as %s, a guess: set csv.encoding if letters come out wrong", c.name))
+	c, confidence := guessCodec(sample)
+	if confidence <= 100 {
+		r.warnOnce("guess", max(1, r.row.line), fmt.Sprintf("the text is not UTF-8 and does not say what it is; read as %s, a guess (confidence %d of 100): set csv.encoding if letters come out wrong", c.name, confidence))
 	}
 	return c
 }

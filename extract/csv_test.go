@@ -37,6 +37,9 @@ func TestSuiteCSV(t *testing.T) {
 			if bytes.Count(b, []byte("\"\n")) < enoughRows {
 				return bytes.Count(b, []byte(`"`))%2 == 0 // all but inside quotes
 			}
+			if bytes.HasSuffix(b, []byte(",")) && bytes.Count(b[bytes.LastIndexByte(b, '\n'):], []byte(",")) == 3 {
+				return true // the last field may be empty
+			}
 			return bytes.HasSuffix(b, []byte("\"\n")) || bytes.HasSuffix(b, []byte(`"`)) && bytes.Count(b, []byte(`"`))%2 == 0
 		},
 	})
@@ -54,7 +57,7 @@ func TestSuiteCSV(t *testing.T) {
 		format: CSV, name: "tickets.csv", small: utf16(4), want: 4, big: utf16,
 		unknowable: func(cut int) bool {
 			text, _ := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(utf16(4)[:cut])
-			return cut%2 == 0 && bytes.Count(text, []byte(`"`))%2 == 0
+			return cut < 2 || cut%2 == 0 && bytes.Count(text, []byte(`"`))%2 == 0
 		},
 	})
 }

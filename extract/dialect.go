@@ -18,9 +18,14 @@ var delimiters = []struct {
 
 // sniffDelimiter finds the character that parts sample into a table: the one
 // under which most rows have the same number of fields, more than one, in the
-// fewest broken quotes. whole tells that sample is all of the text.
+// fewest broken quotes. whole tells that sample is all of the text. A text
+// that no delimiter parts, not even its first row, is a table of one column,
+// in which commas are commas.
 func sniffDelimiter(sample string, d dialect, whole bool) string {
-	best, bestScore := ",", 0.0
+	best, bestScore := noDelimiter, 0.0
+	if first := strings.TrimLeft(sample, "\r\n"); strings.Contains(first[:lineLen(first, d.eol)], ",") {
+		best = ","
+	}
 	for _, c := range delimiters {
 		if !strings.Contains(sample, c.delim) {
 			continue
@@ -105,6 +110,16 @@ func halfQuoted(f string, quote byte) bool {
 	}
 	f = strings.TrimSpace(f)
 	return (f[0] == quote) != (f[len(f)-1] == quote)
+}
+
+// noDelimiter is a character that no table of one column has in its text.
+const noDelimiter = "\x1f"
+
+func lineLen(s string, eol byte) int {
+	if i := strings.IndexByte(s, eol); i >= 0 {
+		return i
+	}
+	return len(s)
 }
 
 func endsInDigit(s string) bool {
