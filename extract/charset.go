@@ -270,13 +270,13 @@ func isBinary(head []byte) bool {
 
 // isASCII looks at eight bytes at a time.
 func isASCII(s string) bool {
-	for len(s) >= 8 {
-		if (s[0]|s[1]|s[2]|s[3]|s[4]|s[5]|s[6]|s[7])&0x80 != 0 {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if load8(s, i)&0x8080808080808080 != 0 {
 			return false
 		}
-		s = s[8:]
 	}
-	for i := range len(s) {
+	for ; i < len(s); i++ {
 		if s[i] >= 0x80 {
 			return false
 		}
