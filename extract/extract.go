@@ -291,6 +291,7 @@ const (
 	ReasonUnsupported = "unsupported"    // no format reads it
 	ReasonTimeout     = "timeout"        // stopped after its time limit
 	ReasonUnreadable  = "unreadable"     // the file system refused
+	ReasonOption      = "bad-option"     // an option that the format's reader does not understand
 )
 
 func (e *RecordError) Error() string { return e.Place.String() + ": " + e.Detail }
@@ -334,33 +335,97 @@ var Formats = []*Format{PDF, Excel, HTML, CSV}
 // input was read: a reader that cannot be sure of that yields an error that
 // wraps ErrShort. When ctx is cancelled the sequence ends with ctx's error.
 // No reader panics.
+//
+// Whatever a reader makes of a disk that fails or a file that shrinks under
+// it, the sequence ends with the disk's error.
 func Records(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		f, err := Detect(in, opt)
-		if err != nil {
-			yield(Record{}, err)
+		disk := &watchedReader{in: in}
+		in.ReaderAt = disk
+		if opt.Warn == nil {
+			opt.Warn = func(Place, string) {}
+		}
+		more, err := forward(ctx, in, opt, disk, yield)
+		if !more {
 			return
 		}
-		done := false // the consumer has had its last pair
-		defer func() {
-			if p := recover(); p != nil {
-				if done {
-					panic(p) // not ours: the consumer's own panic passes through
-				}
-				yield(Record{}, &FileError{Place: Place{File: in.Name}, Reason: ReasonBroken,
-					Detail: fmt.Sprintf("the %s reader gave up on this file (%v); open it in its own program and save it again", f.Name, p)})
-			}
-		}()
-		for rec, err := range f.Read(ctx, in, opt) {
-			done = true
-			if !yield(rec, err) {
-				return
-			}
-			var bad *RecordError
-			if err != nil && !errors.As(err, &bad) {
-				return
-			}
-			done = false
+		switch {
+		case ctx.Err() != nil: // the cause of whatever else went wrong
+			err = ctx.Err()
+		case disk.failure() != nil:
+			err = disk.failure()
+		}
+		if err != nil {
+			yield(Record{}, err)
 		}
 	}
 }
+
+// forward passes on what the format's reader yields and returns the error
+// that ends the sequence. more is false when the consumer wants no more.
+func forward(ctx context.Context, in Input, opt Options, disk *watchedReader, yield func(Record, error) bool) (more bool, err error) {
+	consuming := false // the code that runs is the consumer's
+	format := "file"
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if consuming {
+			panic(p) // not ours
+		}
+		more, err = true, &FileError{Place: Place{File: in.Name}, Reason: ReasonBroken,
+			Detail: fmt.Sprintf("the %s reader gave up on this file (%v); open it in its own program and save it again", format, p),
+			Err:    &readerPanic{p}}
+	}()
+	if err := ctx.Err(); err != nil {
+		return true, err
+	}
+	f, err := Detect(in, opt)
+	if err != nil {
+		return true, err
+	}
+	format = f.Name
+	done := ctx.Done()
+	for rec, err := range f.Read(ctx, in, opt) {
+		select {
+		case <-done:
+			return true, ctx.Err()
+		default:
+		}
+		if disk.failed.Load() {
+			return true, err // Records knows the disk's error
+		}
+		if err != nil && !isRecordError(err) {
+			return true, asFileError(in, err)
+		}
+		consuming = true
+		if !yield(rec, err) {
+			return false, nil
+		}
+		consuming = false
+	}
+	return true, nil
+}
+
+func isRecordError(err error) bool {
+	_, ok := errors.AsType[*RecordError](err)
+	return ok
+}
+
+// asFileError gives a reader's error the place and the reason that it lacks.
+func asFileError(in Input, err error) error {
+	if _, ok := errors.AsType[*FileError](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	reason := ReasonBroken
+	if errors.Is(err, ErrShort) {
+		reason = ReasonShort
+	}
+	return &FileError{Place: Place{File: in.Name}, Reason: reason, Detail: err.Error(), Err: err}
+}
+
+// A readerPanic is the cause of the FileError of a reader that panicked.
+type readerPanic struct{ value any }
+
+func (p *readerPanic) Error() string { return fmt.Sprint("panic: ", p.value) }
