@@ -1,0 +1,163 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"importer/transform"
+)
+
+// States of a connection. A connection is a draft until its first schema is
+// registered.
+const (
+	stateDraft         = "draft"
+	stateReady         = "ready"
+	stateObsolete      = "obsolete"
+	stateLimitExceeded = "limitExceeded"
+)
+
+// A ConnectionInfo is what the service says of a connection.
+type ConnectionInfo struct {
+	ID              string `json:"id"`
+	Name            string `json:"name"`
+	Description     string `json:"description"`
+	State           string `json:"state"` // draft, ready, obsolete, limitExceeded, or one that is newer than this
+	ContentCategory string `json:"contentCategory,omitempty"`
+}
+
+// GetConnection reads the connection. Its error is an *APIError with Status
+// 404 when there is none that this app may see.
+func (g *Graph) GetConnection(ctx context.Context) (*ConnectionInfo, error) {
+	var info ConnectionInfo
+	err := g.doJSON(ctx, call{method: http.MethodGet, path: g.connectionPath()}, needConnection, nil, &info)
+	if err != nil {
+		return nil, err
+	}
+	return &info, nil
+}
+
+// EnsureConnection makes the connection and its schema what the mapping says
+// and returns when the schema is registered.
+func (g *Graph) EnsureConnection(ctx context.Context, c transform.Connection, s transform.Schema) (created bool, err error) {
+	if g.opt.Connection != c.ID {
+		return false, fmt.Errorf("the mapping's connection is %q, but this client was made for %q", c.ID, g.opt.Connection)
+	}
+	info, err := g.GetConnection(ctx)
+	if notFound(err) {
+		created = true
+		info, err = g.createConnection(ctx, c)
+	}
+	if err != nil {
+		return false, err
+	}
+	switch info.State {
+	case stateObsolete:
+		return false, fmt.Errorf("the connection %s is obsolete: the service lets it be read and deleted only; "+
+			"delete it or choose another connection id", c.ID)
+	case stateLimitExceeded:
+		g.log.Warn("the connection is at its quota: items can be changed and deleted, but not added", "connection", c.ID)
+	}
+	if !created {
+		if err := g.updateConnection(ctx, info, c); err != nil {
+			return false, err
+		}
+	}
+	return created, g.ensureSchema(ctx, info, s)
+}
+
+// createConnection creates the connection. A POST is not idempotent, so after
+// every doubtful answer the connection itself is asked for: of a lost reply,
+// and of the 503 that the create page describes (a broken result card; the
+// connection exists all the same), the retry would be answered 409.
+func (g *Graph) createConnection(ctx context.Context, c transform.Connection) (*ConnectionInfo, error) {
+	body, err := marshal(struct {
+		ID              string `json:"id"`
+		Name            string `json:"name"`
+		Description     string `json:"description,omitempty"`
+		ContentCategory string `json:"contentCategory,omitempty"`
+	}{c.ID, c.Name, c.Description, c.ContentCategory})
+	if err != nil {
+		return nil, err
+	}
+	d := drought{Retry: g.opt.Retry}
+	for {
+		_, postErr := g.attempt(ctx, call{method: http.MethodPost, path: "/external/connections", body: body, discard: true})
+		if postErr == nil {
+			return &ConnectionInfo{ID: c.ID, Name: c.Name, Description: c.Description, State: stateDraft}, nil
+		}
+		postErr = g.explain(postErr, needConnection)
+		if !retryable(postErr) {
+			return nil, postErr
+		}
+		info, err := g.GetConnection(ctx)
+		switch {
+		case err == nil && info.Name == c.Name:
+			return info, nil
+		case err == nil:
+			return nil, fmt.Errorf("somebody else has just made a connection %s, named %q: %w", c.ID, info.Name, postErr)
+		case !notFound(err):
+			return nil, err
+		case hasStatus(postErr, http.StatusConflict):
+			return nil, fmt.Errorf("the connection id %s or the name %q is taken in this tenant by a connection of another app, "+
+				"or by one that is still being deleted: choose another id and name, wait some minutes, or have its owner "+
+				"put this app into configuration.authorizedAppIds: %w", c.ID, c.Name, postErr)
+		}
+		if err := g.again(ctx, &d, postErr); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (g *Graph) updateConnection(ctx context.Context, info *ConnectionInfo, c transform.Connection) error {
+	patch := make(map[string]string)
+	if c.Name != "" && c.Name != info.Name {
+		patch["name"] = c.Name
+	}
+	if c.Description != "" && c.Description != info.Description {
+		patch["description"] = c.Description
+	}
+	if c.ContentCategory != "" && info.ContentCategory != "" && c.ContentCategory != info.ContentCategory {
+		g.log.Warn("the content category of a connection is set when it is made; it stays", "connection", c.ID,
+			"registered", info.ContentCategory, "mapping", c.ContentCategory)
+	}
+	if len(patch) == 0 {
+		return nil
+	}
+	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.connectionPath(), discard: true}, needConnection, patch, nil)
+}
+
+// DeleteConnection deletes the connection with all its items and groups, and
+// returns when it is gone. The service does it in the background and names no
+// operation, so the connection is asked for until it is not found.
+func (g *Graph) DeleteConnection(ctx context.Context) error {
+	_, err := g.do(ctx, call{method: http.MethodDelete, path: g.connectionPath(), discard: true}, needConnection)
+	if err != nil && !notFound(err) && !hasStatus(err, http.StatusConflict) { // 409: a deletion is under way
+		return err
+	}
+	return g.poll(ctx, "the deletion of the connection "+g.opt.Connection, func() (bool, error) {
+		_, err := g.GetConnection(ctx)
+		if notFound(err) {
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+// poll asks until done says so, waiting longer each time.
+func (g *Graph) poll(ctx context.Context, what string, done func() (bool, error)) error {
+	started := time.Now()
+	for wait, tries := g.opt.Poll, 1; ; wait, tries = min(2*wait, g.opt.PollMax), tries+1 {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		if lasted := time.Since(started); lasted >= g.opt.Patience {
+			return &UnavailableError{Tries: tries, For: lasted, Err: errors.New(what + " has not come to an end")}
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}

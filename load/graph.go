@@ -1,0 +1,448 @@
+package load
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"importer/transform"
+)
+
+// DefaultGraphURL is Microsoft Graph, version 1.0, of the global cloud.
+const DefaultGraphURL = "https://graph.microsoft.com/v1.0"
+
+// GraphOptions say which Graph to speak to, as whom, and about which
+// connection.
+type GraphOptions struct {
+	// BaseURL is the service's root, with or without its version; default
+	// DefaultGraphURL.
+	BaseURL string
+	// Connection is the id of the connection that all calls are about.
+	Connection string
+	// Token gives the access token; nil sends none, for a Graph in the same
+	// process.
+	Token TokenSource
+	// Transport carries the requests; default a keep-alive transport with
+	// room for Concurrency connections. A Graph in the same process is a
+	// Transport that calls its handler.
+	Transport   http.RoundTripper
+	Concurrency int // default 25
+	// Timeout bounds one attempt, its answer's body included; default 2
+	// minutes, which carries the largest item (30 MB) over 2 Mbit/s.
+	Timeout time.Duration
+	// Retry is for calls about the connection, schema, groups and search; of
+	// items one attempt is made and the Loader does the rest.
+	Retry Retry
+	// Poll is the first wait for an asynchronous operation, doubling up to
+	// PollMax. The defaults, 20 ms and 1 minute, suit a local Graph that is
+	// ready in milliseconds and a tenant that takes 5 to 15 minutes.
+	Poll, PollMax time.Duration
+	// Patience is how long a schema's registration or a connection's deletion
+	// may take; default 1 hour.
+	Patience  time.Duration
+	UserAgent string      // default "importer"
+	Header    http.Header // sent with every request
+	Log       *slog.Logger
+}
+
+// A Graph is a client of the connectors API for one connection: a Target, an
+// Admin, and what reads items back. It is safe for concurrent use.
+type Graph struct {
+	opt  GraphOptions
+	base *url.URL // with the version, without a slash at the end
+	http *http.Client
+	log  *slog.Logger
+}
+
+// NewGraph makes a client. It sends nothing.
+func NewGraph(opt GraphOptions) (*Graph, error) {
+	base, err := parseBase(cmp.Or(opt.BaseURL, DefaultGraphURL))
+	if err != nil {
+		return nil, err
+	}
+	setDefault(&opt.Concurrency, 25)
+	setDefault(&opt.Timeout, 2*time.Minute)
+	setDefault(&opt.Poll, 20*time.Millisecond)
+	setDefault(&opt.PollMax, time.Minute)
+	setDefault(&opt.Patience, time.Hour)
+	setDefault(&opt.UserAgent, "importer")
+	opt.Retry = opt.Retry.withDefaults()
+	g := &Graph{opt: opt, base: base, log: opt.Log}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Transport == nil {
+		opt.Transport = newTransport(opt.Concurrency)
+	}
+	g.http = &http.Client{
+		Transport: opt.Transport,
+		Timeout:   opt.Timeout,
+		// Graph does not redirect; whoever does is not Graph and must not
+		// get the token or the items.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if opt.Token != nil && base.Scheme == "http" && !loopback(base.Hostname()) {
+		g.log.Warn("the access token and the items travel unencrypted", "url", base.String())
+	}
+	return g, nil
+}
+
+func newTransport(concurrency int) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	t.MaxIdleConns = 2 * concurrency
+	t.MaxIdleConnsPerHost = concurrency
+	// A dead HTTP/2 connection carries every request; a ping finds it out
+	// before each of them has waited for its own time-out.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
+	return t
+}
+
+func parseBase(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("the Graph URL is not an http or https address; it looks like %s", DefaultGraphURL)
+	case u.User != nil:
+		return nil, errors.New("the Graph URL must not hold a user or a password; give the token in IMPORTER_GRAPH_TOKEN")
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("the Graph URL %s must end with its path; it looks like %s", raw, DefaultGraphURL)
+	}
+	path := strings.TrimRight(u.Path, "/")
+	if !strings.HasSuffix(path, "/v1.0") && !strings.HasSuffix(path, "/beta") {
+		path += "/v1.0"
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path}, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// MaxBatch is 1: whether items may travel in $batch is documented nowhere.
+func (g *Graph) MaxBatch() int { return 1 }
+
+// Put stores items, each by one attempt.
+func (g *Graph) Put(ctx context.Context, items []*transform.Item) []Result {
+	results := make([]Result, len(items))
+	for i, it := range items {
+		// Room for the usual item without growing. The buffer is not reused:
+		// a transport may still read it when the answer is already there.
+		body := AppendItem(make([]byte, 0, 1024+len(it.Content.Value)+len(it.Content.Value)/8), it)
+		_, err := g.attempt(ctx, call{method: http.MethodPut, path: g.itemPath(it.ID), body: body, discard: true})
+		results[i] = Result{Fate: Stored}
+		if err != nil {
+			results[i] = verdict(g.explain(err, needItems))
+		}
+	}
+	return results
+}
+
+// Delete deletes items, each by one attempt. What is not there is deleted.
+func (g *Graph) Delete(ctx context.Context, ids []string) []Result {
+	results := make([]Result, len(ids))
+	for i, id := range ids {
+		_, err := g.attempt(ctx, call{method: http.MethodDelete, path: g.itemPath(id), discard: true})
+		results[i] = Result{Fate: Stored}
+		if err != nil && !notFound(err) {
+			results[i] = verdict(g.explain(err, needItems))
+		}
+	}
+	return results
+}
+
+func (g *Graph) connectionPath() string {
+	return "/external/connections/" + escapeSegment(g.opt.Connection)
+}
+
+func (g *Graph) itemPath(id string) string {
+	return g.connectionPath() + "/items/" + escapeSegment(id)
+}
+
+// escapeSegment percent-encodes everything but RFC 3986's unreserved
+// characters, as Microsoft's own SDKs do, and the dot segments that proxies
+// resolve.
+func escapeSegment(s string) string {
+	if s == "." || s == ".." {
+		return strings.ReplaceAll(s, ".", "%2E")
+	}
+	const upper = "0123456789ABCDEF"
+	var b []byte
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~", c) >= 0:
+			b = append(b, c)
+		default:
+			b = append(b, '%', upper[c>>4], upper[c&15])
+		}
+	}
+	return string(b)
+}
+
+// A call is one request of the API.
+type call struct {
+	method, path string // path below the version, its segments escaped
+	body         []byte
+	prefer       string // the Prefer header
+	discard      bool   // nobody wants the answer's body
+}
+
+// maxAnswer bounds an answer's body: the largest item (30 MB), with its JSON
+// escapes.
+const maxAnswer = 64 << 20
+
+// An answer is a 2xx.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// attempt makes one attempt. Its error is an *APIError for every answer but
+// 2xx, an *AuthError when there is no token, or that of the transport.
+func (g *Graph) attempt(ctx context.Context, c call) (*answer, error) {
+	token, err := g.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ans, err := g.send(ctx, c, token)
+	if hasStatus(err, http.StatusUnauthorized) {
+		// The token may have been replaced while the request was under way.
+		if fresh, terr := g.token(ctx); terr == nil && fresh != token {
+			return g.send(ctx, c, fresh)
+		}
+	}
+	return ans, err
+}
+
+func (g *Graph) token(ctx context.Context) (string, error) {
+	if g.opt.Token == nil {
+		return "", nil
+	}
+	return g.opt.Token.Token(ctx)
+}
+
+func (g *Graph) send(ctx context.Context, c call, token string) (*answer, error) {
+	req, err := g.request(ctx, c, token)
+	if err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	resp, err := g.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		// url.Error repeats method and URL; its cause is what matters.
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
+			err = wrapped.Err
+		}
+		return nil, fmt.Errorf("%s %s: %w", c.method, c.path, err)
+	}
+	defer resp.Body.Close()
+	g.log.Debug("graph", "method", c.method, "path", c.path, "status", resp.StatusCode,
+		"duration", time.Since(started), "request-id", resp.Header.Get("request-id"),
+		"client-request-id", req.Header.Get("client-request-id"))
+	if resp.StatusCode/100 != 2 {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // what there is of it will do
+		drain(resp.Body)
+		err := newAPIError(c, resp, body, token)
+		if resp.StatusCode/100 == 3 {
+			return nil, &finalError{fmt.Errorf("%w: a redirect, which Graph never answers; check the Graph URL %s", err, g.base)}
+		}
+		return nil, err
+	}
+	ans := &answer{status: resp.StatusCode, header: resp.Header}
+	if htmlAnswer(resp.Header, nil) {
+		drain(resp.Body)
+		return nil, fmt.Errorf("%s %s: %d with a web page instead of an answer of the API: a proxy or login page on the way to %s",
+			c.method, c.path, resp.StatusCode, g.base.Host)
+	}
+	if c.discard {
+		drain(resp.Body)
+		return ans, nil
+	}
+	ans.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: the answer broke off: %w", c.method, c.path, err)
+	}
+	if len(ans.body) > maxAnswer {
+		return nil, &finalError{fmt.Errorf("%s %s: the answer is larger than %d MB", c.method, c.path, maxAnswer>>20)}
+	}
+	return ans, nil
+}
+
+func (g *Graph) request(ctx context.Context, c call, token string) (*http.Request, error) {
+	path, err := url.PathUnescape(c.path)
+	if err != nil {
+		return nil, &finalError{err} // unreachable: the segments were escaped here
+	}
+	req := (&http.Request{
+		Method: c.method,
+		URL:    &url.URL{Scheme: g.base.Scheme, Host: g.base.Host, Path: g.base.Path + path, RawPath: g.base.Path + c.path},
+		Host:   g.base.Host,
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: make(http.Header, 8),
+	}).WithContext(ctx)
+	if c.body != nil {
+		req.ContentLength = int64(len(c.body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.body)), nil }
+		req.Body = io.NopCloser(bytes.NewReader(c.body))
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for key, values := range g.opt.Header {
+		req.Header[key] = values
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", g.opt.UserAgent)
+	req.Header.Set("client-request-id", newRequestID())
+	if c.prefer != "" {
+		req.Header.Set("Prefer", c.prefer)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req, nil
+}
+
+// drain reads what is left of a body, so that its connection can be used
+// again; beyond a few megabytes a new connection is cheaper.
+func drain(body io.Reader) {
+	// A body that breaks off changes nothing: the status was the answer.
+	_, _ = io.CopyN(io.Discard, body, 8<<20)
+}
+
+// newRequestID makes a random UUID, by which the service's support finds a
+// request.
+func newRequestID() string {
+	var u [16]byte
+	rand.Read(u[:]) // never fails, says its documentation
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	var b [36]byte
+	hex.Encode(b[0:], u[:4])
+	hex.Encode(b[9:], u[4:6])
+	hex.Encode(b[14:], u[6:8])
+	hex.Encode(b[19:], u[8:10])
+	hex.Encode(b[24:], u[10:])
+	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
+	return string(b[:])
+}
+
+// do makes a call, and again while the service may answer better. need names
+// the permission, for the error when the service refuses.
+func (g *Graph) do(ctx context.Context, c call, need permission) (*answer, error) {
+	d := drought{Retry: g.opt.Retry}
+	for {
+		ans, err := g.attempt(ctx, c)
+		if err == nil {
+			return ans, nil
+		}
+		err = g.explain(err, need)
+		if hasStatus(err, http.StatusConflict) { // for the caller: it is there already, or something is under way
+			return nil, err
+		}
+		if err := g.again(ctx, &d, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// again waits for the next try after err, or returns what ends the trying.
+func (g *Graph) again(ctx context.Context, d *drought, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if !retryable(err) {
+		return err
+	}
+	var after time.Duration
+	if api, ok := errors.AsType[*APIError](err); ok {
+		after = api.After
+	}
+	wait, gaveUp := d.failed(err, after)
+	if gaveUp != nil {
+		return gaveUp
+	}
+	g.log.Debug("graph: trying again", "in", wait, "after", err)
+	return sleep(ctx, wait)
+}
+
+// doJSON makes a call with in as its body and decodes its answer into out;
+// either may be nil. A body that is cut short is a broken answer: it is asked
+// for again.
+func (g *Graph) doJSON(ctx context.Context, c call, need permission, in, out any) error {
+	if in != nil {
+		body, err := marshal(in)
+		if err != nil {
+			return err
+		}
+		c.body = body
+	}
+	d := drought{Retry: g.opt.Retry}
+	for {
+		ans, err := g.do(ctx, c, need)
+		if err != nil || out == nil {
+			return err
+		}
+		if err = json.Unmarshal(ans.body, out); err == nil {
+			return nil
+		}
+		if err = g.again(ctx, &d, fmt.Errorf("%s %s: the answer is not what the API describes: %w", c.method, c.path, err)); err != nil {
+			return err
+		}
+	}
+}
+
+// marshal is json.Marshal without HTML escapes.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
+// A permission is what an operation needs, for messages.
+type permission string
+
+const (
+	needConnection permission = "ExternalConnection.ReadWrite.OwnedBy"
+	needItems      permission = "ExternalItem.ReadWrite.OwnedBy"
+	needSearch     permission = "ExternalItem.Read.All (delegated: a search runs as a signed-in user)"
+)
+
+// explain says what to do about 401, 403 and a missing connection.
+func (g *Graph) explain(err error, need permission) error {
+	api, ok := err.(*APIError)
+	if !ok {
+		return err
+	}
+	switch api.Status {
+	case http.StatusUnauthorized:
+		remedy := "the token is missing, expired or meant for another service: set IMPORTER_GRAPH_TOKEN to a fresh one, " +
+			"or leave it out and set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+		return &AuthError{Err: api, Remedy: remedy}
+	case http.StatusForbidden:
+		remedy := fmt.Sprintf("the app needs the permission %s with admin consent, and must have made the connection %s "+
+			"or stand in its configuration.authorizedAppIds", need, g.opt.Connection)
+		return &AuthError{Err: api, Remedy: remedy}
+	case http.StatusProxyAuthRequired:
+		return &AuthError{Err: api, Remedy: "the HTTP proxy wants a user and a password: set them in HTTPS_PROXY"}
+	}
+	return err
+}
