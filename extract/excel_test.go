@@ -70,7 +70,7 @@ func cmpOr(a, b string) string {
 }
 
 // rows wraps rows in the rest of a worksheet.
-func rows(xml string) string {
+func excelRows(xml string) string {
 	return `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>` +
 		xml + `</sheetData></worksheet>`
 }
@@ -259,7 +259,7 @@ func TestExcelCells(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(prefix+tt.name, func(t *testing.T) {
 				cell := tt.cell
-				xml := rows(inline(1, "key", "value") + fmt.Sprintf(`<row r="2"><c r="A2" t="inlineStr"><is><t>k</t></is></c><c r="B2" s="%d"%s</c></row>`, tt.style, cell))
+				xml := excelRows(inline(1, "key", "value") + fmt.Sprintf(`<row r="2"><c r="A2" t="inlineStr"><is><t>k</t></is></c><c r="B2" s="%d"%s</c></row>`, tt.style, cell))
 				if prefix != "" {
 					xml = prefixed(xml)
 				}
