@@ -1,0 +1,408 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"importer/load"
+	"importer/load/localgraph"
+	"importer/pipeline"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate MAPPING",
+		Short: "Check a mapping, without a target",
+		Long: `validate checks everything that can be checked offline: the syntax, the rules of
+connection and schema, the types of every expression against the columns of
+the files, ids and ACLs. Every finding says file:line:col and a remedy.`,
+		Args: oneMapping,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := transform.Load(args[0])
+			if err == nil {
+				err = pipeline.Check(cmd.Context(), m, filepath.Dir(args[0]))
+			}
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"type": "valid", "version": jsonVersion, "connection": m.Connection.ID,
+					"properties": len(m.Schema), "sources": len(m.Sources)})
+			}
+			fmt.Fprintf(a.stdout, "%s is good: connection %s, %d properties, %d sources\n", args[0], m.Connection.ID, len(m.Schema), len(m.Sources))
+			return nil
+		},
+	}
+}
+
+func (a *app) previewCommand() *cobra.Command {
+	var limit int
+	var source string
+	cmd := &cobra.Command{
+		Use:   "preview MAPPING",
+		Short: "Map the first records and print the items; nothing is written",
+		Long: `preview maps the first records of every source and prints the items, one JSON
+object a line in the API's own shape, each with its id and its origin: source,
+key, file and line. Records that the mapping refuses are told on stderr.`,
+		Args: oneMapping,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.preview(cmd.Context(), args[0], limit, source)
+		},
+	}
+	cmd.Flags().IntVarP(&limit, "limit", "n", 10, "items of each source; 0 is all")
+	cmd.Flags().StringVar(&source, "source", "", "only this source of the mapping")
+	return cmd
+}
+
+func (a *app) preview(ctx context.Context, path string, limit int, source string) error {
+	m, err := transform.Load(path)
+	if err != nil {
+		return err
+	}
+	w, flush := buffered(a.stdout)
+	defer flush()
+	found, refused := source == "", false
+	for _, src := range m.Sources {
+		if source != "" && src.Name != source {
+			continue
+		}
+		found = true
+		n := 0
+		for item, err := range pipeline.Preview(ctx, filepath.Dir(path), src) {
+			var stop *pipeline.DriftError
+			var wrong transform.Errors
+			switch {
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			case errors.As(err, &stop), errors.As(err, &wrong):
+				return err
+			case err != nil:
+				refused = true
+				fmt.Fprintf(a.stderr, "%s\n", err)
+				continue
+			}
+			if _, err := w.Write(load.AppendLine(nil, item, true)); err != nil {
+				return err
+			}
+			if n++; limit > 0 && n == limit {
+				break
+			}
+		}
+	}
+	if !found {
+		return usageError{fmt.Errorf("--source %q: the mapping has no such source", source)}
+	}
+	if refused {
+		return errors.Join(flush(), errQuarantined, errTold)
+	}
+	return nil
+}
+
+func (a *app) searchCommand() *cobra.Command {
+	var t targetFlags
+	var connection, as string
+	var from, size int
+	cmd := &cobra.Command{
+		Use:   "search QUERY",
+		Short: "Search a connection as one of its users",
+		Long: `search runs a query as a user sees it: items that the user may not see are not
+found. The query is KQL: words, "phrases", prefix*, property:value, AND, OR, NOT
+and parentheses; * finds everything.
+
+In the local Graph the user is a mail address, a UPN or an object id; people of
+the mapping's identities file are known by all three. Somebody who is not known
+there is in no group, and sees what everyone sees. In a tenant the user is the
+token's.`,
+		Example: `  importer search printer --connection contosohelpdesk --as anna.berg@contoso.com
+  importer search 'priority>=3 AND status:open' --connection contosohelpdesk --as anna.berg@contoso.com --json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{errors.New("search takes a query, such as printer or '*'")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.search(cmd.Context(), &t, strings.Join(args, " "), connection, as, from, size)
+		},
+	}
+	t.add(cmd, false)
+	f := cmd.Flags()
+	f.StringVarP(&connection, "connection", "c", "", "`id` of the connection; may be left out when the local Graph has only one")
+	f.StringVar(&as, "as", "", "the `user` whose eyes are used (local Graph)")
+	f.IntVar(&from, "from", 0, "first hit, from 0")
+	f.IntVar(&size, "size", 25, "most hits, up to 500")
+	return cmd
+}
+
+func (a *app) search(ctx context.Context, f *targetFlags, query, connection, as string, from, size int) error {
+	local := f.target == "local"
+	switch {
+	case f.target == "jsonl":
+		return usageError{errors.New("a jsonl target cannot be searched")}
+	case local && as == "":
+		return usageError{errors.New("search needs --as USER: items are shown only to those who may see them")}
+	case !local && as != "":
+		return usageError{errors.New("--as is for the local Graph; a tenant searches as the user of IMPORTER_GRAPH_TOKEN")}
+	case from < 0 || size < 1 || size > 500:
+		return usageError{errors.New("--from is 0 or more, --size 1 to 500")}
+	}
+	if local {
+		if err := a.needLocal(); err != nil {
+			return err
+		}
+	}
+	t, err := a.open(f, connection, localgraph.Caller{UserID: as})
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	if local {
+		if connection, err = a.localConnection(ctx, t, connection); err != nil {
+			return err
+		}
+		if _, known, err := t.local.ResolveUser(ctx, as); err != nil {
+			return err
+		} else if !known && !a.quiet {
+			fmt.Fprintf(a.stderr, "%s is not in the directory of the local Graph: searching as somebody in no group, who sees what everyone sees\n", as)
+		}
+	} else if connection == "" {
+		return usageError{errors.New("search in a tenant needs --connection ID")}
+	}
+	hits, err := t.graph.Search(ctx, query, from, size, connection)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(hits)
+	}
+	fmt.Fprintf(a.stdout, "%s hits\n", number(int64(hits.Total)))
+	for _, h := range hits.Hits {
+		fmt.Fprintf(a.stdout, "\n%s  %s\n", h.ID, text(h.Properties["title"]))
+		if u := text(h.Properties["url"]); u != "" {
+			fmt.Fprintf(a.stdout, "  %s\n", u)
+		}
+		fmt.Fprintf(a.stdout, "  %s\n", marks.Replace(oneLine(h.Summary)))
+	}
+	return nil
+}
+
+// marks shows a hit's words as they are meant to be shown: between brackets,
+// which need no colours.
+var marks = strings.NewReplacer("<c0>", "[", "</c0>", "]", "<ddd/>", "…")
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return string(bytes.Trim(raw, `"`))
+	}
+	return s
+}
+
+// needLocal refuses to make an empty local Graph only to find nothing in it.
+func (a *app) needLocal() error {
+	if _, err := os.Stat(filepath.Join(a.data, "graph.db")); err != nil {
+		return usageError{fmt.Errorf("there is no local Graph in %s: run a mapping first (importer run MAPPING), or name its folder with --data", a.data)}
+	}
+	return nil
+}
+
+// localConnection completes and checks the id of a connection.
+func (a *app) localConnection(ctx context.Context, t *target, id string) (string, error) {
+	ids, err := t.local.Connections(ctx)
+	if err != nil {
+		return "", err
+	}
+	list := strings.Join(ids, ", ")
+	switch {
+	case len(ids) == 0:
+		return "", usageError{errors.New("the local Graph has no connection yet: run a mapping first (importer run MAPPING)")}
+	case id == "" && len(ids) == 1:
+		return ids[0], nil
+	case id == "":
+		return "", usageError{fmt.Errorf("the local Graph has several connections: choose one with --connection (%s)", list)}
+	}
+	for _, known := range ids {
+		if known == id {
+			return id, nil
+		}
+	}
+	return "", usageError{fmt.Errorf("the local Graph has no connection %q; it has %s", id, list)}
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var t targetFlags
+	var connection string
+	cmd := &cobra.Command{
+		Use:   "status [MAPPING]",
+		Short: "What is in the connections, and how the last runs ended",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				m, err := transform.Load(args[0])
+				if err != nil {
+					return err
+				}
+				connection = m.Connection.ID
+			}
+			return a.status(cmd.Context(), connection)
+		},
+	}
+	_ = t
+	cmd.Flags().StringVarP(&connection, "connection", "c", "", "only this connection")
+	return cmd
+}
+
+// A known is a state file that was found.
+type known struct {
+	Target     string `json:"target"`
+	Connection string `json:"connection"`
+	*state.Overview
+}
+
+// states opens every state in --data, one after the other.
+func (a *app) states(connection string, do func(target, connection string, s *state.Store) error) error {
+	files, err := filepath.Glob(filepath.Join(a.data, "state", "*", "*.db"))
+	if err != nil {
+		return err
+	}
+	any := false
+	for _, f := range files {
+		id := strings.TrimSuffix(filepath.Base(f), ".db")
+		if connection != "" && id != connection {
+			continue
+		}
+		any = true
+		s, err := state.Reader(filepath.Dir(f), id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = do(filepath.Base(filepath.Dir(f)), id, s)
+		s.Close()
+		if err != nil {
+			return err
+		}
+	}
+	if !any {
+		what := "any connection"
+		if connection != "" {
+			what = "the connection " + connection
+		}
+		return usageError{fmt.Errorf("nothing is known of %s in %s: run a mapping first, or name the folder with --data", what, a.data)}
+	}
+	return nil
+}
+
+func (a *app) status(ctx context.Context, connection string) error {
+	return a.states(connection, func(target, id string, s *state.Store) error {
+		o, err := s.Overview(ctx)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(struct {
+				Type    string `json:"type"`
+				Version int    `json:"version"`
+				known
+			}{"status", jsonVersion, known{target, id, o}})
+		}
+		fmt.Fprintf(a.stdout, "%s (%s): %s items from %s files", id, target, number(o.Items), number(o.Files))
+		if o.Unsettled > 0 {
+			fmt.Fprintf(a.stdout, ", %s unsettled", number(o.Unsettled))
+		}
+		if o.Quarantine > 0 {
+			fmt.Fprintf(a.stdout, ", %s records in quarantine", number(o.Quarantine))
+		}
+		fmt.Fprintln(a.stdout)
+		if r := o.LastRun; r != nil {
+			fmt.Fprintf(a.stdout, "  run %d: %s, started %s", r.ID, r.Status, r.Started.Local().Format("2006-01-02 15:04:05"))
+			if r.Ended != nil {
+				fmt.Fprintf(a.stdout, ", ended %s", r.Ended.Local().Format("15:04:05"))
+			}
+			fmt.Fprintln(a.stdout)
+			if r.Status != "done" {
+				fmt.Fprintln(a.stdout, "  it did not end: running the same mapping again goes on from its checkpoint")
+			}
+		}
+		for _, b := range o.Sources {
+			fmt.Fprintf(a.stdout, "  %s: %s files, %s records, %s in quarantine\n", b.Name, number(b.Files), number(b.Read), number(b.Quarantined+b.Duplicates))
+		}
+		return nil
+	})
+}
+
+func (a *app) quarantineCommand() *cobra.Command {
+	var connection string
+	cmd := &cobra.Command{
+		Use:   "quarantine",
+		Short: "The records that were refused, each with its place and the reason",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.states(connection, func(target, id string, s *state.Store) error { return a.quarantine(cmd.Context(), s) })
+		},
+	}
+	cmd.Flags().StringVarP(&connection, "connection", "c", "", "only this connection")
+	return cmd
+}
+
+func (a *app) quarantine(ctx context.Context, s *state.Store) error {
+	const page = 500
+	for skip := 0; ; skip += page {
+		lines, err := s.Quarantine(ctx, skip, page)
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			if a.json {
+				if err := a.printJSON(l); err != nil {
+					return err
+				}
+				continue
+			}
+			if _, err := fmt.Fprintf(a.stdout, "%s: %s: %s\n", placeOf(l), l.Reason, l.Detail); err != nil {
+				return err
+			}
+		}
+		if len(lines) < page {
+			return nil
+		}
+	}
+}
+
+// version is the product's version; a build may set it.
+var version = "0.1.0"
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			goVersion := ""
+			if info, ok := debug.ReadBuildInfo(); ok {
+				goVersion = info.GoVersion
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"type": "version", "version": jsonVersion, "importer": version, "go": goVersion})
+			}
+			_, err := fmt.Fprintf(a.stdout, "importer %s (%s)\n", version, goVersion)
+			return err
+		},
+	}
+}

@@ -1,0 +1,123 @@
+// Command importer brings files into Microsoft Search and Copilot: it reads
+// CSV, Excel, PDF and HTML, makes an external item of every record by a mapping
+// file, and keeps a connection of the Microsoft Graph connectors API equal to
+// them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"importer/extract"
+)
+
+func main() {
+	extract.ServeWorkerIfAsked() // a child that reads hostile files never comes back from here
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the program. A first interrupt ends a command at its next checkpoint,
+// a second one at once.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	defer extract.CloseWorkers()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second one kills
+
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitCode(err)
+	if !errors.Is(err, errTold) {
+		a.tell(err, code)
+	}
+	return code
+}
+
+// An app holds what all commands share.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	data  string // folder of the local Graph and the state
+	json  bool
+	quiet bool
+
+	printing sync.Mutex // held while a line is written to stderr
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "importer",
+		Short: "Bring files into Microsoft Search and Copilot",
+		Long: `importer reads CSV, Excel, PDF and HTML files, makes an external item of every
+record by a mapping file, and keeps a connection of the Microsoft Graph
+connectors API equal to the files: nothing missing, nothing stale, and nobody
+sees what they should not.
+
+The default target is the local Graph: the connectors API inside this program,
+with permission-trimmed search. It needs no tenant, no server and no
+configuration:
+
+  importer run mappings/helpdesk.yaml
+  importer search printer --connection contosohelpdesk --as anna.berg@contoso.com
+
+Every flag can be set by an environment variable: --graph-url by
+IMPORTER_GRAPH_URL, and so on. Secrets are never flags.
+
+Exit codes:
+` + exitHelp(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return flagsFromEnv(cmd.Flags())
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetIn(a.stdin)
+	f := root.PersistentFlags()
+	f.StringVar(&a.data, "data", ".importer", "`folder` of the local Graph and of what is remembered of each crawl")
+	f.BoolVar(&a.json, "json", false, "print JSON to stdout")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no summary in words")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(a.runCommand(), a.validateCommand(), a.previewCommand(), a.searchCommand(), a.serveCommand(),
+		a.statusCommand(), a.quarantineCommand(), a.versionCommand())
+	for _, c := range root.Commands() {
+		c.DisableFlagsInUseLine = true
+	}
+	return root
+}
+
+// flagsFromEnv sets the flags that were not given from IMPORTER_ variables.
+func flagsFromEnv(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "IMPORTER_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		if !ok || f.Changed || err != nil || f.Name == "help" {
+			return
+		}
+		if setErr := flags.Set(f.Name, value); setErr != nil {
+			err = usageError{fmt.Errorf("the environment variable %s=%q: %w", name, value, setErr)}
+		}
+	})
+	return err
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"importer/pipeline"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// A summary is the last line of run --json. Its first keys are a promise.
+type summary struct {
+	Type        string                `json:"type"` // "summary"
+	Version     int                   `json:"version"`
+	Run         int64                 `json:"run"`
+	Connection  string                `json:"connection"`
+	Read        int64                 `json:"read"`
+	Stored      int64                 `json:"stored"`
+	Unchanged   int64                 `json:"unchanged"`
+	Filtered    int64                 `json:"filtered"`
+	Quarantined int64                 `json:"quarantined"`
+	Duplicates  int64                 `json:"duplicates"`
+	Deleted     int64                 `json:"deleted"`
+	Requests    int64                 `json:"requests"`
+	Throttled   int64                 `json:"throttled"`
+	Seconds     float64               `json:"seconds"`
+	Status      string                `json:"status"` // done, quarantined, interrupted, failed
+	Exit        int                   `json:"exit"`
+	Error       string                `json:"error,omitempty"`
+	Resumed     bool                  `json:"resumed"`
+	Kept        int64                 `json:"kept"`
+	Held        int64                 `json:"held"`
+	Sources     []state.SourceBalance `json:"sources"`
+	Causes      []state.Cause         `json:"causes"`
+	Problems    []string              `json:"problems"`
+}
+
+// report prints the balance sheet of a run and gives the error to exit with.
+func (a *app) report(ctx context.Context, m *transform.Mapping, store *state.Store, rep *pipeline.Report, runErr error) error {
+	if rep == nil {
+		return runErr
+	}
+	err := runErr
+	if err == nil && (rep.Refusals || len(rep.Problems) > 0) {
+		err = errQuarantined
+	}
+	causes, causeErr := store.Causes(ctx, 3)
+	if causeErr != nil {
+		return errors.Join(runErr, causeErr)
+	}
+	if !a.quiet {
+		a.printReport(m, rep, causes, runErr)
+	}
+	s := summary{Type: "summary", Version: jsonVersion, Run: rep.Run, Connection: m.Connection.ID,
+		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
+		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
+		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Sources: rep.Sources, Causes: causes, Problems: rep.Problems}
+	if s.Problems == nil {
+		s.Problems = []string{}
+	}
+	switch {
+	case errors.Is(err, errQuarantined):
+		s.Status = "quarantined"
+	case errors.Is(err, context.Canceled):
+		s.Status = "interrupted"
+	case err != nil:
+		s.Status, s.Error = "failed", words(err)
+	}
+	if err != nil {
+		s.Exit = exitCode(err)
+	}
+	if runErr != nil && !errors.Is(runErr, context.Canceled) {
+		fmt.Fprintf(a.stderr, "importer: %s\n", words(runErr))
+	}
+	if a.json {
+		if jsonErr := a.printJSON(s); jsonErr != nil {
+			return jsonErr
+		}
+	}
+	if err != nil {
+		return errors.Join(err, errTold)
+	}
+	return nil
+}
+
+func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []state.Cause, err error) {
+	w := a.stderr
+	verb := "done"
+	switch {
+	case errors.Is(err, context.Canceled):
+		verb = "interrupted at a checkpoint"
+	case err != nil:
+		verb = "stopped"
+	case rep.Refusals || len(rep.Problems) > 0:
+		verb = "done, with records in quarantine"
+		if !rep.Refusals {
+			verb = "done, with problems"
+		}
+	}
+	resumed := ""
+	if rep.Resumed {
+		resumed = ", resumed"
+	}
+	fmt.Fprintf(w, "%s: run %d%s, %s in %s\n\n", m.Connection.ID, rep.Run, resumed, verb, duration(rep.Seconds))
+	rows := [][]string{{"source", "files", "read", "stored", "unchanged", "filtered", "quarantined", "duplicates"}}
+	line := func(name, files string, c state.Counts) []string {
+		return []string{name, files, number(c.Read), number(c.Stored), number(c.Unchanged), number(c.Filtered), number(c.Quarantined), number(c.Duplicates)}
+	}
+	var files int64
+	for _, s := range rep.Sources {
+		rows = append(rows, line(s.Name, number(s.Files), s.Counts))
+		files += s.Files
+	}
+	if len(rep.Sources) != 1 {
+		rows = append(rows, line("all", number(files), rep.Counts))
+	}
+	printTable(w, rows)
+	fmt.Fprintf(w, "\n%s read = %s stored + %s unchanged + %s filtered + %s quarantined + %s duplicates\n",
+		number(rep.Read), number(rep.Stored), number(rep.Unchanged), number(rep.Filtered), number(rep.Quarantined), number(rep.Duplicates))
+	fmt.Fprintf(w, "%s deleted, %s requests", number(rep.Deleted), number(rep.Requests))
+	if rep.Throttled > 0 {
+		fmt.Fprintf(w, " (%s throttled)", number(rep.Throttled))
+	}
+	if rep.Seconds > 0 {
+		fmt.Fprintf(w, ", %s records/s", number(int64(float64(rep.Read)/rep.Seconds)))
+	}
+	fmt.Fprintln(w)
+	if rep.Kept > 0 {
+		fmt.Fprintf(w, "%s items were not met and are kept: nothing proves that their records are gone\n", number(rep.Kept))
+	}
+	if rep.Held > 0 {
+		fmt.Fprintf(w, "%s stored items keep their old content and permissions: their records are in quarantine now\n", number(rep.Held))
+	}
+	a.printCauses(causes)
+	for _, p := range rep.Problems {
+		fmt.Fprintf(w, "\n%s\n", p)
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprint(w, "\nNothing is lost: run the same command again to go on from here.\n")
+	}
+}
+
+// printCauses lists the quarantine by cause.
+func (a *app) printCauses(causes []state.Cause) {
+	for _, c := range causes {
+		what := c.Reason
+		if c.Property != "" && c.Property != "id" {
+			what += " in " + c.Property
+		}
+		fmt.Fprintf(a.stderr, "\n%s × %s\n", number(c.Count), what)
+		for _, e := range c.Examples {
+			fmt.Fprintf(a.stderr, "  %s: %s\n", placeOf(e), e.Detail)
+		}
+		if more := c.Count - int64(len(c.Examples)); more > 0 {
+			fmt.Fprintf(a.stderr, "  and %s more: importer quarantine shows them\n", number(more))
+		}
+	}
+}
+
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d < 10*time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d < time.Hour:
+		return d.Round(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+}

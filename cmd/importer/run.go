@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"importer/load"
+	"importer/load/localgraph"
+	"importer/pipeline"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+type runFlags struct {
+	targetFlags
+	state      string
+	maxDeletes string
+	keep       bool
+	readers    int
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run MAPPING",
+		Short: "Crawl the files of a mapping into a connection",
+		Long: `run makes a connection equal to the files of a mapping: connection, schema and
+external groups first, then the items that are new or have changed, and at the
+end the deletes. Files that were read whole and have not changed since are not
+opened.
+
+A run that was interrupted, killed or stopped by an error is taken up where it
+was by running the same command again.`,
+		Example: `  importer run mappings/helpdesk.yaml
+  importer run mappings/helpdesk.yaml --target graph
+  importer run mappings/helpdesk.yaml --target jsonl --out items.jsonl`,
+		Args: oneMapping,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runRun(cmd.Context(), args[0], &f) },
+	}
+	f.add(cmd, true)
+	fl := cmd.Flags()
+	fl.StringVar(&f.state, "state", "auto", "what is remembered: keep, none, or auto (keep, but none for jsonl)")
+	fl.StringVar(&f.maxDeletes, "max-deletes", "", "most deletes of this run, as 2% or 500, instead of the mapping's")
+	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
+	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
+	return cmd
+}
+
+func oneMapping(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("%s takes one mapping file, not %d; see %s --help", cmd.CommandPath(), len(args), cmd.CommandPath())}
+	}
+	return nil
+}
+
+func (f *runFlags) keeps() (bool, error) {
+	switch f.state {
+	case "keep":
+		return true, nil
+	case "none":
+		return false, nil
+	case "auto":
+		return f.target != "jsonl", nil
+	}
+	return false, usageError{fmt.Errorf("--state %q is none of auto, keep, none", f.state)}
+}
+
+func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) {
+	keeps, err := f.keeps()
+	if err != nil {
+		return err
+	}
+	deletes, err := parseLimit(f.maxDeletes)
+	if err != nil {
+		return err
+	}
+	if a.json && f.target == "jsonl" && f.out == "-" {
+		return usageError{errors.New("--json and the items would both go to stdout; write the items to a file with --out")}
+	}
+	m, err := transform.Load(path)
+	if err != nil {
+		return err
+	}
+	digest, err := fileDigest(path)
+	if err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	f.fresh = !keeps
+	t, err := a.open(&f.targetFlags, m.Connection.ID, localgraph.Caller{App: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	var store *state.Store
+	if keeps {
+		store, err = state.Open(ctx, a.stateDir(t.key), m.Connection.ID)
+	} else {
+		store, err = state.OpenTemp(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := importDirectory(ctx, t, m); err != nil {
+		return err
+	}
+	c := &pipeline.Crawl{
+		Mapping: m, Dir: filepath.Dir(path), Digest: digest, Store: store,
+		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Log: a.log()},
+		Log:    a.log(), Readers: f.readers, Batch: t.batch, InFlight: t.lanes, Deletes: deletes, Keep: f.keep,
+	}
+	if t.graph != nil {
+		c.Admin = t.graph
+	}
+	stop := a.progress(c)
+	rep, err := c.Run(ctx)
+	stop()
+	return a.report(context.WithoutCancel(ctx), m, store, rep, err)
+}
+
+// stateDir is the folder of what is remembered of a target's connections.
+func (a *app) stateDir(target string) string { return filepath.Join(a.data, "state", target) }
+
+// log writes warnings as lines that read like the other messages.
+func (a *app) log() *slog.Logger {
+	if a.quiet {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(&lines{w: a.stderr, mu: &a.printing})
+}
+
+func fileDigest(path string) ([32]byte, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return sha256.Sum256(src), nil
+}
+
+// parseLimit reads 2% or 500; "" is no limit set.
+func parseLimit(s string) (transform.Limit, error) {
+	if s == "" {
+		return transform.Limit{}, nil
+	}
+	bad := usageError{fmt.Errorf("--max-deletes %q is neither a share such as 2%% nor a number such as 500", s)}
+	if share, ok := strings.CutSuffix(s, "%"); ok {
+		n, err := strconv.ParseFloat(strings.TrimSpace(share), 64)
+		if err != nil || n < 0 || n > 100 {
+			return transform.Limit{}, bad
+		}
+		return transform.Limit{Share: n / 100, Set: true}, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return transform.Limit{}, bad
+	}
+	return transform.Limit{Count: n, Set: true}, nil
+}

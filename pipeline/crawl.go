@@ -1,0 +1,501 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"importer/load"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// crawl reads the files that must be read and sends what has changed.
+func (c *Crawl) crawl(ctx context.Context, run state.Run, rep *Report) error {
+	// hard outlives ctx by the grace: a cancel stops reading at once, and what
+	// is in flight may still settle.
+	hard, stopHard := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHard()
+	defer context.AfterFunc(ctx, func() { afterGrace(c.Grace, hard, stopHard) })()
+
+	rctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	g, soft := errgroup.WithContext(rctx)
+	order := make(chan *reading, c.Readers)
+	g.Go(func() error { return c.dispatch(soft, run, order) })
+	a := &admission{c: c, rep: rep, soft: soft, hard: hard, stop: stop, slots: make(chan struct{}, c.InFlight)}
+	g.Go(func() error { return a.run(order) })
+	err := g.Wait()
+	upErr := a.wait() // what is in flight settles, whatever stopped the reading
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case upErr != nil:
+		return upErr
+	}
+	return err
+}
+
+// errStopped ends the reading side after an upload has failed; the upload's
+// own error is the one to report.
+var errStopped = errors.New("stopped")
+
+// dispatch starts a reader for each file, in order, as slots come free. The
+// head of the order always has a slot, so readers that wait for their turn
+// cannot block it.
+func (c *Crawl) dispatch(ctx context.Context, run state.Run, order chan<- *reading) error {
+	defer close(order)
+	readers, rctx := errgroup.WithContext(ctx)
+	readers.SetLimit(c.Readers)
+	var listErr error
+	for f, err := range c.Store.Sources(ctx, run) {
+		if err != nil {
+			listErr = err
+			break
+		}
+		if f.Skip {
+			c.skip(f)
+			continue
+		}
+		r := &reading{make(chan *chunk, 2)}
+		readers.Go(func() error { // blocks until a reader is free
+			defer close(r.chunks)
+			return c.read(rctx, f, r.chunks)
+		})
+		select {
+		case order <- r:
+		case <-rctx.Done():
+		}
+		if rctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(readers.Wait(), listErr)
+}
+
+// skip takes the balance of a file that need not be opened.
+func (c *Crawl) skip(f *state.Source) {
+	p := &c.progress
+	p.filesDone.Add(1)
+	p.bytesDone.Add(f.Size)
+	p.read.Add(f.Read)
+	p.stored.Add(f.Stored)
+	p.unchanged.Add(f.Unchanged)
+	p.duplicates.Add(f.Duplicates)
+	p.quarantined.Add(f.Quarantined)
+	p.settled.Add(f.Settled())
+}
+
+// An admission takes chunks in crawl order, forms batches, and settles them.
+type admission struct {
+	c    *Crawl
+	rep  *Report
+	soft context.Context         // ends with the crawl's reading side
+	hard context.Context         // ends the uploads
+	stop context.CancelCauseFunc // ends soft
+
+	slots   chan struct{} // one token a batch in flight
+	uploads sync.WaitGroup
+	next    *batch // being filled
+	orders  int    // batches handed out
+
+	mu       sync.Mutex // guards the fields below
+	frontier frontier
+	err      error // the first failure
+}
+
+// A batch is what is admitted, sent and committed together.
+type batch struct {
+	order   int
+	seq     int64
+	steps   []step
+	entries []state.Entry
+	items   []*transform.Item // parallel to entries
+	// answers are the outcomes by entry, set when the batch has settled.
+	verdicts []state.Verdict
+	results  []load.Result // parallel to entries; only those that were sent count
+	bytes    int
+}
+
+// A step is a record or the end of a file, in crawl order.
+type step struct {
+	file    *state.Source
+	out     *outcome
+	entry   int // index in entries, -1 when there is no item
+	end     *chunk
+	refusal *state.Refusal
+}
+
+func (a *admission) run(order <-chan *reading) error {
+	a.next = &batch{}
+	for r := range order {
+		for {
+			ch, ok, err := a.take(r)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break
+			}
+			if err := a.add(ch); err != nil {
+				return err
+			}
+		}
+	}
+	if err := context.Cause(a.soft); err != nil {
+		return err
+	}
+	return a.flush()
+}
+
+// take receives the next chunk of a file. While none is ready and an upload
+// slot is free, what has gathered is sent: small files must not wait for each
+// other.
+func (a *admission) take(r *reading) (ch *chunk, ok bool, err error) {
+	select {
+	case ch, ok = <-r.chunks:
+		return ch, ok, nil
+	default:
+	}
+	if len(a.next.steps) > 0 && len(a.slots) == 0 {
+		if err := a.flush(); err != nil {
+			return nil, false, err
+		}
+	}
+	select {
+	case ch, ok = <-r.chunks:
+		return ch, ok, nil
+	case <-a.soft.Done():
+		return nil, false, context.Cause(a.soft)
+	}
+}
+
+func (a *admission) add(ch *chunk) error {
+	b := a.next
+	for i := range ch.outs {
+		out := &ch.outs[i]
+		s := step{file: ch.file, out: out, entry: -1}
+		if ref := out.refusal; ref != nil {
+			if err := a.refuse(ch.file, out, ref); err != nil {
+				return err
+			}
+			s.refusal = ref
+		}
+		if out.item != nil {
+			s.entry = len(b.entries)
+			place := out.item.Origin.Place
+			line := max(place.Line, place.Page)
+			b.entries = append(b.entries, state.Entry{ID: out.item.ID, Digest: out.digest, Source: ch.file, Part: out.part, Line: line, Sheet: place.Sheet})
+			b.items = append(b.items, out.item)
+			b.bytes += sizeOf(out.item)
+		}
+		b.steps = append(b.steps, s)
+		if len(b.steps) >= a.c.Batch || b.bytes >= 2*chunkBytes {
+			if err := a.flush(); err != nil {
+				return err
+			}
+			b = a.next
+		}
+	}
+	if ch.end {
+		b.steps = append(b.steps, step{file: ch.file, entry: -1, end: ch})
+	}
+	return nil
+}
+
+// refuse places a refusal and keeps the item of an earlier, good record: what
+// the target has stays until the record is mended or gone.
+func (a *admission) refuse(f *state.Source, out *outcome, ref *state.Refusal) error {
+	ref.Source, ref.Part = f, out.part
+	if ref.Item == "" {
+		return nil
+	}
+	known, err := a.c.Store.Hold(a.hard, ref.Item, f)
+	if known {
+		a.rep.Held++
+	}
+	return err
+}
+
+// flush admits the batch and starts its upload.
+func (a *admission) flush() error {
+	b := a.next
+	if len(b.steps) == 0 {
+		return nil
+	}
+	a.next = &batch{}
+	select {
+	case a.slots <- struct{}{}:
+	case <-a.soft.Done():
+		return context.Cause(a.soft)
+	}
+	if a.failed() != nil {
+		<-a.slots
+		return errStopped
+	}
+	var err error
+	if b.seq, b.verdicts, err = a.c.Store.Admit(a.hard, b.entries); err != nil {
+		<-a.slots
+		return err
+	}
+	b.order = a.orders
+	a.orders++
+	a.uploads.Add(1)
+	go func() {
+		defer a.uploads.Done()
+		defer func() { <-a.slots }()
+		if err := a.upload(b); err != nil {
+			a.fail(err)
+		}
+	}()
+	return nil
+}
+
+func (a *admission) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil || errors.Is(a.err, context.Canceled) {
+		a.err = err
+	}
+	a.stop(errStopped)
+}
+
+func (a *admission) failed() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}
+
+func (a *admission) wait() error {
+	a.uploads.Wait()
+	return a.failed()
+}
+
+// upload sends what is to be sent of a batch and settles it.
+func (a *admission) upload(b *batch) error {
+	b.results = make([]load.Result, len(b.entries))
+	var send []*transform.Item
+	var which, again []int
+	for i, v := range b.verdicts {
+		switch {
+		case v.Kind == state.Send:
+			send, which = append(send, b.items[i]), append(which, i)
+		case v.Kind == state.Duplicate && a.c.Mapping.OnDuplicate == "last":
+			again = append(again, i)
+		}
+	}
+	var err error
+	if len(send) > 0 {
+		var results []load.Result
+		results, err = a.c.Loader.Put(a.hard, send)
+		for n, r := range results {
+			b.results[which[n]] = r
+		}
+	}
+	if err != nil {
+		return errors.Join(err, a.keepStored(b))
+	}
+	if len(again) > 0 {
+		if err := a.replace(b, again); err != nil {
+			return err
+		}
+	}
+	return a.settle(b)
+}
+
+// replace sends the later ones of records with one id, when the mapping wants
+// the last to win. Two PUTs of one id in flight could end in either order, so
+// all earlier batches must have settled.
+func (a *admission) replace(b *batch, again []int) error {
+	if err := a.frontier.wait(a.hard, &a.mu, b.order); err != nil {
+		return err
+	}
+	latest := map[string]int{}
+	for _, i := range again {
+		latest[b.entries[i].ID] = i
+	}
+	for _, i := range again {
+		if latest[b.entries[i].ID] != i {
+			continue
+		}
+		results, err := a.c.Loader.Put(a.hard, []*transform.Item{b.items[i]})
+		if err != nil {
+			return err
+		}
+		b.results[i] = results[0]
+	}
+	return nil
+}
+
+// keepStored writes down what a batch that failed has stored all the same, so
+// that it is not sent again. The rest stays an intent.
+func (a *admission) keepStored(b *batch) error {
+	var done []state.Outcome
+	for i, r := range b.results {
+		if r.Fate == load.Stored && b.verdicts[i].Kind == state.Send {
+			done = append(done, state.Outcome{Entry: &b.entries[i], Verdict: b.verdicts[i]})
+		}
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	return a.c.Store.Settle(context.WithoutCancel(a.hard), b.seq, done, true, nil, nil)
+}
+
+// settle writes down the answers to a batch and moves the frontier.
+func (a *admission) settle(b *batch) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var refused []state.Refusal
+	var files []*state.Source
+	for _, ready := range a.frontier.settle(b) {
+		more, err := a.account(ready, &refused)
+		if err != nil {
+			return err
+		}
+		for _, f := range more {
+			if len(files) == 0 || files[len(files)-1] != f {
+				files = append(files, f)
+			}
+		}
+	}
+	return a.c.Store.Settle(context.WithoutCancel(a.hard), b.seq, b.outcomes(a.c.Mapping.OnDuplicate), false, files, refused)
+}
+
+// outcomes are the items whose rows are to be written.
+func (b *batch) outcomes(onDuplicate string) []state.Outcome {
+	var outs []state.Outcome
+	for i, v := range b.verdicts {
+		replaced := v.Kind == state.Duplicate && onDuplicate == "last" && b.results[i].Fate != load.Unsettled
+		switch {
+		case v.Kind == state.Done, v.Kind == state.Duplicate && !replaced:
+			continue
+		case replaced:
+			v = state.Verdict{Kind: state.Send, Row: v.Row}
+		}
+		outs = append(outs, state.Outcome{Entry: &b.entries[i], Verdict: v, Rejected: b.results[i].Fate == load.Rejected})
+	}
+	return outs
+}
+
+// account adds a batch that the frontier has passed to the balances of its
+// files, and gathers what was refused.
+func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.Source, err error) {
+	p := &a.c.progress
+	for i := range b.steps {
+		s := &b.steps[i]
+		f := s.file
+		if len(files) == 0 || files[len(files)-1] != f {
+			files = append(files, f)
+		}
+		if s.end != nil {
+			if err := a.end(f, s.end); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		f.Read++
+		p.settled.Add(1)
+		switch {
+		case s.refusal != nil:
+			f.Quarantined++
+			p.quarantined.Add(1)
+			*refused = append(*refused, *s.refusal)
+		case s.entry < 0:
+			f.Filtered++
+		default:
+			ref, err := a.accountItem(b, s.entry, f)
+			if err != nil {
+				return nil, err
+			}
+			if ref != nil {
+				ref.Source, ref.Part = f, s.out.part
+				*refused = append(*refused, *ref)
+			}
+		}
+	}
+	return files, nil
+}
+
+func (a *admission) accountItem(b *batch, i int, f *state.Source) (*state.Refusal, error) {
+	p := &a.c.progress
+	switch v := b.verdicts[i]; {
+	case v.Kind == state.Send && b.results[i].Fate == load.Rejected:
+		f.Quarantined++
+		p.quarantined.Add(1)
+		return rejected(b.items[i], b.results[i].Err), nil
+	case v.Kind == state.Send, v.Kind == state.Done:
+		f.Stored++
+		p.stored.Add(1)
+	case v.Kind == state.Unchanged:
+		f.Unchanged++
+		p.unchanged.Add(1)
+	case v.Kind == state.Refused:
+		f.Quarantined++
+		p.quarantined.Add(1)
+		old, err := a.c.Store.OldRefusal(a.hard, b.items[i].ID)
+		if err != nil {
+			return rejected(b.items[i], errors.New("the target refused it before, and it has not changed")), nil
+		}
+		place := b.items[i].Origin.Place
+		old.File, old.Sheet, old.Page, old.Line, old.Col = place.File, place.Sheet, place.Page, place.Line, place.Col
+		return &old, nil
+	case v.Kind == state.Duplicate:
+		f.Duplicates++
+		p.duplicates.Add(1)
+		if a.c.Mapping.OnDuplicate == "" || a.c.Mapping.OnDuplicate == "quarantine" {
+			return a.duplicate(b, i), nil
+		}
+	}
+	return nil, nil
+}
+
+// end closes a file's balance: what its reader counted must be what settled.
+func (a *admission) end(f *state.Source, end *chunk) error {
+	a.c.progress.filesDone.Add(1)
+	a.c.progress.bytesDone.Add(f.Size)
+	if end.parts != f.Settled() || f.Read != end.parts {
+		counts := f.Counts
+		counts.Read = end.parts
+		return &BalanceError{a.c.display(f, end.src), counts}
+	}
+	f.Whole = end.whole
+	if end.racy {
+		// A change within the clock's grain would not show in the file's time,
+		// so the next run looks into it again.
+		f.Modified = f.Modified.Add(-1)
+	}
+	return nil
+}
+
+func rejected(it *transform.Item, err error) *state.Refusal {
+	ref := refuse(it.Origin.Place, "load", "rejected", "the target refuses this item: "+err.Error())
+	ref.Item = it.ID
+	return ref
+}
+
+// duplicate makes the refusal of a record whose id another record had.
+func (a *admission) duplicate(b *batch, i int) *state.Refusal {
+	it := b.items[i]
+	first := "an earlier record"
+	if source, path, line, ok := a.c.Store.Where(a.hard, b.verdicts[i].Row); ok {
+		first = path
+		if line > 0 {
+			first += fmt.Sprintf(":%d", line)
+		}
+		first += " (source " + source + ")"
+	} else {
+		for n := range i {
+			if b.verdicts[n].Row == b.verdicts[i].Row {
+				first = b.items[n].Origin.Place.String()
+				break
+			}
+		}
+	}
+	ref := refuse(it.Origin.Place, "transform", "duplicate-id", fmt.Sprintf("the id %q is taken by %s in this run, so this record is left out; make the id unique in the mapping, or set duplicates: first or last", it.Origin.Key, first))
+	ref.Item, ref.Property, ref.Value = it.ID, "id", it.Origin.Key
+	return ref
+}

@@ -1,0 +1,230 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"importer/extract"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// meet walks every source and writes down what it finds. doubtful names the
+// sources of which a missing file is not proven to be gone: their folders
+// could not be looked at whole, or were empty where files are known.
+func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful []string, err error) {
+	const page = 256
+	var ord int64
+	found := make([]state.Found, 0, page)
+	flush := func() error {
+		err := c.Store.Meet(ctx, run, ord, found)
+		ord += int64(len(found))
+		found = found[:0]
+		return err
+	}
+	c.progress.files.Store(0)
+	c.progress.bytes.Store(0)
+	for _, src := range c.Mapping.Sources {
+		digest := src.Digest()
+		any, doubt := false, false
+		for f, err := range walk(ctx, c.Dir, src) {
+			var walkErr *WalkError
+			if errors.As(err, &walkErr) {
+				rep.Problems = append(rep.Problems, walkErr.Error())
+				doubt = true
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			any = true
+			c.progress.files.Add(1)
+			c.progress.bytes.Add(f.info.Size())
+			found = append(found, state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest})
+			if len(found) == page {
+				if err := flush(); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if !any && !src.Optional && !doubt {
+			return nil, c.nothing(src)
+		}
+		if doubt || !any {
+			doubtful = append(doubtful, src.Name)
+		}
+	}
+	return doubtful, flush()
+}
+
+// nothing says that a path matches no file, and how far it leads.
+func (c *Crawl) nothing(src *transform.Source) *transform.Error {
+	root, _ := splitPath(c.Dir, src)
+	e := &transform.Error{Pos: src.PathPos, Detail: fmt.Sprintf("source %q: no file matches %q", src.Name, src.Path),
+		Remedy: "check the pattern, or set optional: true when the source may be empty"}
+	if _, err := os.Stat(filepath.FromSlash(root)); err != nil {
+		there := root
+		for there != "." && there != "/" {
+			there = path.Dir(there)
+			if _, err := os.Stat(filepath.FromSlash(there)); err == nil {
+				break
+			}
+		}
+		e.Remedy = fmt.Sprintf("the folder %s does not exist (%s does); paths are relative to the mapping file; a share may not be mounted", root, there)
+	}
+	return e
+}
+
+// check looks at the columns of every table that is to be read, before
+// anything is written to the target. When all tables of a source lack a
+// column, the mapping is wrong; when some do, those files have drifted.
+func (c *Crawl) check(ctx context.Context, run state.Run) error {
+	type verdict struct {
+		good  bool
+		first error
+		file  string
+	}
+	verdicts := map[string]*verdict{}
+	for _, src := range c.Mapping.Sources {
+		verdicts[src.Name] = &verdict{}
+	}
+	for f, err := range c.Store.Sources(ctx, run) {
+		if err != nil {
+			return err
+		}
+		src := c.source(f.Name)
+		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) {
+			continue
+		}
+		v := verdicts[f.Name]
+		err := c.checkFile(ctx, f, src)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil:
+			v.good = true
+		case v.first == nil:
+			v.first, v.file = err, c.display(f, src)
+		}
+	}
+	var wrong transform.Errors
+	for _, src := range c.Mapping.Sources {
+		v := verdicts[src.Name]
+		if v.first == nil {
+			continue
+		}
+		if v.good {
+			return &DriftError{v.file, v.first}
+		}
+		var errs transform.Errors
+		if !errors.As(v.first, &errs) {
+			return v.first
+		}
+		wrong = append(wrong, errs...)
+	}
+	for _, src := range c.Mapping.Sources {
+		// Sources of documents have no columns: their expressions are checked once.
+		if verdicts[src.Name].first == nil && !verdicts[src.Name].good {
+			var errs transform.Errors
+			if err := src.Check(nil); errors.As(err, &errs) {
+				wrong = append(wrong, errs...)
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return nil
+}
+
+// isTable tells by the name and the options whether a file is worth opening
+// for its columns; what it really is shows when it is read.
+func isTable(name string, src *transform.Source) bool {
+	ext := strings.ToLower(path.Ext(name))
+	for _, f := range extract.Formats {
+		if src.Options.Format == f.Name || src.Options.Format == "" && slices.Contains(f.Exts, ext) {
+			return f.Table
+		}
+	}
+	return false
+}
+
+// checkFile checks the mapping against the first record of a table. What is
+// wrong with the file itself is the crawl's business, not a finding here.
+func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.Source) error {
+	in, closeFile, err := c.open(f, src)
+	if err != nil {
+		return nil
+	}
+	defer closeFile()
+	opt := src.Options
+	opt.Warn = nil
+	tries := 0
+	for rec, err := range extract.Records(ctx, in, opt) {
+		if tries++; err != nil && tries < 100 {
+			continue
+		}
+		var file *extract.FileError
+		if errors.As(err, &file) && file.Reason == extract.ReasonOption {
+			// What the mapping asks for cannot be done with any file of the source.
+			return transform.Errors{{Pos: src.PathPos, Detail: fmt.Sprintf("source %q: %s", src.Name, file.Detail)}}
+		}
+		if err == nil && rec.Header != nil {
+			return src.Check(rec.Header)
+		}
+		break
+	}
+	return src.Check(nil)
+}
+
+func (c *Crawl) source(name string) *transform.Source {
+	for _, s := range c.Mapping.Sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil // unreachable: files are met under the mapping's own names
+}
+
+// full is the path of a file in the file system; display is how it stands in
+// messages.
+func (c *Crawl) full(f *state.Source, src *transform.Source) string {
+	root, _ := splitPath(c.Dir, src)
+	return filepath.Join(filepath.FromSlash(root), filepath.FromSlash(f.Path))
+}
+
+func (c *Crawl) display(f *state.Source, src *transform.Source) string {
+	return filepath.ToSlash(c.full(f, src))
+}
+
+// open opens a file for reading. The error is a *extract.FileError.
+func (c *Crawl) open(f *state.Source, src *transform.Source) (extract.Input, func(), error) {
+	full := c.full(f, src)
+	file, err := os.Open(full)
+	if err == nil {
+		var info os.FileInfo
+		if info, err = file.Stat(); err == nil {
+			return extract.Input{Name: filepath.ToSlash(full), Size: info.Size(), Path: full, ReaderAt: file}, func() { file.Close() }, nil
+		}
+		file.Close()
+	}
+	return extract.Input{}, nil, &extract.FileError{Place: extract.Place{File: filepath.ToSlash(full)}, Reason: extract.ReasonUnreadable,
+		Detail: fmt.Sprintf("cannot be opened (%v); check that it exists and may be read", cause(err)), Err: err}
+}
+
+// fileOf describes a file to the mapping. Its digest is taken when it is asked for.
+func (c *Crawl) fileOf(f *state.Source, src *transform.Source) *extract.File {
+	name := path.Base(f.Path)
+	ext := path.Ext(name)
+	return &extract.File{Path: f.Path, Name: name, Stem: strings.TrimSuffix(name, ext), Ext: ext, Size: f.Size, Modified: f.Modified,
+		SHA256: sync.OnceValues(func() (string, error) { return hashFile(c.full(f, src)) })}
+}

@@ -1,0 +1,282 @@
+// Package pipeline crawls: it reads the files of a mapping, makes items of
+// their records and keeps a target equal to them.
+//
+// One crawl goes through these steps, and each of them may be the last one
+// that a killed process did:
+//
+//	walk     the files of every source are listed, in a stable order, and each
+//	         is compared with what is known of it: the ones that were read whole
+//	         and have not changed since are not opened
+//	check    the columns of the tables among the rest are checked against the
+//	         mapping; nothing has been written to the target so far
+//	connect  connection, schema and external groups are made equal to the mapping
+//	crawl    readers turn files into chunks of items, a few files at a time; one
+//	         goroutine takes the chunks in crawl order, admits them by batches
+//	         (unchanged and duplicate items fall out, the ids of the rest are
+//	         written down) and hands them to the loader, several batches at a time
+//	settle   answers come in any order; a frontier makes of them a position that
+//	         only moves forward, and position, answers and refusals become
+//	         durable together
+//	sweep    items that were not met are deleted, if it is proven that their
+//	         records are gone and the guard lets so many go
+//	balance  every record read must be in exactly one of stored, unchanged,
+//	         filtered, quarantined and duplicates
+//
+// Everything blocks where the next step is slow, so memory does not depend on
+// the size of the input.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"importer/load"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// A Crawl is one run of a mapping against a target.
+type Crawl struct {
+	Mapping *transform.Mapping
+	Dir     string       // the mapping's folder: paths of sources are relative to it
+	Digest  [32]byte     // of the mapping file: an interrupted run is only taken up under the same
+	Store   *state.Store // knows what was done
+	Loader  *load.Loader
+	Admin   load.Admin // nil: the target has no connection, schema and groups
+	Log     *slog.Logger
+
+	// Readers is the number of files that are read at a time; 0 is one a CPU, 4 at most.
+	Readers int
+	// Batch is the number of items that are admitted and committed together;
+	// 0 is 500. Small ones lose less work in flight, large ones cost less.
+	Batch int
+	// InFlight is the number of batches that are sent at a time; 0 is 4. With
+	// 1 the target sees the items in crawl order.
+	InFlight int
+	// Grace is how long batches in flight may take to end after a cancel; 0 is 10 s.
+	Grace time.Duration
+	// Deletes stand for the mapping's guard when set (see --max-deletes).
+	Deletes transform.Limit
+	// Keep leaves out the sweep.
+	Keep bool
+
+	progress progress
+}
+
+type progress struct {
+	phase                         atomic.Pointer[string]
+	files, filesDone              atomic.Int64
+	bytes, bytesDone              atomic.Int64
+	read, settled, quarantined    atomic.Int64
+	stored, unchanged, duplicates atomic.Int64
+	warned                        atomic.Int64
+}
+
+// Progress is a snapshot of a running crawl.
+type Progress struct {
+	Phase                                                 string
+	Files, FilesDone                                      int64
+	Bytes, BytesDone                                      int64
+	Read, Stored, Unchanged, Duplicates, Quarantined, Set int64
+}
+
+// Progress gives a snapshot. It may be called at any time from any goroutine.
+func (c *Crawl) Progress() Progress {
+	p := &c.progress
+	var phase string
+	if s := p.phase.Load(); s != nil {
+		phase = *s
+	}
+	return Progress{phase, p.files.Load(), p.filesDone.Load(), p.bytes.Load(), p.bytesDone.Load(),
+		p.read.Load(), p.stored.Load(), p.unchanged.Load(), p.duplicates.Load(), p.quarantined.Load(), p.settled.Load()}
+}
+
+func (c *Crawl) phase(s string) { c.progress.phase.Store(&s) }
+
+// A Report is the balance sheet of a run.
+type Report struct {
+	Run     int64
+	Resumed bool
+	state.Counts
+	Deleted int64
+	Kept    int64 // items that were not met and are kept, because nothing proves that they are gone
+	Held    int64 // stored items whose records are in quarantine now: the target keeps the old ones
+	Sources []state.SourceBalance
+	// Problems are folders that could not be looked at and the like, a line each.
+	Problems []string
+	// Refusals tells that records were refused, duplicates of the quarantine policy included.
+	Refusals  bool
+	Requests  int64
+	Throttled int64
+	Seconds   float64
+}
+
+// A BalanceError means that records were lost or counted twice: a defect of
+// this program. Nothing is deleted after it.
+type BalanceError struct {
+	What   string
+	Counts state.Counts
+}
+
+func (e *BalanceError) Error() string {
+	c := e.Counts
+	return fmt.Sprintf("the balance of %s does not add up: %d read, but %d stored + %d unchanged + %d filtered + %d quarantined + %d duplicates = %d; nothing was deleted; please report this as a defect",
+		e.What, c.Read, c.Stored, c.Unchanged, c.Filtered, c.Quarantined, c.Duplicates, c.Settled())
+}
+
+// A GuardError is a safety stop: the sweep would delete too much.
+type GuardError struct {
+	Deletes, Known int64
+	Limit          string
+	Sample         []state.Known
+}
+
+func (e *GuardError) Error() string {
+	s := fmt.Sprintf("safety stop: %d of %d items have no record any more, and the guard lets %s go; nothing was deleted. Look whether the files are complete; if they are, run again with --max-deletes %d. Some of them:",
+		e.Deletes, e.Known, e.Limit, e.Deletes)
+	for _, k := range e.Sample {
+		s += fmt.Sprintf("\n  %s (from %s, source %s)", k.ID, k.Path, k.Source)
+	}
+	return s
+}
+
+// A DriftError means that a table does not have the columns that the mapping
+// needs, though other files of the same source have.
+type DriftError struct {
+	File string // with the sheet, where there is one
+	Errs error
+}
+
+func (e *DriftError) Error() string {
+	return fmt.Sprintf("%s does not have the columns of its source any more; the crawl stops here, resumable, and nothing was deleted:\n%v", e.File, e.Errs)
+}
+
+func (e *DriftError) Unwrap() error { return e.Errs }
+
+// Run crawls. It returns a Report in any case that got as far as reading;
+// cancelling ctx ends the crawl at a checkpoint and returns ctx's error. Its
+// errors are those of this package, transform.Errors, and those of load and
+// state.
+func (c *Crawl) Run(ctx context.Context) (*Report, error) {
+	started := time.Now()
+	if c.Readers == 0 {
+		c.Readers = min(runtime.NumCPU(), 4)
+	}
+	if c.Batch == 0 {
+		c.Batch = 500
+	}
+	if c.InFlight == 0 {
+		c.InFlight = 4
+	}
+	if c.Grace == 0 {
+		c.Grace = 10 * time.Second
+	}
+	run, err := c.Store.BeginRun(ctx, c.Digest, started)
+	if err != nil {
+		return nil, err
+	}
+	rep := &Report{Run: run.ID, Resumed: run.Resumed}
+	err = c.run(ctx, run, rep)
+	stats := c.Loader.Stats()
+	rep.Requests, rep.Throttled = stats.Requests, stats.Throttled
+	rep.Seconds = time.Since(started).Seconds()
+	status := "done"
+	switch {
+	case ctx.Err() != nil:
+		status = "interrupted"
+		if err == nil || errors.Is(err, context.Canceled) {
+			err = context.Cause(ctx)
+		}
+	case err != nil:
+		status = "failed"
+	}
+	// The end of a run is written even when the run was cancelled.
+	if sumErr := c.sumUp(context.WithoutCancel(ctx), run, rep, status); err == nil {
+		err = sumErr
+	}
+	return rep, err
+}
+
+// sumUp fills in the balance and writes the end of the run.
+func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status string) error {
+	counts, err := c.Store.Balance(ctx, run)
+	if err != nil {
+		return err
+	}
+	rep.Counts = counts
+	if rep.Sources, err = c.Store.Balances(ctx, run); err != nil {
+		return err
+	}
+	if rep.Refusals, err = c.Store.HasRefusals(ctx); err != nil {
+		return err
+	}
+	if counts.Read != counts.Settled() {
+		status = "failed"
+	}
+	if err := c.Store.EndRun(ctx, run.ID, status, rep, time.Now()); err != nil {
+		return err
+	}
+	if status == "failed" && counts.Read != counts.Settled() {
+		return &BalanceError{"the run", counts}
+	}
+	return nil
+}
+
+func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
+	c.phase("looking at the files")
+	doubtful, err := c.meet(ctx, run, rep)
+	if err != nil {
+		return err
+	}
+	if err := c.check(ctx, run); err != nil {
+		return err
+	}
+	if c.Admin != nil {
+		c.phase("connection and schema")
+		created, err := c.Admin.EnsureConnection(ctx, c.Mapping.Connection, c.Mapping.Schema)
+		if err != nil {
+			return err
+		}
+		known, err := c.Store.Knows(ctx)
+		if err != nil {
+			return err
+		}
+		if created && known {
+			// Whatever was known of the items is void: they went with the old connection.
+			if err := c.Store.Forget(ctx); err != nil {
+				return err
+			}
+			rep.Problems = nil
+			if doubtful, err = c.meet(ctx, run, rep); err != nil {
+				return err
+			}
+		}
+		if err := c.syncGroups(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.Store.Load(ctx, run); err != nil {
+		return err
+	}
+	c.phase("crawling")
+	if err := c.crawl(ctx, run, rep); err != nil {
+		return err
+	}
+	counts, err := c.Store.Balance(ctx, run)
+	if err != nil {
+		return err
+	}
+	if counts.Read != counts.Settled() {
+		return &BalanceError{"the run", counts}
+	}
+	if c.Keep || !c.Store.Keeps() {
+		return nil
+	}
+	c.phase("sweeping")
+	return c.sweep(ctx, run, doubtful, rep)
+}

@@ -1,0 +1,93 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"time"
+
+	"importer/extract"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// Check checks a mapping against its files, without a target: what run does
+// before it writes anything.
+func Check(ctx context.Context, m *transform.Mapping, dir string) error {
+	store, err := state.OpenTemp(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	c := &Crawl{Mapping: m, Dir: dir, Store: store, Log: slog.New(slog.DiscardHandler)}
+	run, err := store.BeginRun(ctx, [32]byte{}, time.Now())
+	if err != nil {
+		return err
+	}
+	rep := &Report{}
+	if _, err := c.meet(ctx, run, rep); err != nil {
+		return err
+	}
+	return c.check(ctx, run)
+}
+
+// Preview maps the records of one source in crawl order, and remembers
+// nothing. Each pair is an item and nil, or nil and an error: of one record
+// (*extract.RecordError, *transform.ItemError) or file (*extract.FileError),
+// after which it goes on, or of the mapping (transform.Errors, *DriftError),
+// which ends it. Records that the mapping filters out are passed over.
+func Preview(ctx context.Context, dir string, src *transform.Source) iter.Seq2[*transform.Item, error] {
+	return func(yield func(*transform.Item, error) bool) {
+		m := &transform.Mapping{Sources: []*transform.Source{src}}
+		c := &Crawl{Mapping: m, Dir: dir, Log: slog.New(slog.DiscardHandler)}
+		any := false
+		for f, err := range walk(ctx, dir, src) {
+			if err != nil {
+				if !yield(nil, err) {
+					return
+				}
+				continue
+			}
+			any = true
+			found := &state.Source{Found: state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime()}}
+			if !c.previewFile(ctx, found, src, yield) {
+				return
+			}
+		}
+		if !any && !src.Optional && ctx.Err() == nil {
+			yield(nil, transform.Errors{c.nothing(src)})
+		}
+	}
+}
+
+func (c *Crawl) previewFile(ctx context.Context, f *state.Source, src *transform.Source, yield func(*transform.Item, error) bool) bool {
+	in, closeFile, err := c.open(f, src)
+	if err != nil {
+		return yield(nil, err)
+	}
+	defer closeFile()
+	file := c.fileOf(f, src)
+	for rec, err := range extract.Records(ctx, in, src.Options) {
+		if err != nil {
+			if !yield(nil, err) {
+				return false
+			}
+			continue
+		}
+		rec.File = file
+		item, err := src.Apply(rec)
+		var wrong transform.Errors
+		switch {
+		case errors.Is(err, transform.ErrSkip):
+			continue
+		case errors.As(err, &wrong):
+			yield(nil, err)
+			return false
+		}
+		if !yield(item, err) {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}

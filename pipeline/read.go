@@ -1,0 +1,224 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"importer/extract"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// A chunk is a piece of one file, in order.
+type chunk struct {
+	file *state.Source
+	src  *transform.Source
+	outs []outcome
+	// end is set on the last chunk of a file.
+	end   bool
+	whole bool  // the file was read to its end, and did not change meanwhile
+	parts int64 // records of the whole file, those before the resume position included
+	racy  bool  // the file is so young that its time does not tell later changes
+}
+
+// An outcome is what became of one record on its way to the target.
+type outcome struct {
+	part    int64
+	item    *transform.Item // nil when filtered or refused
+	digest  [32]byte
+	refusal *state.Refusal // nil when filtered
+}
+
+const (
+	chunkItems = 500
+	chunkBytes = 4 << 20
+)
+
+// A reading is a file on its way from a reader to the crawl.
+type reading struct{ chunks chan *chunk }
+
+// read turns one file into chunks. It returns when the file has ended, or with
+// ctx's error.
+func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) error {
+	src := c.source(f.Name)
+	r := &reader{c: c, ctx: ctx, out: out, chunk: &chunk{file: f, src: src}}
+	began := time.Now()
+	in, closeFile, err := c.open(f, src)
+	if err == nil {
+		defer closeFile()
+		err = r.records(in, c.fileOf(f, src))
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var drift transform.Errors
+	if errors.As(err, &drift) {
+		return &DriftError{in.Name, drift}
+	}
+	if err != nil {
+		// One refused record stands for the file, so that it shows in the balance.
+		if r.part < f.Resume {
+			r.part++ // settled before the run was interrupted
+		} else if err := r.add(outcome{refusal: refuseFile(err, in.Name)}, 0); err != nil {
+			return err
+		}
+	}
+	if err == nil && changed(c.full(f, src), f) {
+		c.Log.Warn("the file changed while it was read; it is read again by the next run, and nothing of it is deleted now", "file", c.display(f, src))
+		err = errors.New("changed")
+	}
+	last := r.chunk
+	last.end, last.whole, last.parts = true, err == nil, r.part
+	last.racy = f.Modified.After(began.Add(-2 * time.Second))
+	return r.send()
+}
+
+func changed(full string, f *state.Source) bool {
+	info, err := os.Stat(full)
+	return err != nil || info.Size() != f.Size || !info.ModTime().Equal(f.Modified)
+}
+
+type reader struct {
+	c     *Crawl
+	ctx   context.Context
+	out   chan<- *chunk
+	chunk *chunk
+	bytes int
+	part  int64
+}
+
+// records reads the file's records; its error is the file's.
+func (r *reader) records(in extract.Input, file *extract.File) error {
+	f, src := r.chunk.file, r.chunk.src
+	opt := src.Options
+	opt.Warn = func(p extract.Place, what string) {
+		if r.c.progress.warned.Add(1) <= 100 {
+			r.c.Log.Warn(p.String() + ": " + what)
+		}
+	}
+	for rec, err := range extract.Records(r.ctx, in, opt) {
+		var bad *extract.RecordError
+		if err != nil && !errors.As(err, &bad) {
+			return err
+		}
+		if r.part < f.Resume {
+			r.part++ // settled before the run was interrupted
+			r.c.progress.read.Add(1)
+			continue
+		}
+		o, size, err := r.apply(rec, bad, file)
+		if err != nil {
+			return err
+		}
+		if err := r.add(o, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply makes an outcome of a record. Its error is one of the whole file.
+func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extract.File) (outcome, int, error) {
+	if bad != nil {
+		return outcome{refusal: refuse(bad.Place, "extract", bad.Reason, bad.Detail)}, 0, nil
+	}
+	rec.File = file
+	if rec.Doc != nil {
+		for _, w := range rec.Doc.Warnings {
+			if r.c.progress.warned.Add(1) <= 100 {
+				r.c.Log.Warn(rec.Place.String() + ": " + w)
+			}
+		}
+	}
+	item, err := r.chunk.src.Apply(rec)
+	var wrong *transform.ItemError
+	switch {
+	case err == nil:
+		o := outcome{item: item}
+		if r.c.Store.Keeps() {
+			o.digest = item.Digest()
+		}
+		return o, sizeOf(item), nil
+	case errors.Is(err, transform.ErrSkip):
+		return outcome{}, 0, nil
+	case errors.As(err, &wrong):
+		ref := refuse(wrong.Place, "transform", wrong.Reason, wrong.Detail)
+		ref.Property, ref.Value, ref.Item = wrong.Property, wrong.Value, wrong.ID
+		return outcome{refusal: ref}, 0, nil
+	}
+	return outcome{}, 0, err
+}
+
+func sizeOf(it *transform.Item) int {
+	n := 256 + len(it.Content.Value)
+	for i := range it.Properties {
+		n += len(it.Properties[i].Value.Str)
+	}
+	return n
+}
+
+// add puts an outcome into the chunk and sends the chunk when it is full.
+func (r *reader) add(o outcome, size int) error {
+	o.part = r.part
+	r.part++
+	r.c.progress.read.Add(1)
+	if r.chunk.outs == nil {
+		r.chunk.outs = make([]outcome, 0, 16)
+	}
+	r.chunk.outs = append(r.chunk.outs, o)
+	r.bytes += size
+	if len(r.chunk.outs) < chunkItems && r.bytes < chunkBytes {
+		return nil
+	}
+	full := r.chunk
+	if err := r.send(); err != nil {
+		return err
+	}
+	r.chunk, r.bytes = &chunk{file: full.file, src: full.src, outs: make([]outcome, 0, chunkItems)}, 0
+	return nil
+}
+
+func (r *reader) send() error {
+	select {
+	case r.out <- r.chunk:
+		return nil
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+}
+
+func refuse(p extract.Place, stage, reason, detail string) *state.Refusal {
+	return &state.Refusal{Stage: stage, Reason: reason, Detail: detail, File: p.File, Sheet: p.Sheet, Page: p.Page, Line: p.Line, Col: p.Col}
+}
+
+// refuseFile makes a refusal of the error that ended a file.
+func refuseFile(err error, name string) *state.Refusal {
+	var file *extract.FileError
+	if errors.As(err, &file) {
+		return refuse(file.Place, "extract", file.Reason, file.Detail)
+	}
+	reason := extract.ReasonBroken
+	if errors.Is(err, extract.ErrShort) {
+		reason = extract.ReasonShort
+	}
+	return refuse(extract.Place{File: name}, "extract", reason, fmt.Sprintf("cannot be read to its end (%v)", err))
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", cause(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", cause(err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

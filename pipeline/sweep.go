@@ -1,0 +1,96 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"importer/load"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// The guard's default: a tenth of what is known, but 50 items may always go.
+const (
+	defaultShare = 0.10
+	defaultCount = 50
+)
+
+// sweep deletes the items that this run did not meet, as far as it is proven
+// that their records are gone, and if the guard lets so many go.
+func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep *Report) error {
+	var err error
+	if rep.Kept, err = c.Store.Held(ctx, run, doubtful); err != nil {
+		return err
+	}
+	stale, known, err := c.Store.CountStale(ctx, run, doubtful)
+	if err != nil {
+		return err
+	}
+	if stale > 0 {
+		if err := c.guard(ctx, run, doubtful, stale, known); err != nil {
+			return err
+		}
+	}
+	var after uint64
+	for {
+		items, err := c.Store.Stale(ctx, run, doubtful, after, c.Batch)
+		if err != nil {
+			return err
+		}
+		if len(items) == 0 {
+			return c.Store.Tidy(ctx, run)
+		}
+		after = items[len(items)-1].Row
+		ids := make([]string, len(items))
+		for i, k := range items {
+			ids[i] = k.ID
+		}
+		results, loadErr := c.Loader.Delete(ctx, ids)
+		var gone []state.Known
+		for i, r := range results {
+			switch r.Fate {
+			case load.Stored:
+				gone = append(gone, items[i])
+			case load.Rejected:
+				rep.Problems = append(rep.Problems, fmt.Sprintf("item %s could not be deleted (%v); it is tried again by the next run", items[i].ID, r.Err))
+			}
+		}
+		rep.Deleted += int64(len(gone))
+		if err := c.Store.Deleted(context.WithoutCancel(ctx), gone); err != nil {
+			return err
+		}
+		if loadErr != nil {
+			return loadErr
+		}
+	}
+}
+
+// guard refuses to delete more than the mapping, or the command line, allows.
+func (c *Crawl) guard(ctx context.Context, run state.Run, doubtful []string, stale, known int64) error {
+	limit := c.Deletes
+	if !limit.Set {
+		limit = c.Mapping.MaxDeletes
+	}
+	allowed, words := allowedDeletes(limit, known)
+	if stale <= allowed {
+		return nil
+	}
+	sample, err := c.Store.Stale(ctx, run, doubtful, 0, 10)
+	if err != nil {
+		return err
+	}
+	return &GuardError{Deletes: stale, Known: known, Limit: words, Sample: sample}
+}
+
+// allowedDeletes says how many of known items may go.
+func allowedDeletes(limit transform.Limit, known int64) (n int64, words string) {
+	switch {
+	case !limit.Set:
+		n = max(int64(float64(known)*defaultShare), defaultCount)
+		return n, fmt.Sprintf("%d (10 %%, and at least %d)", n, defaultCount)
+	case limit.Share > 0:
+		n = int64(float64(known) * limit.Share)
+		return n, fmt.Sprintf("%d (%g %%)", n, limit.Share*100)
+	}
+	return int64(limit.Count), fmt.Sprint(limit.Count)
+}
