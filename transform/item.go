@@ -37,10 +37,10 @@ type Property struct {
 // It is a struct rather than an any because millions of them are made.
 type Value struct {
 	Type    Type
+	Bool    bool   // beside Type, which makes the struct a word smaller
 	Str     string // String, and DateTime in the wire form 2006-01-02T15:04:05Z
 	Int     int64  // Int64
 	Float   float64
-	Bool    bool
 	Strs    []string // StringCollection, DateTimeCollection
 	Ints    []int64
 	Floats  []float64

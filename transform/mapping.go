@@ -25,7 +25,21 @@ type Mapping struct {
 	OnDuplicate string
 	// MaxDeletes guards the sweep: a share (0.02) or a number, whichever is set.
 	MaxDeletes Limit
+	// MaxACLWidenings guards what becomes visible to more people.
+	MaxACLWidenings Limit
+	// Schedule holds cron expressions, "" where there is none.
+	Schedule Schedule
+	// ItemSize is the most bytes that an item may take as JSON.
+	ItemSize int
+
+	doc      *document
+	match    []string          // the columns of identities that count
+	people   map[string]int    // folded name -> index in Users, or ambiguous; nil without identities
+	groupIDs map[string]string // folded name -> id; nil without a groups file
 }
+
+// A Schedule says when a mapping is crawled, as cron expressions of five fields.
+type Schedule struct{ Full, Incremental string }
 
 // A Limit is "2%" or "500" in a mapping. The zero Limit is the default.
 type Limit struct {
@@ -49,6 +63,11 @@ type Source struct {
 	PathPos  Pos    // where the path stands in the mapping
 	Optional bool   // matching no file is no error
 	Options  extract.Options
+
+	m      *Mapping
+	def    sourceDef
+	plans  plans
+	digest [32]byte
 }
 
 // A Pos is a place in a mapping file.
@@ -87,10 +106,6 @@ func (es Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Load reads and checks a mapping and its side files (identities, groups).
-// Its error is an Errors, or an *Error when the file cannot be read.
-func Load(path string) (*Mapping, error) { return nil, errors.New("not written yet") }
-
 // ErrSkip means that the mapping's where filtered the record out.
 var ErrSkip = errors.New("filtered out by where")
 
@@ -104,26 +119,3 @@ type ItemError struct {
 }
 
 func (e *ItemError) Error() string { return e.Place.String() + ": " + e.Detail }
-
-// Check type-checks every expression of the source against a table's columns,
-// before anything is written; h is nil for sources of documents. Its error is
-// an Errors.
-func (s *Source) Check(h *extract.Header) error { return nil }
-
-// Apply maps one record. It is pure and safe from many goroutines. Its error
-// is ErrSkip, an *ItemError, or an Errors when the record's columns are not
-// what the mapping needs.
-func (s *Source) Apply(rec extract.Record) (*Item, error) { return nil, ErrSkip }
-
-// Digest identifies everything that decides what a record of this source
-// becomes: the source's part of the mapping, schema, identities and groups,
-// and the version of this package. A changed digest means that every record
-// is mapped again.
-func (s *Source) Digest() [32]byte { return [32]byte{} }
-
-// Digest identifies the item as the target sees it; Origin is left out.
-func (it *Item) Digest() [32]byte { return [32]byte{} }
-
-// EncodeID makes a legal item id of any key, stably and reversibly where it
-// fits.
-func EncodeID(key string) string { return key }

@@ -1,0 +1,527 @@
+package transform
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"importer/extract"
+)
+
+// Reasons of an ItemError, which quarantine listings group by.
+const (
+	ReasonBadValue         = "bad-value"         // a value that does not convert to its property's type
+	ReasonCellError        = "cell-error"        // an error cell of a workbook, such as #N/A
+	ReasonExpression       = "expression"        // an expression that stops on this record
+	ReasonMissingID        = "missing-id"        // the id is empty
+	ReasonNoProperties     = "no-properties"     // not one property has a value
+	ReasonUnknownPrincipal = "unknown-principal" // an ACL names somebody that is not known
+	ReasonEmptyACL         = "empty-acl"         // nothing is granted to anybody
+	ReasonEmptyDeny        = "empty-deny"        // a deny that holds names nobody
+	ReasonTooLarge         = "too-large"         // more than the target takes, without its content
+)
+
+// A sourceDef is what a source's part of the mapping says, not yet compiled.
+type sourceDef struct {
+	pos        spot
+	scope      scope // without a header
+	loc        *time.Location
+	where      *expression
+	id         *expression
+	props      []propDef // in the schema's order
+	content    *expression
+	html       bool // the content's type
+	acl        []aclDef
+	activities []activityDef
+}
+
+type propDef struct {
+	def     PropertyDef
+	x       *expression
+	onError string
+	// fallback is the value of default; its Type is NoType when there is none.
+	fallback Value
+}
+
+type aclDef struct {
+	kind  string
+	deny  bool
+	value *expression
+	when  *expression
+}
+
+type activityDef struct {
+	kind         string
+	at, by, when *expression
+}
+
+// A plan is a source compiled for the columns of one table, or for documents.
+type plan struct {
+	header     *extract.Header
+	where      boolFn
+	id         textFn
+	props      []propPlan
+	content    textFn
+	contentOf  string // "text" or "html"
+	acl        aclPlan
+	activities []activityPlan
+	uses       []string
+}
+
+type propPlan struct {
+	name     string
+	typ      Type
+	fn       propFn
+	onError  string
+	fallback Value
+}
+
+// plans remembers what a source was compiled to.
+type plans struct {
+	// recent maps the headers of the files being read to their plans. It is
+	// replaced as a whole, so that readers need no lock; it starts anew when it
+	// has grown, since headers of files long read would pile up.
+	recent atomic.Pointer[map[*extract.Header]*compiled]
+	mu     sync.Mutex
+	byName map[string]*compiled // by the joined names
+}
+
+type compiled struct {
+	plan *plan
+	errs Errors
+}
+
+// maxRecent is more files than are ever read at one time.
+const maxRecent = 64
+
+// planFor gives the plan for a table's header, nil for documents.
+func (s *Source) planFor(h *extract.Header) (*plan, Errors) {
+	if m := s.plans.recent.Load(); m != nil {
+		if c := (*m)[h]; c != nil {
+			return c.plan, c.errs
+		}
+	}
+	s.plans.mu.Lock()
+	defer s.plans.mu.Unlock()
+	key := ""
+	if h != nil {
+		key = "\x00" + strings.Join(h.Names(), "\x00")
+	}
+	c := s.plans.byName[key]
+	if c == nil {
+		c = &compiled{}
+		c.plan, c.errs = s.compile(h)
+		if s.plans.byName == nil || len(s.plans.byName) >= 1024 {
+			s.plans.byName = map[string]*compiled{}
+		}
+		s.plans.byName[key] = c
+	}
+	next := map[*extract.Header]*compiled{}
+	if m := s.plans.recent.Load(); m != nil && len(*m) < maxRecent {
+		next = maps.Clone(*m)
+	}
+	next[h] = c
+	s.plans.recent.Store(&next)
+	return c.plan, c.errs
+}
+
+// A builder compiles expressions and gathers what is wrong with them.
+type builder struct {
+	d    *document
+	sc   scope
+	uses map[string]bool
+	errs Errors
+}
+
+func (b *builder) bind(x *expression) *bound {
+	bd, errs := bind(b.d, x, b.sc)
+	b.errs = append(b.errs, errs...)
+	if bd != nil {
+		maps.Copy(b.uses, bd.uses)
+	}
+	return bd
+}
+
+// machine compiles for the library's machine.
+func (b *builder) machine(bd *bound) func(*frame) (any, error) {
+	f, err := bd.program()
+	if err != nil {
+		b.errs = append(b.errs, b.d.finding(bd.x.pos, "write it more simply", "%s: the expression cannot be compiled", bd.x.what))
+		return nil
+	}
+	return f
+}
+
+func (b *builder) text(x *expression) textFn {
+	bd := b.bind(x)
+	if bd == nil {
+		return nil
+	}
+	if f := nativeText(bd.tree.Node); f != nil {
+		return f
+	}
+	f := b.machine(bd)
+	return func(e *frame) (string, error) {
+		out, err := f(e)
+		if err != nil || out == nil {
+			return "", err
+		}
+		switch out.(type) {
+		case string, int, int64:
+			return textOf(out), nil
+		}
+		return "", &fault{reason: ReasonExpression, value: fmt.Sprint(out), col: noColumn, detail: "gives " + typeWordOf(out) + " where a text is needed", remedy: "use string(value) or join(list, \", \")"}
+	}
+}
+
+func (b *builder) bool(x *expression) boolFn {
+	bd := b.bind(x)
+	if bd == nil {
+		return nil
+	}
+	if f := nativeBool(bd.tree.Node); f != nil {
+		return f
+	}
+	if f := nativeFlag(bd.tree.Node); f != nil {
+		return f
+	}
+	f := b.machine(bd)
+	return func(e *frame) (bool, error) {
+		out, err := f(e)
+		if err != nil {
+			return false, err
+		}
+		switch v := out.(type) {
+		case nil: // what is empty does not hold
+			return false, nil
+		case bool:
+			return v, nil
+		case string:
+			v1, _, err := boolFrom(cell{text: v, col: noColumn})
+			return v1, err
+		}
+		return false, &fault{reason: ReasonExpression, value: fmt.Sprint(out), col: noColumn, detail: "gives " + typeWordOf(out) + " where true or false is needed", remedy: "compare it with something"}
+	}
+}
+
+func (b *builder) any(x *expression) func(*frame) (any, error) {
+	bd := b.bind(x)
+	if bd == nil {
+		return nil
+	}
+	if f := nativeText(bd.tree.Node); f != nil {
+		return func(e *frame) (any, error) { return f(e) }
+	}
+	return b.machine(bd)
+}
+
+func (b *builder) prop(p propDef) propFn {
+	bd := b.bind(p.x)
+	if bd == nil {
+		return nil
+	}
+	if f := nativeProp(bd.tree.Node, p.def.Type); f != nil {
+		return f
+	}
+	f := b.machine(bd)
+	return func(e *frame, v *Value) (bool, error) {
+		out, err := f(e)
+		if err != nil {
+			return false, err
+		}
+		return v.addAny(out, e.m, e.loc)
+	}
+}
+
+func typeWordOf(x any) string {
+	if x == nil {
+		return "nothing"
+	}
+	return typeWord(reflect.TypeOf(x))
+}
+
+// compile binds every expression of the source to h.
+func (s *Source) compile(h *extract.Header) (*plan, Errors) {
+	sc := s.def.scope
+	if h != nil {
+		sc = scope{header: h, table: true}
+	}
+	b := &builder{d: s.m.doc, sc: sc, uses: map[string]bool{}}
+	p := &plan{header: h}
+	if s.def.where != nil {
+		p.where = b.bool(s.def.where)
+	}
+	p.id = b.text(s.def.id)
+	for _, pd := range s.def.props {
+		p.props = append(p.props, propPlan{name: pd.def.Name, typ: pd.def.Type, fn: b.prop(pd), onError: pd.onError, fallback: pd.fallback})
+	}
+	if s.def.content != nil {
+		p.content, p.contentOf = b.text(s.def.content), "text"
+		if s.def.html {
+			p.contentOf = "html"
+		}
+	}
+	p.acl = b.acl(s.def.acl)
+	for _, a := range s.def.activities {
+		p.activities = append(p.activities, b.activity(a))
+	}
+	p.uses = keysOf(b.uses)
+	if len(b.errs) > 0 {
+		sortErrors(b.errs)
+		return nil, b.errs
+	}
+	return p, nil
+}
+
+func sortErrors(errs Errors) {
+	slices.SortStableFunc(errs, func(a, b *Error) int {
+		if a.Pos.Line != b.Pos.Line {
+			return a.Pos.Line - b.Pos.Line
+		}
+		return a.Pos.Col - b.Pos.Col
+	})
+}
+
+// Check type-checks every expression of the source against a table's columns,
+// before anything is written; h is nil for sources of documents. Its error is
+// an Errors.
+func (s *Source) Check(h *extract.Header) error {
+	if _, errs := s.planFor(h); len(errs) > 0 {
+		return errs
+	}
+	return nil
+}
+
+// Uses lists the columns that the source's expressions name, sorted, for a
+// table that has them all; for documents it is empty.
+func (s *Source) Uses() []string {
+	_, uses := s.names()
+	return uses
+}
+
+// names binds the source without a header.
+func (s *Source) names() (Errors, []string) {
+	b := &builder{d: s.m.doc, sc: s.def.scope, uses: map[string]bool{}}
+	for _, x := range s.expressions() {
+		b.bind(x)
+	}
+	if !s.def.scope.table {
+		return b.errs, nil
+	}
+	return b.errs, keysOf(b.uses)
+}
+
+// expressions lists every expression of the source.
+func (s *Source) expressions() []*expression {
+	xs := []*expression{s.def.where, s.def.id}
+	for _, p := range s.def.props {
+		xs = append(xs, p.x)
+	}
+	xs = append(xs, s.def.content)
+	for _, a := range s.def.acl {
+		xs = append(xs, a.value, a.when)
+	}
+	for _, a := range s.def.activities {
+		xs = append(xs, a.at, a.by, a.when)
+	}
+	return slices.DeleteFunc(xs, func(x *expression) bool { return x == nil })
+}
+
+var frames = sync.Pool{New: func() any { return new(frame) }}
+
+// Apply maps one record. It is pure and safe from many goroutines. Its error
+// is ErrSkip, an *ItemError, or an Errors when the record's columns are not
+// what the mapping needs. The item's ACL may be shared with other items.
+func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
+	p, errs := s.planFor(rec.Header)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	e := frames.Get().(*frame)
+	e.rec, e.m, e.loc = rec, s.m, s.def.loc
+	// A reader's Select runs in here; no record may end the run.
+	defer func() {
+		if r := recover(); r != nil {
+			it, err = nil, &ItemError{Place: rec.Place, Reason: ReasonExpression, Detail: fmt.Sprintf("the record cannot be mapped (%v); leave it out with where, and report it", r)}
+		}
+		e.rec = extract.Record{} // do not keep the record alive in the pool
+		frames.Put(e)
+	}()
+	return s.apply(p, e)
+}
+
+func (s *Source) apply(p *plan, e *frame) (*Item, error) {
+	if p.where != nil {
+		ok, err := p.where(e)
+		if err != nil {
+			return nil, e.itemError("where", "where", err)
+		}
+		if !ok {
+			return nil, ErrSkip
+		}
+	}
+	key, err := p.id(e)
+	if err != nil {
+		return nil, e.itemError("id", "id", err)
+	}
+	if isBlank(key) {
+		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonMissingID, Property: "id", Detail: "the id is empty; fill it in, or leave such records out with where"}
+	}
+	it := &Item{ID: EncodeID(key), Properties: make([]Property, 0, len(p.props)),
+		Origin: Origin{Source: s.Name, Key: key, Place: e.rec.Place}}
+	for i := range p.props {
+		if err := p.props[i].put(e, it); err != nil {
+			return nil, err
+		}
+	}
+	if len(it.Properties) == 0 {
+		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonNoProperties, Detail: "not one property has a value, and the service wants at least one; leave such records out with where"}
+	}
+	if p.content != nil {
+		text, err := p.content(e)
+		if err != nil {
+			return nil, e.itemError("content", "content", err)
+		}
+		if !isBlank(text) {
+			it.Content = Content{Type: p.contentOf, Value: clean(text)}
+		}
+	}
+	if it.ACL, err = p.acl.entries(e); err != nil {
+		return nil, err
+	}
+	for i := range p.activities {
+		if err := p.activities[i].add(e, it); err != nil {
+			return nil, err
+		}
+	}
+	return it, s.m.fit(it)
+}
+
+// put adds the property's value to the item, if there is one.
+func (p *propPlan) put(e *frame, it *Item) error {
+	it.Properties = append(it.Properties, Property{Name: p.name})
+	v := &it.Properties[len(it.Properties)-1].Value
+	v.Type = p.typ
+	present, err := p.fn(e, v)
+	if err != nil {
+		switch p.onError {
+		case "omit":
+			present = false
+		case "default":
+			*v, present = p.fallback, true
+		default:
+			return e.itemError(p.name, "property "+quoted(p.name), err)
+		}
+	} else if !present && p.fallback.Type != NoType {
+		*v, present = p.fallback, true
+	}
+	if !present {
+		*v = Value{}
+		it.Properties = it.Properties[:len(it.Properties)-1]
+	}
+	return nil
+}
+
+// itemError makes the error that a user sees of a fault.
+func (e *frame) itemError(property, what string, err error) error {
+	var f *fault
+	if !errors.As(err, &f) {
+		f = &fault{reason: ReasonExpression, col: noColumn, detail: err.Error()}
+	}
+	value := cutBytes(clean(f.value), 200)
+	subject := "the value"
+	switch {
+	case f.col != noColumn:
+		subject = e.cellName(f.col)
+	case f.reason == ReasonExpression:
+		subject = "the expression"
+	}
+	detail := what + ": " + subject
+	if f.reason == ReasonUnknownPrincipal {
+		return &ItemError{Place: e.rec.Place, Reason: f.reason, Property: property, Value: value, Detail: what + ": " + f.detail + "; " + f.remedy}
+	}
+	if f.reason == ReasonBadValue {
+		detail += " " + fmt.Sprintf("%q", value)
+	}
+	detail += " " + f.detail
+	remedy := f.remedy
+	if remedy == "" {
+		remedy = "correct it, or soften it with onError: omit"
+	}
+	return &ItemError{Place: e.rec.Place, Reason: f.reason, Property: property, Value: value, Detail: detail + "; " + remedy}
+}
+
+// cellName names a cell: in a workbook by its address too.
+func (e *frame) cellName(col int) string {
+	name := ""
+	if h := e.rec.Header; h != nil && col < len(h.Names()) {
+		name = h.Names()[col]
+	}
+	return fmt.Sprintf("column %q", name)
+}
+
+// fit cuts the content to what the target takes of an item.
+func (m *Mapping) fit(it *Item) error {
+	size := len(it.Content.Value)
+	for i := range it.Properties {
+		size += it.Properties[i].Value.textLen() + 64
+	}
+	size += 128*len(it.ACL) + 256
+	if size*6 <= m.ItemSize { // even if every byte were escaped: nearly every item
+		return nil
+	}
+	rest := 256 + 128*len(it.ACL) + 256*len(it.Activities)
+	for i := range it.Properties {
+		rest += it.Properties[i].jsonSize()
+	}
+	room := m.ItemSize - rest
+	if room < 0 {
+		return &ItemError{Place: it.Origin.Place, Reason: ReasonTooLarge, Property: it.largest(),
+			Detail: fmt.Sprintf("the properties take %d bytes, and the target takes %d for a whole item; shorten the longest with substr(), or move it to the content", rest, m.ItemSize)}
+	}
+	it.Content.Value, it.Truncated = cutText(it.Content.Value, room)
+	return nil
+}
+
+func (v *Value) textLen() int {
+	n := len(v.Str) + 32*(len(v.Ints)+len(v.Floats))
+	for _, s := range v.Strs {
+		n += len(s) + 4
+	}
+	for _, p := range v.Persons {
+		n += len(p.ExternalName) + len(p.ExternalID) + len(p.EntraDisplayName) + len(p.EntraID) + len(p.Email) + len(p.UPN) + len(p.TenantID) + 200
+	}
+	return n
+}
+
+// jsonSize is the most that a property takes in the body, annotation included.
+func (p *Property) jsonSize() int {
+	v := &p.Value
+	n := 2*len(p.Name) + 64 + jsonSize(v.Str) + 32*(1+len(v.Ints)+len(v.Floats))
+	for _, s := range v.Strs {
+		n += jsonSize(s) + 4
+	}
+	for _, q := range v.Persons {
+		n += 300
+		for _, s := range []string{q.ExternalName, q.ExternalID, q.EntraDisplayName, q.EntraID, q.Email, q.UPN, q.TenantID} {
+			n += jsonSize(s)
+		}
+	}
+	return n
+}
+
+func (it *Item) largest() string {
+	best, size := "", -1
+	for i := range it.Properties {
+		if n := it.Properties[i].jsonSize(); n > size {
+			best, size = it.Properties[i].Name, n
+		}
+	}
+	return best
+}

@@ -1,0 +1,174 @@
+package transform
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"sync"
+)
+
+// version changes when this package would make another item of the same
+// record by the same mapping.
+const version = "transform/1"
+
+// A canon writes values one after the other so that different sequences give
+// different bytes: every text goes with its length.
+type canon struct{ b []byte }
+
+func (c *canon) str(s string) {
+	c.b = binary.AppendUvarint(c.b, uint64(len(s)))
+	c.b = append(c.b, s...)
+}
+
+func (c *canon) num(n int) { c.b = binary.AppendVarint(c.b, int64(n)) }
+
+func (c *canon) bool(v bool) {
+	if v {
+		c.b = append(c.b, 1)
+	} else {
+		c.b = append(c.b, 0)
+	}
+}
+
+func (c *canon) strs(ss []string) {
+	c.num(len(ss))
+	for _, s := range ss {
+		c.str(s)
+	}
+}
+
+func (c *canon) value(v *Value) {
+	c.b = append(c.b, byte(v.Type))
+	switch v.Type {
+	case String, DateTime:
+		c.str(v.Str)
+	case Int64:
+		c.b = binary.AppendVarint(c.b, v.Int)
+	case Double:
+		c.b = binary.LittleEndian.AppendUint64(c.b, math.Float64bits(v.Float))
+	case Boolean:
+		c.bool(v.Bool)
+	case StringCollection, DateTimeCollection:
+		c.strs(v.Strs)
+	case Int64Collection:
+		c.num(len(v.Ints))
+		for _, n := range v.Ints {
+			c.b = binary.AppendVarint(c.b, n)
+		}
+	case DoubleCollection:
+		c.num(len(v.Floats))
+		for _, f := range v.Floats {
+			c.b = binary.LittleEndian.AppendUint64(c.b, math.Float64bits(f))
+		}
+	case PrincipalType, PrincipalCollection:
+		c.num(len(v.Persons))
+		for _, p := range v.Persons {
+			for _, s := range [...]string{p.ExternalName, p.ExternalID, p.EntraDisplayName, p.EntraID, p.Email, p.UPN, p.TenantID} {
+				c.str(s)
+			}
+		}
+	}
+}
+
+var canons = sync.Pool{New: func() any { return &canon{b: make([]byte, 0, 4096)} }}
+
+// Digest identifies the item as the target sees it; Origin is left out.
+func (it *Item) Digest() [32]byte {
+	c := canons.Get().(*canon)
+	c.b = c.b[:0]
+	c.str("item/1")
+	c.str(it.ID)
+	c.num(len(it.ACL))
+	for _, a := range it.ACL {
+		c.str(a.Type)
+		c.str(a.Value)
+		c.bool(a.Deny)
+	}
+	c.num(len(it.Properties))
+	for i := range it.Properties {
+		c.str(it.Properties[i].Name)
+		c.value(&it.Properties[i].Value)
+	}
+	c.str(it.Content.Type)
+	c.str(it.Content.Value)
+	c.num(len(it.Activities))
+	for _, a := range it.Activities {
+		c.str(a.Type)
+		c.b = binary.AppendVarint(c.b, a.At.Unix())
+		c.num(a.At.Nanosecond())
+		c.str(a.ByType)
+		c.str(a.ByID)
+	}
+	sum := sha256.Sum256(c.b)
+	if cap(c.b) <= 1<<20 { // a rare huge item must not stay in the pool
+		canons.Put(c)
+	}
+	return sum
+}
+
+// Digest identifies everything that decides what a record of this source
+// becomes: the source's part of the mapping, schema, identities and groups,
+// and the version of this package. A changed digest means that every record
+// is mapped again.
+func (s *Source) Digest() [32]byte { return s.digest }
+
+func (s *Source) computeDigest() [32]byte {
+	var c canon
+	m, d := s.m, &s.def
+	c.str(version)
+	c.str(idScheme)
+	c.num(m.ItemSize)
+	for _, p := range m.Schema {
+		c.str(p.Name)
+		c.num(int(p.Type))
+	}
+	c.str(s.Name)
+	c.str(d.loc.String())
+	opt := s.Options
+	opt.Warn = nil
+	c.str(fmt.Sprintf("%+v", opt))
+	c.expr(d.where)
+	c.expr(d.id)
+	c.num(len(d.props))
+	for i := range d.props {
+		p := &d.props[i]
+		c.str(p.def.Name)
+		c.expr(p.x)
+		c.str(p.onError)
+		c.value(&p.fallback)
+	}
+	c.expr(d.content)
+	c.bool(d.html)
+	c.num(len(d.acl))
+	for _, a := range d.acl {
+		c.str(a.kind)
+		c.bool(a.deny)
+		c.expr(a.value)
+		c.expr(a.when)
+	}
+	c.num(len(d.activities))
+	for _, a := range d.activities {
+		c.str(a.kind)
+		c.expr(a.at)
+		c.expr(a.by)
+		c.expr(a.when)
+	}
+	c.strs(m.match)
+	c.num(len(m.Users))
+	for _, u := range m.Users {
+		c.strs([]string{u.ID, u.UPN, u.Mail, u.DisplayName, u.EmployeeID})
+	}
+	c.bool(m.groupIDs != nil)
+	for _, g := range m.Groups {
+		c.str(g.ID)
+	}
+	return sha256.Sum256(c.b)
+}
+
+func (c *canon) expr(x *expression) {
+	c.bool(x != nil)
+	if x != nil {
+		c.str(x.s)
+	}
+}

@@ -1,0 +1,204 @@
+package transform
+
+// The keys of the mapping language, in one table: unknown keys are found by
+// it, the editor's JSON Schema and the reference in mappings/README.md are
+// made from it.
+
+// An object is a mapping node of the language.
+type object struct {
+	name string // as it is called in messages and in the reference
+	doc  string
+	keys []key
+}
+
+// A key is one key of an object.
+type key struct {
+	name     string
+	kind     keyKind
+	enum     []string // kindEnum: the words; others: words besides the value, such as auto
+	object   string   // kindObject, kindObjects, kindMap: what stands below
+	required bool
+	doc      string
+	example  string // a YAML value
+}
+
+type keyKind uint8
+
+const (
+	kindString keyKind = iota
+	kindStrings
+	kindInt
+	kindBool
+	kindEnum
+	kindExpr
+	kindExprs   // map of names to expressions or to objects
+	kindLiteral // any scalar
+	kindLimit   // a number or a percentage
+	kindSize    // bytes, with a unit
+	kindDuration
+	kindObject
+	kindObjects // a list of objects
+	kindMap     // a map of names to objects
+)
+
+var kindNames = [...]string{"text", "list of texts", "number", "true or false", "word", "expression",
+	"properties", "value", "number or percentage", "size", "duration", "object", "list of objects", "map of objects"}
+
+func (k keyKind) String() string { return kindNames[k] }
+
+var objects = []*object{
+	{"mapping", "The whole file.", []key{
+		{name: "version", kind: kindInt, required: true, example: "1", doc: "The version of the language: 1."},
+		{name: "connection", kind: kindObject, object: "connection", required: true, example: "{id: contosohelpdesk, name: Contoso Helpdesk}", doc: "The connection that the items go to."},
+		{name: "schema", kind: kindMap, object: "schema property", required: true, example: "{title: {type: string, labels: [title], retrievable: true}}", doc: "The properties of an item, by name, 1 to 128 of them."},
+		{name: "identities", kind: kindObject, object: "identities", example: "{file: directory.csv, match: [email]}", doc: "The people that permissions may name."},
+		{name: "groups", kind: kindObject, object: "groups", example: "{file: groups.csv}", doc: "The external groups that permissions may name."},
+		{name: "timezone", kind: kindString, example: "Europe/Rome", doc: "The time zone of dates that carry none, an IANA name. The default is UTC. A source can have its own."},
+		{name: "sources", kind: kindObjects, object: "source", required: true, example: "[{name: tickets, path: tickets/*.csv, id: number, properties: {title: title}, acl: [{grant: everyone}]}]", doc: "Where the records are and what becomes of them."},
+		{name: "duplicates", kind: kindEnum, enum: []string{"quarantine", "first", "last"}, example: "first", doc: "What happens to a record whose id another record of the run had. The default is quarantine."},
+		{name: "schedule", kind: kindObject, object: "schedule", example: `{full: "0 2 * * 0"}`, doc: "When importer schedule crawls."},
+		{name: "safety", kind: kindObject, object: "safety", example: "{maxDeletes: 2%}", doc: "What stops a run before it does harm."},
+		{name: "target", kind: kindObject, object: "target", example: "{itemSize: 3500000}", doc: "Limits of the target."},
+	}},
+	{"connection", "The connection, as Microsoft Graph knows it.", []key{
+		{name: "id", kind: kindString, required: true, example: "contosohelpdesk", doc: "3 to 32 letters and digits, unique in the tenant; cannot be changed later."},
+		{name: "name", kind: kindString, required: true, example: "Contoso Helpdesk", doc: "What administrators see, at most 128 characters."},
+		{name: "description", kind: kindString, example: "Tickets and manuals of the Contoso helpdesk.", doc: "What the content is about. Copilot chooses connections by it, so write a good sentence."},
+		{name: "contentCategory", kind: kindEnum, enum: contentCategories, example: "knowledgeBase", doc: "The kind of content. Leave it out to leave it to the service."},
+	}},
+	{"schema property", "One property of the schema.", []key{
+		{name: "type", kind: kindEnum, enum: typeNames[1:], required: true, example: "string", doc: "The type, see Types."},
+		{name: "labels", kind: kindStrings, example: "[title]", doc: "What the property means to Microsoft 365, see Labels. At most one label a property, and one property a label; needs retrievable."},
+		{name: "aliases", kind: kindStrings, example: "[heading]", doc: "Other names in queries, at most 32 letters and digits each."},
+		{name: "searchable", kind: kindBool, example: "true", doc: "Words of it are found by full-text search. Only for string and stringCollection, and not with refinable."},
+		{name: "queryable", kind: kindBool, example: "true", doc: "Can be used in queries as name:value."},
+		{name: "retrievable", kind: kindBool, example: "true", doc: "Is returned with search results."},
+		{name: "refinable", kind: kindBool, example: "true", doc: "Can be filtered, sorted and counted. Not for boolean, and not with searchable. Cannot be added later."},
+		{name: "exactMatch", kind: kindBool, example: "true", doc: "Only the whole value matches. Only for string and stringCollection, and not with searchable."},
+		{name: "description", kind: kindString, example: "The number that the requester knows.", doc: "At most 200 characters; helps Copilot to understand queries."},
+	}},
+	{"identities", "A CSV file of people: the columns id (the Entra object id), userPrincipalName, mail, displayName, employeeId; more are ignored.", []key{
+		{name: "file", kind: kindString, required: true, example: "directory.csv", doc: "The file, relative to the mapping."},
+		{name: "match", kind: kindStrings, enum: matchNames, example: "[email, employeeId]", doc: "The columns that a value may stand in, besides mail and userPrincipalName, which always count."},
+	}},
+	{"groups", "A CSV file of external groups, one member a line: the columns group, displayName, description, memberType (user, group or externalGroup), member.", []key{
+		{name: "file", kind: kindString, required: true, example: "groups.csv", doc: "The file, relative to the mapping."},
+	}},
+	{"source", "A set of files that are read alike.", []key{
+		{name: "name", kind: kindString, required: true, example: "tickets", doc: "A name of its own, used in reports and in what is remembered."},
+		{name: "path", kind: kindString, required: true, example: "../samples/tickets/*.csv", doc: "A file, a folder or a glob (* and ** and {a,b}), relative to the mapping."},
+		{name: "optional", kind: kindBool, example: "true", doc: "That no file matches is no error."},
+		{name: "item", kind: kindEnum, enum: []string{"row", "page", "document"}, example: "page", doc: "What becomes one item. The default is the format's own: rows of tables, whole documents."},
+		{name: "format", kind: kindEnum, enum: []string{"csv", "excel", "pdf", "html"}, example: "csv", doc: "The format, where it should not be found by content."},
+		{name: "timezone", kind: kindString, example: "Europe/Rome", doc: "The time zone of this source's dates that carry none."},
+		{name: "where", kind: kindExpr, example: `status != "deleted"`, doc: "Records for which this is false are left out, and counted as filtered."},
+		{name: "id", kind: kindExpr, required: true, example: "ticket_number", doc: "What identifies the record, unique in the connection and stable over time."},
+		{name: "properties", kind: kindExprs, object: "property value", required: true, example: "{title: title, priority: int(priority)}", doc: "The item's properties: an expression each, or an object for what should happen when it fails."},
+		{name: "content", kind: kindObject, object: "content", example: "{type: text, value: body}", doc: "The text that is searched and that snippets come from."},
+		{name: "acl", kind: kindObjects, object: "acl entry", required: true, example: "[{grant: everyone}]", doc: "Who may see the item. There is no default."},
+		{name: "activities", kind: kindObjects, object: "activity", example: "[{type: created, at: opened_at, by: requester}]", doc: "Who did what with the item; at most 20."},
+		{name: "csv", kind: kindObject, object: "csv", example: `{delimiter: ";"}`, doc: "How CSV files are read."},
+		{name: "excel", kind: kindObject, object: "excel", example: "{sheets: [Register]}", doc: "How workbooks are read."},
+		{name: "pdf", kind: kindObject, object: "pdf", example: "{engine: pdfium}", doc: "How PDF files are read."},
+		{name: "html", kind: kindObject, object: "html", example: "{content: main}", doc: "How HTML files are read."},
+		{name: "limits", kind: kindObject, object: "limits", example: "{pages: 500}", doc: "Guards against hostile files."},
+	}},
+	{"property value", "The long form of a property.", []key{
+		{name: "value", kind: kindExpr, required: true, example: "int(priority)", doc: "The expression."},
+		{name: "onError", kind: kindEnum, enum: []string{"quarantine", "omit", "default"}, example: "omit", doc: "What happens when the value does not convert: the record is quarantined (the default), the property is left out, or it gets default."},
+		{name: "default", kind: kindLiteral, example: "3", doc: "The value where the record has none; with onError: default also where it does not convert."},
+	}},
+	{"content", "The item's text.", []key{
+		{name: "type", kind: kindEnum, enum: []string{"text", "html"}, example: "text", doc: "The default is text."},
+		{name: "value", kind: kindExpr, required: true, example: `description + "\n\n" + resolution`, doc: "The expression. What is over the target's size is cut at a word boundary, and counted."},
+	}},
+	{"acl entry", "One entry of the permissions: grant or deny, one of them.", []key{
+		{name: "grant", kind: kindEnum, enum: aclTypes, example: "everyone", doc: "Lets see the item."},
+		{name: "deny", kind: kindEnum, enum: aclTypes, example: "user", doc: "Hides the item, whatever is granted."},
+		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (Entra id, or found in identities), group (the same) or external group; a list gives an entry each. Not for everyone."},
+		{name: "when", kind: kindExpr, example: "confidential", doc: "The entry counts only where this is true."},
+	}},
+	{"activity", "Something that a person did with the item.", []key{
+		{name: "type", kind: kindEnum, enum: activityTypes, required: true, example: "created", doc: "What was done."},
+		{name: "at", kind: kindExpr, required: true, example: "opened_at", doc: "When. Without a time the activity is left out."},
+		{name: "by", kind: kindExpr, required: true, example: "requester_email", doc: "Who. A person that identities does not know leaves the activity out."},
+		{name: "when", kind: kindExpr, example: `requester_email != ""`, doc: "The activity counts only where this is true."},
+	}},
+	{"schedule", "Cron expressions of five fields: minute, hour, day of month, month, day of week.", []key{
+		{name: "full", kind: kindString, example: `"0 2 * * 0"`, doc: "When everything is read, and what is gone is deleted."},
+		{name: "incremental", kind: kindString, example: `"0 2 * * 1-6"`, doc: "When what has changed is read."},
+	}},
+	{"safety", "Guards of a run.", []key{
+		{name: "maxDeletes", kind: kindLimit, example: "2%", doc: "A run that would delete more items stops before it deletes any."},
+		{name: "maxAclWidenings", kind: kindLimit, example: "0", doc: "A run that would show more items to more people stops."},
+	}},
+	{"target", "What the target takes.", []key{
+		{name: "itemSize", kind: kindSize, example: "3.5MB", doc: "The most that an item may take as JSON. The default, 3.5MB, stays under Graph's 4 MB."},
+	}},
+	{"csv", "How CSV files are read. An explicit setting always wins over detection.", []key{
+		{name: "delimiter", kind: kindString, example: `";"`, doc: "One character, tab, or auto (the default)."},
+		{name: "quote", kind: kindString, example: `"'"`, doc: "One character, none, or the double quote (the default)."},
+		{name: "encoding", kind: kindString, example: "windows-1252", doc: "An IANA or WHATWG name, or auto (the default)."},
+		{name: "header", kind: kindInt, enum: []string{"auto", "none"}, example: "1", doc: "The number of the record that names the columns, auto (the default: the first that is not empty), or none."},
+		{name: "columns", kind: kindStrings, example: "[number, title]", doc: "The names of the columns of a file without header."},
+		{name: "ragged", kind: kindEnum, enum: []string{"pad", "quarantine", "cut"}, example: "pad", doc: "Rows of another width: pad fills short ones and quarantines long ones (the default), quarantine refuses both, cut fills and cuts."},
+		{name: "comment", kind: kindString, example: `"#"`, doc: "The start of lines to be passed over."},
+		{name: "trim", kind: kindBool, example: "true", doc: "Takes white space off both ends of every field."},
+	}},
+	{"excel", "What of a workbook is read.", []key{
+		{name: "sheets", kind: kindStrings, example: "[Register, 20*]", doc: "Names or globs of sheets. The default is every visible sheet."},
+		{name: "header", kind: kindInt, enum: []string{"auto", "none"}, example: "3", doc: "The row that names the columns, auto (the default), or none."},
+		{name: "hidden", kind: kindBool, example: "true", doc: "Hidden sheets, rows and columns are read as well."},
+		{name: "merged", kind: kindBool, example: "true", doc: "A merged range's value is repeated in each of its cells."},
+		{name: "passwords", kind: kindStrings, example: `["${env:BOOK_PASSWORD}"]`, doc: "Tried on encrypted books, in order."},
+	}},
+	{"pdf", "How the text of a PDF is found.", []key{
+		{name: "engine", kind: kindEnum, enum: []string{"auto", "pdfium", "ledongthuc"}, example: "auto", doc: "auto (the default) reads with PDFium, and again with ledongthuc where a page comes back empty."},
+		{name: "passwords", kind: kindStrings, example: `["${env:PDF_PASSWORD}"]`, doc: "Tried on encrypted files, in order."},
+	}},
+	{"html", "What of a page is content.", []key{
+		{name: "content", kind: kindEnum, enum: []string{"article", "main", "full"}, example: "main", doc: "The main text (article, the default), everything but navigation, header, footer and scripts (main), or everything."},
+		{name: "encoding", kind: kindString, example: "iso-8859-2", doc: "Overrides what the page says of itself."},
+	}},
+	{"limits", "What one file may cost.", []key{
+		{name: "record", kind: kindSize, example: "16MB", doc: "Bytes of one row, or of the text of one document."},
+		{name: "columns", kind: kindInt, example: "16384", doc: "Columns of a table."},
+		{name: "unzipped", kind: kindSize, example: "2GB", doc: "Bytes of a workbook once unpacked."},
+		{name: "pages", kind: kindInt, example: "20000", doc: "Pages of a document."},
+		{name: "time", kind: kindDuration, example: "60s", doc: "Time for one document."},
+	}},
+}
+
+var (
+	aclTypes          = []string{"user", "group", "everyone", "everyoneExceptGuests", "externalGroup"}
+	activityTypes     = []string{"viewed", "modified", "created", "commented"}
+	matchNames        = []string{"id", "userPrincipalName", "upn", "mail", "email", "displayName", "employeeId"}
+	contentCategories = []string{"uncategorized", "knowledgeBase", "wikis", "fileRepository", "qna", "crm", "dashboard", "people", "media",
+		"email", "messaging", "meetingTranscripts", "taskManagement", "learningManagement"}
+)
+
+func objectNamed(name string) *object {
+	for _, o := range objects {
+		if o.name == name {
+			return o
+		}
+	}
+	panic("no object " + name) // unreachable: a test looks every name up
+}
+
+func (o *object) key(name string) *key {
+	for i := range o.keys {
+		if o.keys[i].name == name {
+			return &o.keys[i]
+		}
+	}
+	return nil
+}
+
+func (o *object) names() []string {
+	names := make([]string, len(o.keys))
+	for i, k := range o.keys {
+		names[i] = k.name
+	}
+	return names
+}
