@@ -45,7 +45,8 @@ func Detect(in Input, opt Options) (*Format, error) {
 	f, what := byContent(in, head, named)
 	switch {
 	case f != nil:
-		if named != f && ext != "" && opt.Warn != nil {
+		workbook := f == Excel && strings.HasPrefix(ext, ".xls") // .xls, .xlsx, .xlsm: all workbooks
+		if named != f && !workbook && ext != "" && opt.Warn != nil {
 			opt.Warn(Place{File: in.Name}, fmt.Sprintf("the name ends in %s but the file is %s; it is read as that", ext, what))
 		}
 		return f, nil
@@ -77,7 +78,7 @@ func byContent(in Input, head []byte, named *Format) (*Format, string) {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		return byZip(in, head, named)
 	case bytes.HasPrefix(head, []byte("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")):
-		if named == Excel || strings.EqualFold(filepath.Ext(in.Name), ".xls") {
+		if strings.HasPrefix(strings.ToLower(filepath.Ext(in.Name)), ".xls") {
 			return Excel, "an OLE file: an encrypted or an old workbook"
 		}
 	}
