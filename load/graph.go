@@ -251,6 +251,10 @@ func (g *Graph) send(ctx context.Context, c call, token string) (*answer, error)
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err
 		}
+		if wait, ok := errors.AsType[net.Error](err); ok && wait.Timeout() {
+			// Not wrapped: nobody must take it for the end of ctx.
+			return nil, fmt.Errorf("%s %s: no answer in time (%v, the limit is %s)", c.method, c.path, err, g.opt.Timeout)
+		}
 		return nil, fmt.Errorf("%s %s: %w", c.method, c.path, err)
 	}
 	defer resp.Body.Close()

@@ -285,30 +285,21 @@ func appendOrigin(dst []byte, o *transform.Origin) []byte {
 // for a search index and not for a page.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	start, i := 0, plain(s)
-	for i < len(s) {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				dst = append(append(dst, s[start:i]...), "\uFFFD"...)
-				start = i + 1
-			}
-			i += size
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		dst = appendEscape(dst, c)
-		i++
-		start = i
-		i += plain(s[i:])
+	i := plain(s, false)
+	if i < len(s) && !utf8.ValidString(s[i:]) {
+		s = string([]rune(s)) // each broken byte becomes U+FFFD
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
+	for start := 0; ; i += plain(s[i:], true) {
+		if i == len(s) {
+			return append(append(dst, s[start:]...), '"')
+		}
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			dst = append(dst, s[start:i]...)
+			dst = appendEscape(dst, c)
+			start = i + 1
+		}
+		i++
+	}
 }
 
 func appendEscape(dst []byte, c byte) []byte {
@@ -333,24 +324,27 @@ const (
 	highBits = 0x8080808080808080
 )
 
-// plain gives the length of a prefix of s that needs no care in JSON:
-// printable ASCII without quote and backslash. It is the longest such prefix
-// up to the word in which the first other byte stands.
-func plain(s string) int {
+// plain gives the length of a prefix of s that needs no care in JSON: no
+// quote, no backslash, no control character and, unless utf8 is allowed, only
+// ASCII. It may stop a few bytes early.
+func plain(s string, utf8OK bool) int {
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
 		w := word(s[i : i+8])
 		quote := w ^ '"'*lowBits
 		slash := w ^ '\\'*lowBits
-		// For a byte b < 0x80, b - k borrows into the high bit just when
-		// b < k; bytes >= 0x80 are caught by w itself.
-		care := w | (w - ' '*lowBits) | (quote - lowBits) | (slash - lowBits)
+		// In a byte b below 0x80, b-k sets the high bit just when b < k; a
+		// borrow from the byte below can only add a false alarm.
+		care := (w-' '*lowBits)&^w | (quote-lowBits)&^quote | (slash-lowBits)&^slash
+		if !utf8OK {
+			care |= w
+		}
 		if care&highBits != 0 {
 			return i
 		}
 	}
 	for ; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf && !utf8OK {
 			return i
 		}
 	}

@@ -1,0 +1,490 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A fake is a Graph that is as unkind as the network. It is written from the
+// API's description: schemas take minutes and can be read before they count,
+// items are checked, and its fault decides of each request whether it is
+// lost, answered half, throttled or refused.
+type fake struct {
+	t     *testing.T
+	token string // the token that it takes; "" takes all
+
+	mu    sync.Mutex // guards the fields below
+	fault func(r *http.Request, n int) fault
+	log   []string // method and raw path of each request, before faults
+	ids   map[string]bool
+	conns map[string]*fakeConn
+	// How long the slow things take.
+	schemaTakes, deleteTakes time.Duration
+	schemaFails              string
+}
+
+type fakeConn struct {
+	info    map[string]any
+	schema  map[string]any
+	ops     map[string]time.Time // when they are completed
+	items   map[string]json.RawMessage
+	groups  map[string]map[string]any
+	members map[string]string // group/id -> type
+	goneAt  time.Time         // being deleted until then
+}
+
+// A fault is what goes wrong with one request; the zero fault is nothing.
+type fault struct {
+	status int // answers this instead
+	header map[string]string
+	body   string
+
+	loseRequest bool // the connection breaks before anything happens
+	loseReply   bool // it happens, then the connection breaks
+	half        bool // the answer's body breaks off
+	slow        time.Duration
+}
+
+// newFake starts a fake on an in-memory network, so that everything, the
+// HTTP of net/http included, runs in a synctest bubble.
+func newFake(t *testing.T) (*fake, http.RoundTripper) {
+	f := &fake{t: t, conns: make(map[string]*fakeConn), ids: make(map[string]bool)}
+	wire := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: f}
+	go server.Serve(wire)
+	tr := newTransport(25)
+	tr.Proxy = nil
+	tr.DialContext = wire.dial
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		server.Close()
+	})
+	return f, tr
+}
+
+// newFakeGraph gives a client of a fake that has the connection hd.
+func newFakeGraph(t *testing.T, change func(*GraphOptions)) (*fake, *Graph) {
+	f, tr := newFake(t)
+	f.conns["hd"] = newFakeConn("hd", "Helpdesk")
+	f.conns["hd"].info["state"] = "ready"
+	return f, f.client(tr, change)
+}
+
+func (f *fake) client(tr http.RoundTripper, change func(*GraphOptions)) *Graph {
+	opt := GraphOptions{BaseURL: "http://graph.fake", Connection: "hd", Transport: tr}
+	if change != nil {
+		change(&opt)
+	}
+	g, err := NewGraph(opt)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return g
+}
+
+func newFakeConn(id, name string) *fakeConn {
+	return &fakeConn{
+		info: map[string]any{"id": id, "name": name, "description": "", "state": "draft", "newerField": 1},
+		ops:  make(map[string]time.Time), items: make(map[string]json.RawMessage),
+		groups: make(map[string]map[string]any), members: make(map[string]string),
+	}
+}
+
+type pipeListener struct {
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case l.conns <- there:
+		return here, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	f.mu.Lock()
+	f.log = append(f.log, r.Method+" "+r.URL.EscapedPath())
+	var what fault
+	if f.fault != nil {
+		what = f.fault(r, len(f.log))
+	}
+	if id := r.Header.Get("client-request-id"); id == "" || f.ids[id] && r.Method != http.MethodGet { // net/http repeats a GET by itself
+		f.t.Errorf("%s %s: client-request-id %q is missing or was used before", r.Method, r.URL, id)
+	} else {
+		f.ids[id] = true
+	}
+	f.mu.Unlock()
+
+	if what.slow > 0 {
+		select {
+		case <-time.After(what.slow):
+		case <-r.Context().Done():
+			return
+		}
+	}
+	if what.loseRequest {
+		hangUp(w)
+		return
+	}
+	if what.status != 0 {
+		for key, value := range what.header {
+			w.Header().Set(key, value)
+		}
+		w.WriteHeader(what.status)
+		io.WriteString(w, what.body)
+		return
+	}
+	f.mu.Lock()
+	status, header, answer := f.handle(r, body)
+	f.mu.Unlock()
+	if what.loseReply {
+		hangUp(w)
+		return
+	}
+	for key, value := range header {
+		w.Header().Set(key, value)
+	}
+	w.Header().Set("request-id", "req-1")
+	if answer == nil {
+		w.WriteHeader(status)
+		return
+	}
+	out, _ := json.Marshal(answer)
+	w.Header().Set("Content-Type", "application/json")
+	if what.half {
+		w.Header().Set("Content-Length", fmt.Sprint(len(out)))
+		w.WriteHeader(status)
+		w.Write(out[:len(out)/2])
+		http.NewResponseController(w).Flush()
+		hangUp(w)
+		return
+	}
+	w.WriteHeader(status)
+	w.Write(out)
+}
+
+func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+
+func envelope(code, message string) map[string]any {
+	return map[string]any{"error": map[string]any{"code": code, "message": "The request is malformed or incorrect.",
+		"innerError": map[string]any{"code": code, "message": message, "request-id": "req-1"}}}
+}
+
+func (f *fake) handle(r *http.Request, body []byte) (int, map[string]string, any) {
+	if f.token != "" && r.Header.Get("Authorization") != "Bearer "+f.token {
+		return 401, nil, envelope("InvalidAuthenticationToken", "Lifetime validation failed, the token is expired: "+r.Header.Get("Authorization"))
+	}
+	path, ok := strings.CutPrefix(r.URL.EscapedPath(), "/v1.0/")
+	if !ok {
+		return 404, nil, envelope("BadRequest", "no version")
+	}
+	if path == "search/query" {
+		return f.search(body)
+	}
+	var seg []string
+	for s := range strings.SplitSeq(path, "/") {
+		plain, err := url.PathUnescape(s)
+		if err != nil {
+			return 400, nil, envelope("BadRequest", err.Error())
+		}
+		seg = append(seg, plain)
+	}
+	if len(seg) < 2 || seg[0] != "external" || seg[1] != "connections" {
+		return 404, nil, envelope("BadRequest", "Resource not found")
+	}
+	if len(seg) == 2 {
+		return f.createConnection(body)
+	}
+	c := f.conns[seg[2]]
+	if c != nil && !c.goneAt.IsZero() {
+		if time.Now().After(c.goneAt) {
+			delete(f.conns, seg[2])
+			c = nil
+		} else if len(seg) > 3 {
+			c = nil // while it is being deleted, what is in it is not found
+		}
+	}
+	if c == nil {
+		return 404, nil, envelope("ItemNotFound", "The connection does not exist")
+	}
+	return f.inConnection(c, r, seg[3:], body)
+}
+
+func (f *fake) createConnection(body []byte) (int, map[string]string, any) {
+	var in struct{ ID, Name, Description string }
+	if json.Unmarshal(body, &in) != nil || in.ID == "" || in.Name == "" {
+		return 400, nil, envelope("InvalidRequest", "id and name are required")
+	}
+	if f.conns[in.ID] != nil {
+		return 409, nil, envelope("NameAlreadyExists", "The connection exists")
+	}
+	f.conns[in.ID] = newFakeConn(in.ID, in.Name)
+	f.conns[in.ID].info["description"] = in.Description
+	return 201, nil, f.conns[in.ID].info
+}
+
+func (f *fake) inConnection(c *fakeConn, r *http.Request, seg []string, body []byte) (int, map[string]string, any) {
+	route := r.Method
+	for i, s := range seg {
+		if i%2 == 0 {
+			route += " " + s
+		}
+	}
+	switch route {
+	case "GET":
+		for _, ready := range c.ops {
+			if time.Now().After(ready) && f.schemaFails == "" {
+				c.info["state"] = "ready"
+			}
+		}
+		return 200, nil, c.info
+	case "PATCH":
+		json.Unmarshal(body, &c.info)
+		return 204, nil, nil
+	case "DELETE":
+		c.goneAt = time.Now().Add(f.deleteTakes)
+		return 202, nil, nil
+	case "GET schema":
+		if c.schema == nil {
+			return 404, nil, envelope("ItemNotFound", "no schema")
+		}
+		return 200, nil, c.schema
+	case "PATCH schema":
+		return f.patchSchema(c, r, body)
+	case "GET operations":
+		ready, ok := c.ops[seg[1]]
+		status := map[string]any{"id": seg[1], "status": "inprogress", "error": nil}
+		switch {
+		case !ok:
+			return 404, nil, envelope("ItemNotFound", "no operation")
+		case time.Now().Before(ready):
+		case f.schemaFails != "":
+			status["status"], status["error"] = "failed", map[string]any{"message": f.schemaFails}
+		default:
+			status["status"], c.info["state"] = "completed", "ready"
+		}
+		return 200, nil, status
+	case "PUT items":
+		if why := badItem(body); why != "" {
+			return 400, nil, envelope("InvalidRequest", why)
+		}
+		c.items[seg[1]] = body
+		return 200, nil, json.RawMessage(body)
+	case "GET items":
+		if c.items[seg[1]] == nil {
+			return 404, nil, envelope("ItemNotFound", "no item")
+		}
+		return 200, nil, c.items[seg[1]]
+	case "DELETE items":
+		if c.items[seg[1]] == nil {
+			return 404, nil, envelope("ItemNotFound", "no item")
+		}
+		delete(c.items, seg[1])
+		return 204, nil, nil
+	}
+	return c.inGroups(route, seg, body)
+}
+
+func (f *fake) patchSchema(c *fakeConn, r *http.Request, body []byte) (int, map[string]string, any) {
+	for _, ready := range c.ops {
+		if time.Now().Before(ready) {
+			return 409, nil, envelope("Conflict", "a schema operation is in progress")
+		}
+	}
+	c.schema = nil
+	if json.Unmarshal(body, &c.schema) != nil || c.schema["baseType"] != "microsoft.graph.externalItem" {
+		return 400, nil, envelope("InvalidRequest", "baseType")
+	}
+	id := fmt.Sprintf("1.neu.%d", len(c.ops))
+	c.ops[id] = time.Now().Add(f.schemaTakes)
+	// The host is not the one that the client spoke to: a token must not follow.
+	return 202, map[string]string{"Location": "https://elsewhere.example" + strings.TrimSuffix(r.URL.Path, "/schema") + "/operations/" + id}, nil
+}
+
+func (c *fakeConn) inGroups(route string, seg []string, body []byte) (int, map[string]string, any) {
+	if seg[0] != "groups" {
+		return 405, nil, envelope("MethodNotAllowed", route)
+	}
+	in := make(map[string]any)
+	if len(body) > 0 && json.Unmarshal(body, &in) != nil {
+		return 400, nil, envelope("InvalidRequest", "not JSON")
+	}
+	id, _ := in["id"].(string)
+	if len(seg) > 1 && c.groups[seg[1]] == nil {
+		return 404, nil, envelope("ItemNotFound", "no group")
+	}
+	switch {
+	case route == "POST groups" && c.groups[id] != nil:
+		return 409, nil, envelope("Conflict", "the group exists")
+	case route == "POST groups":
+		c.groups[id] = in
+		return 201, nil, in
+	case route == "GET groups":
+		return 200, nil, c.groups[seg[1]]
+	case route == "PATCH groups":
+		for key, value := range in {
+			c.groups[seg[1]][key] = value
+		}
+		return 204, nil, nil
+	case route == "DELETE groups":
+		delete(c.groups, seg[1])
+		return 204, nil, nil
+	case route == "POST groups members" && c.members[seg[1]+"/"+id] != "":
+		return 409, nil, envelope("Conflict", "the member exists")
+	case route == "POST groups members":
+		c.members[seg[1]+"/"+id] = in["type"].(string)
+		return 201, nil, in
+	case route == "DELETE groups members" && c.members[seg[1]+"/"+seg[3]] == "":
+		return 404, nil, envelope("ItemNotFound", "no member")
+	case route == "DELETE groups members":
+		delete(c.members, seg[1]+"/"+seg[3])
+		return 204, nil, nil
+	}
+	return 405, nil, envelope("MethodNotAllowed", route)
+}
+
+// badItem says what the service would not take of a PUT's body.
+func badItem(body []byte) string {
+	var it struct {
+		ACL        []struct{ Type, Value, AccessType string }
+		Properties map[string]any
+		Content    *struct{ Type, Value string }
+	}
+	if err := json.Unmarshal(body, &it); err != nil {
+		return err.Error()
+	}
+	if len(it.ACL) == 0 || it.Properties == nil {
+		return "acl and properties are required"
+	}
+	for _, a := range it.ACL {
+		if a.Type == "" || a.Value == "" || a.AccessType != "grant" && a.AccessType != "deny" {
+			return "an acl entry needs type, value and accessType"
+		}
+	}
+	for name, value := range it.Properties {
+		if _, list := value.([]any); list && it.Properties[name+"@odata.type"] == nil {
+			return "does not match schema"
+		}
+		if value == "refuse me" {
+			return "property " + name + " does not match schema"
+		}
+	}
+	return ""
+}
+
+// search finds the items whose body holds the query's words as they stand.
+func (f *fake) search(body []byte) (int, map[string]string, any) {
+	var in struct {
+		Requests []struct {
+			EntityTypes, ContentSources []string
+			Query                       struct{ QueryString string }
+			From, Size                  int
+		}
+	}
+	if json.Unmarshal(body, &in) != nil || len(in.Requests) != 1 || !slices.Equal(in.Requests[0].EntityTypes, []string{"externalItem"}) {
+		return 400, nil, envelope("BadRequest", "one request for externalItem")
+	}
+	req := in.Requests[0]
+	if strings.Contains(req.Query.QueryString, "((") {
+		return 400, nil, envelope("BadRequest", "column 1: unbalanced parentheses")
+	}
+	hits := []any{}
+	total := 0
+	for _, source := range req.ContentSources {
+		c := f.conns[strings.TrimPrefix(source, "/external/connections/")]
+		if c == nil {
+			return 404, nil, envelope("NotFound", source)
+		}
+		for _, id := range slices.Sorted(keys(c.items)) {
+			if !strings.Contains(string(c.items[id]), req.Query.QueryString) {
+				continue
+			}
+			total++
+			if total <= req.From || req.Size > 0 && len(hits) >= req.Size {
+				continue
+			}
+			var it struct{ Properties map[string]json.RawMessage }
+			json.Unmarshal(c.items[id], &it)
+			it.Properties["substrateContentDomainId"] = json.RawMessage(`"x@tenant,` + id + `"`)
+			hits = append(hits, map[string]any{"hitId": "AAMk", "rank": len(hits) + 1, "summary": "the <c0>hit</c0>", "newer": true,
+				"resource": map[string]any{"@odata.type": "#microsoft.graph.externalConnectors.externalItem", "properties": it.Properties}})
+		}
+	}
+	more := total > req.From+len(hits)
+	return 200, nil, map[string]any{"value": []any{map[string]any{"hitsContainers": []any{
+		map[string]any{"total": total, "moreResultsAvailable": more, "hits": hits}}}}}
+}
+
+func keys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// requests counts the requests that begin with prefix.
+func (f *fake) requests(prefix string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, line := range f.log {
+		if strings.HasPrefix(line, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// setFault changes the weather.
+func (f *fake) setFault(fn func(r *http.Request, n int) fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fn
+}
+
+// stored lists the ids of hd's items.
+func (f *fake) stored() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(keys(f.conns["hd"].items))
+}
