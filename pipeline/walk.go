@@ -50,18 +50,23 @@ func cause(err error) error {
 // splitPath parts a source's path into the folder that is walked and the
 // pattern that files below it must match.
 func splitPath(dir string, src *transform.Source) (root, pattern string) {
-	p := filepath.ToSlash(src.Path)
-	if !path.IsAbs(p) {
-		p = path.Join(filepath.ToSlash(dir), p)
-	}
-	if info, err := os.Stat(filepath.FromSlash(p)); err == nil {
-		if info.IsDir() {
-			return p, "**"
+	in := func(p string) string {
+		if path.IsAbs(p) {
+			return path.Clean(p)
 		}
-		return path.Dir(p), escapePattern(path.Base(p))
+		return path.Join(filepath.ToSlash(dir), p)
 	}
-	base, pattern := doublestar.SplitPattern(path.Clean(p))
-	return base, pattern
+	p := path.Clean(filepath.ToSlash(src.Path))
+	if info, err := os.Stat(filepath.FromSlash(in(p))); err == nil {
+		if info.IsDir() {
+			return in(p), "**"
+		}
+		return path.Dir(in(p)), escapePattern(path.Base(p))
+	}
+	// The pattern is parted before the folder is put before it: the folder's
+	// own name may have a bracket in it.
+	base, pattern := doublestar.SplitPattern(p)
+	return in(base), pattern
 }
 
 func escapePattern(name string) string {

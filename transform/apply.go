@@ -353,7 +353,12 @@ func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
 		e.rec = extract.Record{} // do not keep the record alive in the pool
 		frames.Put(e)
 	}()
-	return s.apply(p, e)
+	e.id = ""
+	it, err = s.apply(p, e)
+	if wrong, ok := err.(*ItemError); ok {
+		wrong.ID = e.id
+	}
+	return it, err
 }
 
 func (s *Source) apply(p *plan, e *frame) (*Item, error) {
@@ -373,7 +378,8 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 	if isBlank(key) {
 		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonMissingID, Property: "id", Detail: "the id is empty; fill it in, or leave such records out with where"}
 	}
-	it := &Item{ID: EncodeID(key), Properties: make([]Property, 0, len(p.props)),
+	e.id = EncodeID(key)
+	it := &Item{ID: e.id, Properties: make([]Property, 0, len(p.props)),
 		Origin: Origin{Source: s.Name, Key: key, Place: e.rec.Place}}
 	for i := range p.props {
 		if err := p.props[i].put(e, it); err != nil {

@@ -112,6 +112,7 @@ var ErrSkip = errors.New("filtered out by where")
 // An ItemError says why a record cannot become an item.
 type ItemError struct {
 	Place    extract.Place
+	ID       string // the item's id, when it could be made
 	Reason   string // a stable code: see the Reason constants
 	Property string // the property, or id, acl, content, activities, where
 	Value    string // the offending value, cut to 200 bytes

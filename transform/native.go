@@ -21,6 +21,7 @@ type frame struct {
 	rec extract.Record
 	m   *Mapping
 	loc *time.Location // of dates that carry no zone
+	id  string         // of the item, once it is known
 }
 
 func (e *frame) column(i int) (string, error) {

@@ -33,6 +33,7 @@ type index struct {
 	used         int
 	runs         []*run // oldest first
 	dir          string // for temporary files
+	max          int    // slots of a full table
 	err          error  // the first failure of a temporary file: the index is not to be trusted after it
 }
 
@@ -57,7 +58,7 @@ type run struct {
 }
 
 func newIndex(dir string) *index {
-	return &index{seedA: maphash.MakeSeed(), seedB: maphash.MakeSeed(), table: make([]entry, minTable), dir: dir}
+	return &index{seedA: maphash.MakeSeed(), seedB: maphash.MakeSeed(), table: make([]entry, minTable), dir: dir, max: maxTable}
 }
 
 func (x *index) close() {
@@ -108,7 +109,7 @@ func (x *index) slot(e entry) uint64 {
 // as a run.
 func (x *index) grow() error {
 	old := x.table
-	if len(old) < maxTable {
+	if len(old) < x.max {
 		x.table = make([]entry, 2*len(old))
 		for _, e := range old {
 			if e.v != 0 {

@@ -63,6 +63,9 @@ type Run struct {
 	ID      int64
 	Started time.Time
 	Resumed bool // it was interrupted and goes on
+	// Walk is the number of the walk: a resumed run walks anew, and a file that
+	// it does not meet any more is gone.
+	Walk int64
 }
 
 // BeginRun starts a run, or takes up the last one when that did not end and
@@ -74,6 +77,9 @@ func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, now time.Time) (
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		var started, status string
 		var have []byte
+		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(walked), 0) + 1 FROM sources").Scan(&r.Walk); err != nil {
+			return err
+		}
 		err := tx.QueryRowContext(ctx, "SELECT id, started, status, mapping FROM runs ORDER BY id DESC LIMIT 1").Scan(&r.ID, &started, &status, &have)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
@@ -151,7 +157,7 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 	if errors.Is(err, sql.ErrNoRows) {
 		_, err = tx.ExecContext(ctx, `INSERT INTO sources (source, path, ord, size, modified, digest, run, walked, pass, settled, whole, proof,
 			read, stored, unchanged, filtered, quarantined, duplicates) VALUES (?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,0,0,0)`,
-			f.Name, f.Path, ord, f.Size, f.Modified.UnixNano(), f.Digest[:], run.ID, run.ID, pass)
+			f.Name, f.Path, ord, f.Size, f.Modified.UnixNano(), f.Digest[:], run.ID, run.Walk, pass)
 		return err
 	}
 	if err != nil {
@@ -162,16 +168,16 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 	switch {
 	case same && src.Run == run.ID:
 		// This run has begun it, or ended it: go on there.
-		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ? WHERE id = ?", run.ID, ord, src.ID)
+		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ? WHERE id = ?", run.Walk, ord, src.ID)
 	case same && src.Whole && c.Duplicates == 0:
 		// Read whole before and untouched since. A file with duplicates is read
 		// again all the same: the other record may be gone by now.
 		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, run = ?, stored = 0, unchanged = ? WHERE id = ?",
-			run.ID, ord, run.ID, c.Stored+c.Unchanged, src.ID)
+			run.Walk, ord, run.ID, c.Stored+c.Unchanged, src.ID)
 	default:
 		_, err = tx.ExecContext(ctx, `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, settled = 0,
 			whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0 WHERE id = ?`,
-			run.ID, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, src.ID)
+			run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, src.ID)
 	}
 	return err
 }
@@ -200,7 +206,7 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 		}
 		if src != source {
 			source, live = src, -1
-			err := s.db.QueryRowContext(ctx, "SELECT pass FROM sources WHERE id = ? AND walked = ?", src, run.ID).Scan(&live)
+			err := s.db.QueryRowContext(ctx, "SELECT pass FROM sources WHERE id = ? AND walked = ?", src, run.Walk).Scan(&live)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return s.wrap(err)
 			}
@@ -245,7 +251,7 @@ func (s *Store) Sources(ctx context.Context, run Run) iter.Seq2[*Source, error] 
 func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]*Source, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT id, source, path, size, modified, digest, run, pass, settled, whole,
 		read, stored, unchanged, filtered, quarantined, duplicates
-		FROM sources WHERE walked = ? AND ord > ? AND ord <= ? ORDER BY ord`, run.ID, after, after+int64(n))
+		FROM sources WHERE walked = ? AND ord > ? AND ord <= ? ORDER BY ord`, run.Walk, after, after+int64(n))
 	if err != nil {
 		return nil, err
 	}
@@ -287,7 +293,7 @@ func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
 // Balance adds up the files of the run.
 func (s *Store) Balance(ctx context.Context, run Run) (c Counts, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(read),0), coalesce(sum(stored),0), coalesce(sum(unchanged),0),
-		coalesce(sum(filtered),0), coalesce(sum(quarantined),0), coalesce(sum(duplicates),0) FROM sources WHERE walked = ?`, run.ID).
+		coalesce(sum(filtered),0), coalesce(sum(quarantined),0), coalesce(sum(duplicates),0) FROM sources WHERE walked = ?`, run.Walk).
 		Scan(&c.Read, &c.Stored, &c.Unchanged, &c.Filtered, &c.Quarantined, &c.Duplicates)
 	return c, s.wrap(err)
 }
@@ -302,7 +308,7 @@ type SourceBalance struct {
 // Balances adds up the files of the run by source, in the order of the walk.
 func (s *Store) Balances(ctx context.Context, run Run) ([]SourceBalance, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT source, count(*), sum(read), sum(stored), sum(unchanged), sum(filtered), sum(quarantined), sum(duplicates)
-		FROM sources WHERE walked = ? GROUP BY source ORDER BY min(ord)`, run.ID)
+		FROM sources WHERE walked = ? GROUP BY source ORDER BY min(ord)`, run.Walk)
 	if err != nil {
 		return nil, s.wrap(err)
 	}

@@ -68,7 +68,7 @@ CREATE TABLE sources (
   modified INTEGER NOT NULL,       -- ns since 1970
   digest   BLOB NOT NULL,          -- what decides what its records become
   run      INTEGER NOT NULL,       -- the last run that read it
-  walked   INTEGER NOT NULL,       -- the last run that met it
+  walked   INTEGER NOT NULL,       -- the last walk that met it
   pass     INTEGER NOT NULL,       -- the last reading of it, unique in the file
   settled  INTEGER NOT NULL,       -- records of that pass that are done with
   whole    INTEGER NOT NULL,       -- 1: that pass reached the end of the file
@@ -83,6 +83,7 @@ CREATE TABLE items (
   source INTEGER NOT NULL,         -- sources.id
   part   INTEGER NOT NULL,         -- which record of the file, from 0
   pass   INTEGER NOT NULL,         -- the reading that last met it
+  sent   INTEGER NOT NULL,         -- the reading that last sent it
   line   INTEGER NOT NULL,         -- line, row or page; 0 is the whole file
   sheet  TEXT,
   digest BLOB,                     -- NULL: what the target has is not known

@@ -23,7 +23,7 @@ func stale(run Run, doubtful []string) (from string, args []any) {
 	// would otherwise walk an index, at five times the cost.
 	from = ` FROM items i NOT INDEXED JOIN sources s ON s.id = i.source
 		WHERE i.pass <> s.pass AND s.walked = ? AND s.whole AND s.proof OR s.walked <> ?`
-	args = []any{run.ID, run.ID}
+	args = []any{run.Walk, run.Walk}
 	if len(doubtful) > 0 {
 		from += " AND s.source NOT IN (?" + strings.Repeat(",?", len(doubtful)-1) + ")"
 		for _, d := range doubtful {
@@ -90,10 +90,10 @@ func (s *Store) Tidy(ctx context.Context, run Run) error {
 	defer s.mu.Unlock()
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
 		var gone int
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sources WHERE walked <> ?", run.ID).Scan(&gone); err != nil || gone == 0 {
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sources WHERE walked <> ?", run.Walk).Scan(&gone); err != nil || gone == 0 {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM sources WHERE walked <> ? AND id NOT IN (SELECT DISTINCT source FROM items)`, run.ID)
+		_, err := tx.ExecContext(ctx, `DELETE FROM sources WHERE walked <> ? AND id NOT IN (SELECT DISTINCT source FROM items)`, run.Walk)
 		if err == nil {
 			_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source NOT IN (SELECT id FROM sources)")
 		}
@@ -110,6 +110,6 @@ func (s *Store) Held(ctx context.Context, run Run, doubtful []string) (n int64, 
 	}
 	var all int64
 	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM items i NOT INDEXED JOIN sources s ON s.id = i.source
-		WHERE i.pass <> s.pass OR s.walked <> ?`, run.ID).Scan(&all)
+		WHERE i.pass <> s.pass OR s.walked <> ?`, run.Walk).Scan(&all)
 	return all - stales, s.wrap(err)
 }

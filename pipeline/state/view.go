@@ -44,10 +44,12 @@ func (s *Store) Overview(ctx context.Context) (*Overview, error) {
 		return o, err
 	}
 	o.LastRun = &runs[0]
-	if o.Sources, err = s.Balances(ctx, Run{ID: runs[0].ID}); err != nil {
-		return nil, err
+	var last Run
+	if err := s.db.QueryRowContext(ctx, "SELECT coalesce(max(walked), 0) FROM sources").Scan(&last.Walk); err != nil {
+		return nil, s.wrap(err)
 	}
-	return o, nil
+	o.Sources, err = s.Balances(ctx, last)
+	return o, err
 }
 
 // Runs gives the last n runs, the latest first.
