@@ -1,0 +1,159 @@
+package localgraph
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const maxActivities = 20 // per call
+
+type activity struct {
+	ODataType string   `json:"@odata.type,omitempty"`
+	Type      string   `json:"type"`
+	Start     string   `json:"startDateTime"`
+	By        identity `json:"performedBy"`
+}
+
+var activityTypes = []string{"viewed", "modified", "created", "commented"}
+
+func (a *activity) check() error {
+	t, ok := spelled(activityTypes, a.Type)
+	if !ok {
+		return badRequest("activities: the type %q is not one of %s", a.Type, strings.Join(activityTypes, ", "))
+	}
+	a.Type = t
+	if _, ok := parseDate(a.Start, false); !ok {
+		return badRequest("activities: startDateTime %q is no ISO 8601 date such as 2026-05-01T08:00:00Z", a.Start)
+	}
+	return a.By.check("activities: performedBy")
+}
+
+// readActivities reads a list; what cannot be read at all fails it. Within an
+// item, each must also say its type and pass its check.
+func readActivities(raw []byte, inItem bool) ([]activity, error) {
+	if kindOf(raw) == 'n' {
+		return nil, nil
+	}
+	var list []activity
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, malformed("activities: %v", err)
+	}
+	if len(list) > maxActivities {
+		return nil, badRequest("activities: at most %d at once, not %d", maxActivities, len(list))
+	}
+	for i := range list {
+		t := strings.TrimPrefix(list[i].ODataType, "#")
+		if t != "microsoft.graph.externalConnectors.externalActivity" && (inItem || t != "") {
+			return nil, malformed("activities: each needs \"@odata.type\": \"#microsoft.graph.externalConnectors.externalActivity\", not %q", list[i].ODataType)
+		}
+		if inItem {
+			if err := list[i].check(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return list, nil
+}
+
+// addActivities stores the activities that are right and tells of each of the
+// others what is wrong: 200 if all were, 207 if not.
+func (c *call) addActivities(cn *connection, id string) error {
+	if err := cn.ready(); err != nil {
+		return err
+	}
+	var body struct {
+		Activities json.RawMessage `json:"activities"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	if len(body.Activities) == 0 {
+		return badRequest("activities: the list is missing")
+	}
+	list, err := readActivities(body.Activities, false)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return badRequest("activities: the list is empty")
+	}
+	status := http.StatusOK
+	results := make([]map[string]any, len(list))
+	faults := make([]error, len(list))
+	for i := range list {
+		faults[i] = list[i].check()
+		results[i] = map[string]any{
+			"@odata.type": "#microsoft.graph.externalConnectors.externalActivityResult", "id": requestID(),
+			"type": list[i].Type, "startDateTime": list[i].Start, "performedBy": list[i].By, "error": nil,
+		}
+		if faults[i] != nil {
+			status = http.StatusMultiStatus
+			results[i]["error"] = map[string]any{"code": "InvalidRequest", "message": faults[i].Error()}
+		}
+	}
+	err = c.s.w.do(c.r.Context(), func(tx *wtx) error {
+		if err := tx.connectionStands(cn); err != nil {
+			return err
+		}
+		exists, err := tx.exists(fmt.Sprintf(`SELECT 1 FROM i%d WHERE id = ?`, cn.n), id)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return notFound("The item '%s' was not found in connection '%s'.", id, cn.id)
+		}
+		for i, a := range list {
+			if faults[i] != nil {
+				continue
+			}
+			doc, err := json.Marshal(a)
+			if err != nil {
+				return err
+			}
+			if err := tx.exec(`INSERT INTO activities (conn, item, doc) VALUES (?, ?, ?)`, cn.n, id, string(doc)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.reply(status, map[string]any{
+		"@odata.context": c.context("Collection(microsoft.graph.externalConnectors.externalActivityResult)"),
+		"value":          results,
+	})
+}
+
+// listActivities is in the model only. Here it shows what was added.
+func (c *call) listActivities(cn *connection, id string) error {
+	if _, err := c.s.readItem(c.r.Context(), cn, id); err != nil {
+		return err
+	}
+	rows, err := c.s.db.QueryContext(c.r.Context(), `SELECT n, doc FROM activities WHERE conn = ? AND item = ? ORDER BY n`, cn.n, id)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	list := []any{}
+	for rows.Next() {
+		var n int64
+		var doc string
+		if err := rows.Scan(&n, &doc); err != nil {
+			return err
+		}
+		m := map[string]any{}
+		if err := json.Unmarshal([]byte(doc), &m); err != nil {
+			return err
+		}
+		m["id"] = fmt.Sprint(n)
+		list = append(list, m)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return c.replyPage("external/connections('"+cn.id+"')/items('"+id+"')/activities", slices.Clip(list))
+}

@@ -1,0 +1,146 @@
+package localgraph
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+var jsonType = []string{"application/json"}
+
+// maxAdminBytes limits every body but an item's.
+const maxAdminBytes = 8 << 20
+
+// body reads the request's JSON whole. It takes any content type: the CLI for
+// Microsoft 365 sends schemas as application/x-www-form-urlencoded.
+//
+// A body that says "Content-Encoding: gzip" may be plain JSON all the same:
+// when the Go SDK repeats a request after a 429, it sends the header of the
+// compressed body with the uncompressed one. So the first bytes decide.
+func (c *call) body(limit int64) ([]byte, error) {
+	if c.r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	var r io.Reader = c.r.Body
+	if c.r.Body == nil {
+		r = bytes.NewReader(nil)
+	}
+	size := c.r.ContentLength
+	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		if !strings.EqualFold(enc, "gzip") {
+			return nil, &apiError{status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType",
+				message: "The content encoding is not supported; send the body as gzip or as it is."}
+		}
+		br := bufio.NewReader(r)
+		r = br
+		if head, _ := br.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
+			z, err := gzip.NewReader(br)
+			if err != nil {
+				return nil, malformed("the gzip body cannot be read: %v", err)
+			}
+			r, size = z, -1
+		}
+	}
+	b, err := readAll(r, size, limit)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(b) {
+		return nil, malformed("the body is not valid UTF-8")
+	}
+	if !json.Valid(b) {
+		return nil, malformed("the body is not valid JSON%s", jsonFault(b))
+	}
+	return b, nil
+}
+
+// jsonFault says where JSON breaks.
+func jsonFault(b []byte) string {
+	var v json.RawMessage
+	err := json.Unmarshal(b, &v)
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return ": " + e.Error()
+	}
+	return ""
+}
+
+func readAll(r io.Reader, size, limit int64) ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, max(size, 0)+bytes.MinRead))
+	_, err := buf.ReadFrom(io.LimitReader(r, limit+1))
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge(e.Limit)
+	}
+	if err != nil {
+		return nil, malformed("the body ended early: %v", err)
+	}
+	if int64(buf.Len()) > limit {
+		return nil, tooLarge(limit)
+	}
+	return buf.Bytes(), nil
+}
+
+// decode reads the body into v, tolerating unknown members: the API's model
+// grew four times in a year.
+func (c *call) decode(v any) error {
+	b, err := c.body(maxAdminBytes)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return malformed("%q must be %s, not %s", e.Field, jsonName(e.Type.Kind().String()), e.Value)
+		}
+		return malformed("the body cannot be read: %v", err)
+	}
+	return nil
+}
+
+func jsonName(kind string) string {
+	switch kind {
+	case "struct", "map", "ptr":
+		return "an object"
+	case "slice":
+		return "an array"
+	case "bool":
+		return "a boolean"
+	case "string":
+		return "a string"
+	}
+	return "a number"
+}
+
+// reply sends v as JSON. HTML characters stay themselves: the answers are
+// read by Graph clients, which compare them with what they sent.
+func (c *call) reply(status int, v any) error {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(buf.Bytes()) // a client that hung up gets nothing
+	return nil
+}
+
+func (c *call) replyRaw(status int, b []byte) error {
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(b)
+	return nil
+}
+
+// replyNothing answers without a body; such an answer has no content type.
+func (c *call) replyNothing(status int) error {
+	c.w.Header().Del("Content-Type")
+	c.w.WriteHeader(status)
+	return nil
+}
+
+func (c *call) context(of string) string { return c.root + "/$metadata#" + of }

@@ -1,0 +1,137 @@
+package localgraph
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// An apiError is a refusal as Graph words it. For malformed requests of this
+// workload the outer message is generic and the useful text stands in
+// innerError.message, where the clients look for it.
+type apiError struct {
+	status       int
+	code         string
+	message      string
+	innerCode    string
+	innerMessage string
+	retryAfter   int // seconds
+	cause        error
+}
+
+func (e *apiError) Error() string {
+	if e.innerMessage != "" {
+		return e.innerMessage
+	}
+	return e.message
+}
+
+func (e *apiError) Unwrap() error { return e.cause }
+
+var (
+	errUnauthenticated = &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
+		message: "Access token is empty, invalid or expired. Send one that this server knows: Authorization: Bearer <token>."}
+	errAppOnly = &apiError{status: http.StatusForbidden, code: "Forbidden",
+		message: "Insufficient privileges to complete the operation: connections, items and groups are managed by an application."}
+	errSearchApp = &apiError{status: http.StatusForbidden, code: "Forbidden",
+		message: "Access to externalItem in Graph API requires the following permissions: ExternalItem.Read.All, delegated. " +
+			"An application cannot search without a signed-in user."}
+)
+
+func badRequest(format string, args ...any) *apiError {
+	text := fmt.Sprintf(format, args...)
+	return &apiError{status: http.StatusBadRequest, code: "InvalidRequest", message: "The request is malformed or incorrect.",
+		innerCode: "InvalidRequest", innerMessage: text}
+}
+
+// malformed is badRequest for what does not deserialize.
+func malformed(format string, args ...any) *apiError {
+	e := badRequest(format, args...)
+	e.innerCode = "DeserializationError"
+	return e
+}
+
+func notFound(format string, args ...any) *apiError {
+	return &apiError{status: http.StatusNotFound, code: "ItemNotFound", message: fmt.Sprintf(format, args...)}
+}
+
+func conflict(format string, args ...any) *apiError {
+	return &apiError{status: http.StatusConflict, code: "Conflict", message: fmt.Sprintf(format, args...)}
+}
+
+func tooLarge(limit int64) *apiError {
+	return &apiError{status: http.StatusRequestEntityTooLarge, code: "RequestEntityTooLarge",
+		message: fmt.Sprintf("The request body is larger than the limit of %d bytes.", limit)}
+}
+
+// asAPIError gives every failure a status. What the store cannot do is never
+// the client's fault and never a success.
+func asAPIError(err error) *apiError {
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return &apiError{status: http.StatusInsufficientStorage, code: "InsufficientStorage", cause: err,
+				message: "The store's disk is full; nothing of this request was stored. Free some space and send it again."}
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return &apiError{status: http.StatusServiceUnavailable, code: "serviceNotAvailable", retryAfter: 1, cause: err,
+				message: "Another process has been writing to the store for too long. Send the request again."}
+		case sqlite3.SQLITE_READONLY:
+			return &apiError{status: http.StatusInternalServerError, code: "InternalServerError", cause: err,
+				message: "The store's file is read-only; nothing of this request was stored. Make graph.db and its folder writable."}
+		case sqlite3.SQLITE_INTERRUPT:
+			return &apiError{status: http.StatusServiceUnavailable, code: "serviceNotAvailable", retryAfter: 1, cause: err,
+				message: "The request was interrupted."}
+		}
+	}
+	return &apiError{status: http.StatusInternalServerError, code: "InternalServerError", cause: err,
+		message: "The store could not complete the request: " + err.Error()}
+}
+
+// errorBody is the envelope that every 4xx and 5xx carries.
+type errorBody struct {
+	Error struct {
+		Code    string     `json:"code"`
+		Message string     `json:"message"`
+		Inner   innerError `json:"innerError"`
+	} `json:"error"`
+}
+
+type innerError struct {
+	Code            string `json:"code,omitempty"`
+	Message         string `json:"message,omitempty"`
+	Date            string `json:"date"`
+	RequestID       string `json:"request-id"`
+	ClientRequestID string `json:"client-request-id"`
+}
+
+func (c *call) fail(err error) {
+	e := asAPIError(err)
+	var body errorBody
+	body.Error.Code, body.Error.Message = e.code, e.message
+	client := c.r.Header.Get("Client-Request-Id")
+	if client == "" {
+		client = c.id
+	}
+	body.Error.Inner = innerError{
+		Code:    e.innerCode,
+		Message: e.innerMessage,
+		// The service prints the date without a zone.
+		Date:            time.Now().UTC().Format("2006-01-02T15:04:05"),
+		RequestID:       c.id,
+		ClientRequestID: client,
+	}
+	if e.retryAfter > 0 {
+		c.w.Header().Set("Retry-After", fmt.Sprint(e.retryAfter))
+	}
+	c.w.WriteHeader(e.status)
+	b, _ := json.Marshal(body) // cannot fail: strings only
+	c.w.Write(b)
+}

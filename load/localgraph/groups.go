@@ -1,0 +1,324 @@
+package localgraph
+
+import (
+	"database/sql"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// groupRoutes routes what stands under a connection's groups. The lists of
+// groups and members are in the model only; they are answered all the same.
+func (c *call) groupRoutes(seg []string, with func(func(*connection) error) func() error) error {
+	in := func(f func(*connection) error) func() error {
+		return with(func(cn *connection) error {
+			if err := cn.usable(); err != nil {
+				return err
+			}
+			return f(cn)
+		})
+	}
+	one := func(f func(*connection, string) error) func() error {
+		return in(func(cn *connection) error { return f(cn, seg[0]) })
+	}
+	member := func(f func(*connection, string, string) error) func() error {
+		return in(func(cn *connection) error { return f(cn, seg[0], seg[2]) })
+	}
+	switch {
+	case len(seg) == 0:
+		return c.by(methods{"GET": in(c.listGroups), "POST": in(c.createGroup)})
+	case len(seg) == 1:
+		return c.by(methods{"GET": one(c.getGroup), "PATCH": one(c.patchGroup), "DELETE": one(c.deleteGroup)})
+	case seg[1] == "members" && len(seg) == 2:
+		return c.by(methods{"GET": one(c.listMembers), "POST": one(c.addMember)})
+	case seg[1] == "members" && len(seg) == 3:
+		return c.by(methods{"GET": member(c.getMember), "DELETE": member(c.removeMember)})
+	}
+	return notFound("Resource not found for the segment '%s'.", seg[len(seg)-1])
+}
+
+type groupBody struct {
+	Type        string  `json:"@odata.type"`
+	ID          string  `json:"id"`
+	DisplayName *string `json:"displayName"`
+	Description *string `json:"description"`
+}
+
+// readGroup refuses another type's name, as the service does
+// (microsoft-graph-docs#11984).
+func (c *call) readGroup() (g groupBody, err error) {
+	if err := c.decode(&g); err != nil {
+		return g, err
+	}
+	if t := strings.TrimPrefix(g.Type, "#"); t != "" && t != "microsoft.graph.externalConnectors.externalGroup" {
+		return g, malformed("@odata.type: %q is not microsoft.graph.externalConnectors.externalGroup", g.Type)
+	}
+	return g, nil
+}
+
+func (c *call) groupJSON(cn *connection, g groupBody, withContext bool) map[string]any {
+	m := map[string]any{"id": g.ID, "displayName": g.DisplayName, "description": g.Description}
+	if withContext {
+		m["@odata.context"] = c.context("external/connections('" + cn.id + "')/groups/$entity")
+	}
+	return m
+}
+
+func noGroup(cn *connection, id string) error {
+	return notFound("The group '%s' was not found in connection '%s'.", id, cn.id)
+}
+
+func (c *call) createGroup(cn *connection) error {
+	g, err := c.readGroup()
+	if err != nil {
+		return err
+	}
+	if err := checkItemID("a group's id", g.ID); err != nil {
+		return err
+	}
+	err = c.s.w.do(c.r.Context(), func(tx *wtx) error {
+		if exists, err := tx.exists(`SELECT 1 FROM groups WHERE conn = ? AND id = ?`, cn.n, g.ID); err != nil {
+			return err
+		} else if exists {
+			return conflict("A group with the id '%s' already exists in connection '%s'.", g.ID, cn.id)
+		}
+		if err := tx.connectionStands(cn); err != nil {
+			return err
+		}
+		return tx.exec(`INSERT INTO groups (conn, id, name, description) VALUES (?, ?, ?, ?)`, cn.n, g.ID, g.DisplayName, g.Description)
+	})
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusCreated, c.groupJSON(cn, g, true))
+}
+
+func (tx *wtx) exists(query string, args ...any) (bool, error) {
+	var one int
+	err := tx.row(query, args...)(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// connectionStands makes sure that nobody has deleted the connection since
+// the request came.
+func (tx *wtx) connectionStands(cn *connection) error {
+	ok, err := tx.exists(`SELECT 1 FROM connections WHERE n = ? AND deleting = 0`, cn.n)
+	if err == nil && !ok {
+		err = notFound("The connection '%s' was not found.", cn.id)
+	}
+	return err
+}
+
+func (c *call) getGroup(cn *connection, id string) error {
+	g := groupBody{ID: id}
+	err := c.s.db.QueryRowContext(c.r.Context(), `SELECT name, description FROM groups WHERE conn = ? AND id = ?`, cn.n, id).Scan(&g.DisplayName, &g.Description)
+	if errors.Is(err, sql.ErrNoRows) {
+		return noGroup(cn, id)
+	}
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, c.groupJSON(cn, g, true))
+}
+
+func (c *call) listGroups(cn *connection) error {
+	rows, err := c.s.db.QueryContext(c.r.Context(), `SELECT id, name, description FROM groups WHERE conn = ? ORDER BY id`, cn.n)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	list := []any{}
+	for rows.Next() {
+		var g groupBody
+		if err := rows.Scan(&g.ID, &g.DisplayName, &g.Description); err != nil {
+			return err
+		}
+		list = append(list, c.groupJSON(cn, g, false))
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return c.replyPage("external/connections('"+cn.id+"')/groups", list)
+}
+
+// patchGroup changes what the body names; what it leaves out or sends as null
+// stays.
+func (c *call) patchGroup(cn *connection, id string) error {
+	g, err := c.readGroup()
+	if err != nil {
+		return err
+	}
+	if g.ID != "" && g.ID != id {
+		return badRequest("id: a group's id cannot change")
+	}
+	err = c.s.w.do(c.r.Context(), func(tx *wtx) error {
+		exists, err := tx.exists(`SELECT 1 FROM groups WHERE conn = ? AND id = ?`, cn.n, id)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return noGroup(cn, id)
+		}
+		return tx.exec(`UPDATE groups SET name = coalesce(?, name), description = coalesce(?, description) WHERE conn = ? AND id = ?`,
+			g.DisplayName, g.Description, cn.n, id)
+	})
+	if err != nil {
+		return err
+	}
+	return c.replyNothing(http.StatusNoContent)
+}
+
+// deleteGroup removes a group and its members. ACLs and groups that name it
+// keep naming it: it may be made again.
+func (c *call) deleteGroup(cn *connection, id string) error {
+	err := c.s.w.do(c.r.Context(), func(tx *wtx) error {
+		exists, err := tx.exists(`SELECT 1 FROM groups WHERE conn = ? AND id = ?`, cn.n, id)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return noGroup(cn, id)
+		}
+		if err := tx.exec(`DELETE FROM members WHERE conn = ? AND grp = ?`, cn.n, id); err != nil {
+			return err
+		}
+		return tx.exec(`DELETE FROM groups WHERE conn = ? AND id = ?`, cn.n, id)
+	})
+	if err != nil {
+		return err
+	}
+	return c.replyNothing(http.StatusNoContent)
+}
+
+type identity struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+}
+
+var identityTypes = []string{"user", "group", "externalGroup"}
+
+func (id *identity) check(what string) error {
+	t, ok := spelled(identityTypes, id.Type)
+	if !ok {
+		return badRequest("%s: the type %q is not one of %s", what, id.Type, strings.Join(identityTypes, ", "))
+	}
+	id.Type = t
+	if strings.TrimSpace(id.ID) == "" || len(id.ID) > 512 {
+		return badRequest("%s: an identity needs an id of 1 to 512 bytes", what)
+	}
+	return nil
+}
+
+func (c *call) memberJSON(cn *connection, group string, m identity, withContext bool) map[string]any {
+	out := map[string]any{"id": m.ID, "type": m.Type}
+	if withContext {
+		out["@odata.context"] = c.context("external/connections('" + cn.id + "')/groups('" + group + "')/members/$entity")
+	}
+	return out
+}
+
+// addMember adds a member; groups may be members of each other, in circles
+// too, and a member group need not exist yet.
+func (c *call) addMember(cn *connection, group string) error {
+	var m identity
+	if err := c.decode(&m); err != nil {
+		return err
+	}
+	if err := m.check("member"); err != nil {
+		return err
+	}
+	err := c.s.w.do(c.r.Context(), func(tx *wtx) error {
+		exists, err := tx.exists(`SELECT 1 FROM groups WHERE conn = ? AND id = ?`, cn.n, group)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return noGroup(cn, group)
+		}
+		p := who(m.Type, m.ID)
+		if exists, err = tx.exists(`SELECT 1 FROM members WHERE conn = ? AND who = ? AND grp = ?`, cn.n, p, group); err != nil {
+			return err
+		}
+		if exists {
+			return conflict("The group '%s' already has the member '%s'.", group, m.ID)
+		}
+		return tx.exec(`INSERT INTO members (conn, who, grp, kind, id) VALUES (?, ?, ?, ?, ?)`, cn.n, p, group, m.Type, m.ID)
+	})
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusCreated, c.memberJSON(cn, group, m, true))
+}
+
+func (c *call) membersOf(cn *connection, group string) ([]identity, error) {
+	var one int
+	err := c.s.db.QueryRowContext(c.r.Context(), `SELECT 1 FROM groups WHERE conn = ? AND id = ?`, cn.n, group).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, noGroup(cn, group)
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.s.db.QueryContext(c.r.Context(), `SELECT kind, id FROM members WHERE conn = ? AND grp = ? ORDER BY who`, cn.n, group)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []identity
+	for rows.Next() {
+		var m identity
+		if err := rows.Scan(&m.Type, &m.ID); err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, rows.Err()
+}
+
+func (c *call) listMembers(cn *connection, group string) error {
+	members, err := c.membersOf(cn, group)
+	if err != nil {
+		return err
+	}
+	list := []any{}
+	for _, m := range members {
+		list = append(list, c.memberJSON(cn, group, m, false))
+	}
+	return c.replyPage("external/connections('"+cn.id+"')/groups('"+group+"')/members", list)
+}
+
+func (c *call) getMember(cn *connection, group, id string) error {
+	members, err := c.membersOf(cn, group)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if strings.EqualFold(m.ID, id) {
+			return c.reply(http.StatusOK, c.memberJSON(cn, group, m, true))
+		}
+	}
+	return notFound("The member '%s' was not found in group '%s'.", id, group)
+}
+
+// removeMember removes a member by its id alone, as the API has it: a user
+// and a group of one id go together.
+func (c *call) removeMember(cn *connection, group, id string) error {
+	err := c.s.w.do(c.r.Context(), func(tx *wtx) error {
+		list := []any{cn.n, group, who("user", id), who("group", id), who("externalGroup", id)}
+		exists, err := tx.exists(`SELECT 1 FROM members WHERE conn = ? AND grp = ? AND who IN (?, ?, ?) LIMIT 1`, list...)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return notFound("The member '%s' was not found in group '%s'.", id, group)
+		}
+		return tx.exec(`DELETE FROM members WHERE conn = ? AND grp = ? AND who IN (?, ?, ?)`, list...)
+	})
+	if err != nil {
+		return err
+	}
+	return c.replyNothing(http.StatusNoContent)
+}

@@ -1,0 +1,349 @@
+package localgraph
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A property is one property of a schema, in the form that GET answers.
+type property struct {
+	Name        string   `json:"name"`
+	Type        string   `json:"type"`
+	Searchable  bool     `json:"isSearchable"`
+	Retrievable bool     `json:"isRetrievable"`
+	Queryable   bool     `json:"isQueryable"`
+	Refinable   bool     `json:"isRefinable"`
+	ExactMatch  bool     `json:"isExactMatchRequired,omitempty"`
+	Labels      []string `json:"labels"`
+	Aliases     []string `json:"aliases"`
+	Description string   `json:"description,omitempty"`
+
+	typ ptype
+	k   int // its place in the schema, which names its column
+}
+
+func (p *property) column() string { return fmt.Sprintf("p%d", p.k) }
+
+// stored tells that queries may need the value beside the index.
+func (p *property) stored() bool { return p.Queryable || p.Refinable }
+
+// A schema is compiled once and shared by all requests.
+type schema struct {
+	props   []*property
+	byName  map[string]*property // lower-case names
+	query   map[string]*property // lower-case names, aliases and label_x
+	title   *property            // the one labelled title
+	changed *property            // the one labelled lastModifiedDateTime, else createdDateTime
+	hash    []byte               // part of an item's digest: the index depends on the schema
+
+	once  sync.Once // makes stmts
+	stmts *statements
+}
+
+func compileSchema(props []*property, text string) *schema {
+	sc := &schema{props: props, byName: map[string]*property{}, query: map[string]*property{}, hash: []byte(text)}
+	var created *property
+	for k, p := range props {
+		p.k = k
+		sc.byName[strings.ToLower(p.Name)] = p
+		sc.query[strings.ToLower(p.Name)] = p
+		for _, a := range p.Aliases {
+			sc.query[strings.ToLower(a)] = p
+		}
+		for _, l := range p.Labels {
+			sc.query["label_"+strings.ToLower(l)] = p
+			switch l {
+			case "title":
+				sc.title = p
+			case "lastModifiedDateTime":
+				sc.changed = p
+			case "createdDateTime":
+				created = p
+			}
+		}
+	}
+	if sc.changed == nil {
+		sc.changed = created
+	}
+	return sc
+}
+
+// storedSchema reads what was written by registerSchema; "" is no schema.
+func storedSchema(text string) (*schema, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var props []*property
+	if err := json.Unmarshal([]byte(text), &props); err != nil {
+		return nil, err
+	}
+	for _, p := range props {
+		p.typ, _ = parseType(p.Type)
+	}
+	sum := sha16(text)
+	return compileSchema(props, string(sum)), nil
+}
+
+// A lenientBool takes true, "true" and null: Microsoft's own example of a
+// schema sends its flags as strings.
+type lenientBool bool
+
+func (b *lenientBool) UnmarshalJSON(raw []byte) error {
+	switch strings.ToLower(strings.Trim(string(raw), `"`)) {
+	case "true":
+		*b = true
+	case "false", "null", "":
+		*b = false
+	default:
+		return fmt.Errorf("%s is neither true nor false", raw)
+	}
+	return nil
+}
+
+// readSchema reads and checks the body of a registration by itself.
+func readSchema(raw []byte) ([]*property, error) {
+	var body struct {
+		BaseType   *string `json:"baseType"`
+		Properties []struct {
+			Name        string      `json:"name"`
+			Type        string      `json:"type"`
+			Searchable  lenientBool `json:"isSearchable"`
+			Retrievable lenientBool `json:"isRetrievable"`
+			Queryable   lenientBool `json:"isQueryable"`
+			Refinable   lenientBool `json:"isRefinable"`
+			ExactMatch  lenientBool `json:"isExactMatchRequired"`
+			Labels      []string    `json:"labels"`
+			Aliases     []string    `json:"aliases"`
+			Description string      `json:"description"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(raw, &body); err != nil {
+		return nil, malformed("the schema cannot be read: %v", err)
+	}
+	// The resource page prints a second spelling, taken for a slip.
+	if b := body.BaseType; b == nil || (*b != "microsoft.graph.externalItem" && *b != "microsoft.graph.externalConnector.externalItem") {
+		return nil, badRequest("baseType must be microsoft.graph.externalItem")
+	}
+	var props []*property
+	for _, in := range body.Properties {
+		typ, ok := parseType(in.Type)
+		if !ok {
+			return nil, badRequest("property %q: %q is not a property type", in.Name, in.Type)
+		}
+		props = append(props, &property{
+			Name: in.Name, Type: typ.String(), typ: typ,
+			Searchable: bool(in.Searchable), Retrievable: bool(in.Retrievable), Queryable: bool(in.Queryable),
+			Refinable: bool(in.Refinable), ExactMatch: bool(in.ExactMatch),
+			Labels: nonNil(in.Labels), Aliases: nonNil(in.Aliases), Description: in.Description,
+		})
+	}
+	return props, checkSchema(props)
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// registerSchema starts the registration (PATCH, and the older POST) and
+// answers with the place to watch it.
+func (c *call) registerSchema(cn *connection) error {
+	if err := cn.usable(); err != nil {
+		return err
+	}
+	raw, err := c.body(maxAdminBytes)
+	if err != nil {
+		return err
+	}
+	changes, err := readSchema(raw)
+	if err != nil {
+		return err
+	}
+	op := requestID()
+	due := time.Now().Add(c.s.opt.SchemaDelay).UnixMilli()
+	err = c.s.change(c.r.Context(), func(tx *wtx) error {
+		var old, pending sql.NullString
+		err := tx.row(`SELECT schema, pending FROM connections WHERE n = ? AND deleting = 0`, cn.n)(&old, &pending)
+		if errors.Is(err, sql.ErrNoRows) {
+			return notFound("The connection '%s' was not found.", cn.id)
+		}
+		if err != nil {
+			return err
+		}
+		if pending.Valid {
+			return conflict("A schema operation is in progress on connection '%s'; wait until it has completed.", cn.id)
+		}
+		props := changes
+		if sc, err := storedSchema(old.String); err != nil {
+			return err
+		} else if sc != nil {
+			if props, err = mergeSchema(sc.props, changes); err != nil {
+				return err
+			}
+			if err := checkSchema(props); err != nil {
+				return err
+			}
+		}
+		text, err := json.Marshal(props)
+		if err != nil {
+			return err
+		}
+		if err := tx.exec(`UPDATE connections SET pending = ? WHERE n = ?`, string(text), cn.n); err != nil {
+			return err
+		}
+		return tx.exec(`INSERT INTO operations (id, conn, status, due, schema) VALUES (?, ?, 'inprogress', ?, ?)`, op, cn.n, due, string(text))
+	})
+	if err != nil {
+		return err
+	}
+	c.s.later(due, func() { _ = c.s.finishOperations(context.Background()) })
+	c.w.Header().Set("Location", fmt.Sprintf("%s/external/connections/%s/operations/%s", c.root, cn.id, op))
+	return c.replyNothing(http.StatusAccepted)
+}
+
+// finishOperations completes the registrations that are due. It is called by
+// a timer, when the store is opened, and before an operation is read, so that
+// a process that ended too early leaves nothing hanging.
+func (s *Server) finishOperations(ctx context.Context) error {
+	now := time.Now().UnixMilli()
+	var due int
+	err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM operations WHERE status = 'inprogress' AND due <= ?`, now).Scan(&due)
+	if err != nil || due == 0 {
+		return err
+	}
+	return s.change(ctx, func(tx *wtx) error {
+		type job struct {
+			id   string
+			conn int64
+			text string
+		}
+		var jobs []job
+		err := tx.each(`SELECT id, conn, schema FROM operations WHERE status = 'inprogress' AND due <= ?`, func(scan func(...any) error) error {
+			var j job
+			err := scan(&j.id, &j.conn, &j.text)
+			jobs = append(jobs, j)
+			return err
+		}, now)
+		if err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			if err := s.finishOperation(tx, j.id, j.conn, j.text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// If we crash here, the transaction is undone, and the next one to look
+// completes the operation.
+func (s *Server) finishOperation(tx *wtx, id string, conn int64, text string) error {
+	if msg := s.opt.SchemaFailure; msg != "" {
+		if err := tx.exec(`UPDATE connections SET pending = NULL WHERE n = ?`, conn); err != nil {
+			return err
+		}
+		return tx.exec(`UPDATE operations SET status = 'failed', error = ? WHERE id = ?`, msg, id)
+	}
+	sc, err := storedSchema(text)
+	if err != nil {
+		return err
+	}
+	if err := makeTables(tx, conn, sc); err != nil {
+		return err
+	}
+	if err := tx.exec(`UPDATE connections SET schema = ?, pending = NULL, state = 'ready' WHERE n = ?`, text, conn); err != nil {
+		return err
+	}
+	return tx.exec(`UPDATE operations SET status = 'completed' WHERE id = ?`, id)
+}
+
+func (c *call) getOperation(cn *connection, id string) error {
+	if err := c.s.finishOperations(c.r.Context()); err != nil {
+		return err
+	}
+	var status string
+	var msg sql.NullString
+	err := c.s.db.QueryRowContext(c.r.Context(), `SELECT status, error FROM operations WHERE id = ? AND conn = ?`, id, cn.n).Scan(&status, &msg)
+	if errors.Is(err, sql.ErrNoRows) {
+		return notFound("The operation '%s' was not found.", id)
+	}
+	if err != nil {
+		return err
+	}
+	body := map[string]any{
+		"@odata.context": c.context("external/connections('" + cn.id + "')/operations/$entity"),
+		"id":             id,
+		"status":         status,
+		"error":          nil,
+	}
+	if msg.Valid {
+		body["error"] = map[string]any{"code": "SchemaRegistrationFailed", "message": msg.String}
+	}
+	return c.reply(http.StatusOK, body)
+}
+
+// getSchema answers 404 before the first registration, and the coming schema
+// while one is under way: that is what the service does (msgraph-metadata#438),
+// so a schema that is there is no sign of readiness.
+func (c *call) getSchema(cn *connection) error {
+	sc := cn.schema
+	if cn.pending != nil {
+		sc = cn.pending
+	}
+	if sc == nil {
+		return notFound("The connection '%s' has no schema yet.", cn.id)
+	}
+	props := sc.props
+	if !c.newEnums() {
+		props = slices.Clone(props)
+		for i, p := range props {
+			props[i] = p.withoutNewEnums()
+		}
+	}
+	return c.reply(http.StatusOK, map[string]any{
+		"@odata.context": c.context("external/connections('" + cn.id + "')/schema/$entity"),
+		"baseType":       "microsoft.graph.externalItem",
+		"id":             "schema",
+		"properties":     props,
+	})
+}
+
+func (c *call) newEnums() bool {
+	if c.s.opt.AlwaysNewEnums {
+		return true
+	}
+	for _, v := range c.r.Header.Values("Prefer") {
+		if strings.Contains(strings.ToLower(v), "include-unknown-enum-members") {
+			c.w.Header().Set("Preference-Applied", "include-unknown-enum-members")
+			return true
+		}
+	}
+	return false
+}
+
+// withoutNewEnums hides the members of evolvable enums that came after
+// unknownFutureValue, as Graph does without the Prefer header.
+func (p *property) withoutNewEnums() *property {
+	q := *p
+	if p.typ.element() == tPrincipal {
+		q.Type = "unknownFutureValue"
+	}
+	q.Labels = slices.Clone(p.Labels)
+	for i, l := range q.Labels {
+		if rule := findLabel(l); rule != nil && !rule.early {
+			q.Labels[i] = "unknownFutureValue"
+		}
+	}
+	return &q
+}

@@ -1,0 +1,469 @@
+package localgraph
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	defaultSize = 25
+	maxSize     = 500 // the searchRequest page; an older overview says 1000
+)
+
+// A searchRequest is the part of the API's type that speaks of external items.
+type searchRequest struct {
+	EntityTypes    []string `json:"entityTypes"`
+	ContentSources []string `json:"contentSources"`
+	Query          *struct {
+		QueryString   *string `json:"queryString"`
+		QueryTemplate string  `json:"queryTemplate"`
+	} `json:"query"`
+	From               int           `json:"from"`
+	Size               *int          `json:"size"`
+	Fields             []string      `json:"fields"`
+	SortProperties     []sortKey     `json:"sortProperties"`
+	Aggregations       []aggregation `json:"aggregations"`
+	AggregationFilters []string      `json:"aggregationFilters"`
+}
+
+type sortKey struct {
+	Name         string `json:"name"`
+	IsDescending bool   `json:"isDescending"`
+}
+
+// search answers POST /search/query.
+func (c *call) search() error {
+	var body struct {
+		Requests []searchRequest `json:"requests"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	name := c.caller.UserID
+	if c.caller.App && name == "" {
+		name = c.caller.SearchAs
+	}
+	if name == "" {
+		return errSearchApp
+	}
+	user, err := c.s.userOf(c.r.Context(), name)
+	if err != nil {
+		return err
+	}
+	// An array is required, of exactly one request.
+	if len(body.Requests) != 1 {
+		return badRequest("requests: must hold exactly one search request, not %d", len(body.Requests))
+	}
+	if err := c.s.refresh(c.r.Context()); err != nil {
+		return err
+	}
+	q, err := c.s.prepare(c.r.Context(), &body.Requests[0], user)
+	if err != nil {
+		return err
+	}
+	answer, err := q.run(c.r.Context())
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, map[string]any{
+		"@odata.context": c.context("Collection(microsoft.graph.searchResponse)"),
+		"value":          []any{answer},
+	})
+}
+
+// A query is a search request, checked and compiled for each connection.
+type query struct {
+	s       *Server
+	req     *searchRequest
+	text    string
+	size    int
+	now     time.Time
+	sources []*source
+	terms   []term // to mark in summaries
+	fields  map[string]bool
+	sort    []sortKey
+	aggs    []*aggregation
+}
+
+// A source is one connection's share of a query.
+type source struct {
+	cn     *connection
+	part   part
+	terms  []string
+	who    string // the caller's principals here
+	filter part   // of aggregationFilters
+}
+
+func (s *Server) prepare(ctx context.Context, req *searchRequest, user User) (*query, error) {
+	q := &query{s: s, req: req, size: defaultSize, now: time.Now().UTC()}
+	if len(req.EntityTypes) != 1 || !strings.EqualFold(req.EntityTypes[0], "externalItem") {
+		return nil, badRequest("entityTypes: this server searches [\"externalItem\"] only")
+	}
+	if req.Query == nil || req.Query.QueryString == nil || strings.TrimSpace(*req.Query.QueryString) == "" {
+		return nil, badRequest("query: queryString must not be empty; * finds everything")
+	}
+	q.text = *req.Query.QueryString
+	full := q.text
+	if t := req.Query.QueryTemplate; t != "" {
+		if !strings.Contains(strings.ToLower(t), "{searchterms}") {
+			return nil, badRequest("query: queryTemplate must contain {searchTerms}")
+		}
+		i := strings.Index(strings.ToLower(t), "{searchterms}")
+		full = t[:i] + q.text + t[i+len("{searchterms}"):]
+	}
+	if req.Size != nil {
+		q.size = *req.Size
+	}
+	if req.From < 0 || q.size < 0 || q.size > maxSize {
+		return nil, badRequest("from and size: from is at least 0, size is 0 to %d", maxSize)
+	}
+	if len(req.SortProperties) > 5 {
+		return nil, badRequest("sortProperties: at most 5, not %d", len(req.SortProperties))
+	}
+	if req.Fields != nil {
+		q.fields = map[string]bool{}
+		for _, f := range req.Fields {
+			q.fields[strings.ToLower(f)] = true
+		}
+	}
+	conns, err := s.contentSources(req.ContentSources)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := parseKQL(full, func(name string) bool {
+		return slices.ContainsFunc(conns, func(cn *connection) bool { return cn.schema.query[name] != nil })
+	})
+	if err != nil {
+		return nil, err
+	}
+	q.terms = highlights(tree, conns)
+	if err := q.compile(ctx, conns, tree, user); err != nil {
+		return nil, err
+	}
+	q.sort = req.SortProperties
+	return q, q.checkRefinable()
+}
+
+// contentSources finds the connections asked for: those with a schema, for
+// the others have no items yet. No list, or the bare word Connectors, is all.
+func (s *Server) contentSources(list []string) ([]*connection, error) {
+	snap := s.snap.Load()
+	var conns []*connection
+	add := func(cn *connection) {
+		if cn.schema != nil && !cn.deleting && !slices.Contains(conns, cn) {
+			conns = append(conns, cn)
+		}
+	}
+	for _, src := range list {
+		if strings.EqualFold(src, "Connectors") {
+			list = nil
+			break
+		}
+		id, ok := strings.CutPrefix(strings.TrimPrefix(src, "/"), "external/connections/")
+		if !ok {
+			return nil, badRequest("contentSources: %q is not of the form /external/connections/{id}", src)
+		}
+		cn := snap.byID[strings.ToLower(id)]
+		if cn == nil {
+			return nil, badRequest("contentSources: the connection '%s' was not found", id)
+		}
+		add(cn)
+	}
+	if len(list) == 0 {
+		conns = nil
+		for _, cn := range snap.list {
+			add(cn)
+		}
+	}
+	if len(conns) > 100 {
+		return nil, badRequest("contentSources: at most 100 connections can be searched at once; name them")
+	}
+	return conns, nil
+}
+
+// compile makes each connection's share. A value that is not of its
+// property's type is an error only if it is so everywhere.
+func (q *query) compile(ctx context.Context, conns []*connection, tree *node, user User) error {
+	var wrong error
+	fits := 0
+	for _, cn := range conns {
+		c := &compiler{cn: cn, now: q.now}
+		src := &source{cn: cn, part: c.compile(tree), terms: c.terms}
+		if c.err != nil {
+			wrong = c.err
+			continue
+		}
+		fits++
+		var err error
+		if src.filter, err = c.filters(q.req.AggregationFilters); err != nil {
+			wrong = err
+			fits--
+			continue
+		}
+		if src.who, err = q.s.principals(ctx, cn.n, user); err != nil {
+			return err
+		}
+		q.sources = append(q.sources, src)
+	}
+	if fits == 0 {
+		return wrong
+	}
+	return nil
+}
+
+// checkRefinable refuses to sort or count by what is not refinable.
+func (q *query) checkRefinable() error {
+	refinable := func(name string) bool {
+		return slices.ContainsFunc(q.sources, func(src *source) bool {
+			p := src.cn.schema.query[strings.ToLower(name)]
+			return p != nil && p.Refinable
+		})
+	}
+	if len(q.sources) == 0 {
+		return nil
+	}
+	for _, k := range q.sort {
+		if !refinable(k.Name) {
+			return badRequest("sortProperties: %q is not a refinable property", k.Name)
+		}
+	}
+	for i := range q.req.Aggregations {
+		a := &q.req.Aggregations[i]
+		if !refinable(a.Field) {
+			return badRequest("aggregations: %q is not a refinable property", a.Field)
+		}
+		if err := a.prepare(q.sources); err != nil {
+			return err
+		}
+		q.aggs = append(q.aggs, a)
+	}
+	return nil
+}
+
+// statement makes one statement of the query. Hits are collected once, with
+// the ACL checked before the ranking, and the page, the total and the groups
+// are read from that: 2 to 7 times faster than a pass for each.
+func (q *query) statement() (string, []any) {
+	var hits []string
+	var args []any
+	for i, src := range q.sources {
+		if src.part.none() || src.filter.none() {
+			continue
+		}
+		sql, a := q.hits(i, src)
+		hits, args = append(hits, sql), append(args, a...)
+	}
+	if len(hits) == 0 {
+		return "", nil
+	}
+	order := ""
+	for i, k := range q.sort {
+		order += fmt.Sprintf("s%d IS NULL, s%[1]d", i)
+		if k.IsDescending {
+			order += " DESC"
+		}
+		order += ", "
+	}
+	sql := "WITH h AS MATERIALIZED (" + strings.Join(hits, " UNION ALL ") + ")" +
+		" SELECT 0, c, n, NULL, NULL FROM (SELECT c, n FROM h ORDER BY " + order + "r, m DESC, c, n LIMIT ? OFFSET ?)" +
+		" UNION ALL SELECT 1, count(*), NULL, NULL, NULL FROM h"
+	args = append(args, q.size, q.req.From)
+	for i, a := range q.aggs {
+		s, more := a.groups(i)
+		sql += " UNION ALL " + s
+		args = append(args, more...)
+	}
+	return sql, args
+}
+
+// hits selects one connection's hits: its number among the sources, the row,
+// the rank (lower is better), when it changed, and the columns to sort and
+// count by.
+//
+// Recency decides between near equals: it moves a rank by one per cent at most.
+func (q *query) hits(i int, src *source) (string, []any) {
+	cn := src.cn
+	var cols strings.Builder
+	for k, key := range q.sort {
+		fmt.Fprintf(&cols, ", %s AS s%d", sortColumn(cn.schema.query[strings.ToLower(key.Name)]), k)
+	}
+	for k, a := range q.aggs {
+		p := cn.schema.query[strings.ToLower(a.Field)]
+		switch {
+		case p == nil || !p.Refinable:
+			fmt.Fprintf(&cols, ", NULL AS a%d, 0 AS l%[1]d", k)
+		case p.typ.collection():
+			fmt.Fprintf(&cols, ", i.%s AS a%d, 1 AS l%[2]d", p.column(), k)
+		default:
+			fmt.Fprintf(&cols, ", i.%s AS a%d, 0 AS l%[2]d", p.column(), k)
+		}
+	}
+	fts := cn.index()
+	now := q.now.UnixMilli()
+	recency := "(1 + 0.01 / (1 + max(0, ? - i.modified) / 31557600000.0))"
+	rank := "bm25(" + fts + ", 200.0, 3.0, 1.0)"
+	var sql string
+	var args []any
+	switch {
+	case src.part.fts != "":
+		args = append(args, i, now)
+		sql = fmt.Sprintf("SELECT ? AS c, i.n AS n, %s * %s AS r, i.modified AS m%s FROM %s CROSS JOIN %s i ON i.n = %[4]s.rowid WHERE %[4]s MATCH ? AND ",
+			rank, recency, cols.String(), fts, cn.items())
+		args = append(args, src.part.fts)
+	case len(src.terms) > 0:
+		args = append(args, i, now, strings.Join(src.terms, " OR "))
+		sql = fmt.Sprintf("SELECT ? AS c, i.n AS n, coalesce(k.r, 0) * %s AS r, i.modified AS m%s FROM %s i LEFT JOIN "+
+			"(SELECT rowid AS n, %s AS r FROM %s WHERE %[5]s MATCH ?) k ON k.n = i.n WHERE ",
+			recency, cols.String(), cn.items(), rank, fts)
+	default:
+		args = append(args, i)
+		sql = fmt.Sprintf("SELECT ? AS c, i.n AS n, 0 AS r, i.modified AS m%s FROM %s i WHERE ", cols.String(), cn.items())
+	}
+	sql += "i.acl IN (" + readable + ")"
+	args = append(args, cn.n, src.who, cn.n, src.who)
+	if src.part.sql != "" {
+		sql, args = sql+" AND "+src.part.sql, append(args, src.part.args...)
+	}
+	if src.filter.sql != "" {
+		sql, args = sql+" AND "+src.filter.sql, append(args, src.filter.args...)
+	}
+	return sql, args
+}
+
+func sortColumn(p *property) string {
+	switch {
+	case p == nil || !p.Refinable:
+		return "NULL"
+	case p.typ.collection():
+		return fmt.Sprintf("kql_fold(json_extract(i.%s, '$[0]'))", p.column())
+	case p.typ == tString:
+		return "kql_fold(i." + p.column() + ")"
+	}
+	return "i." + p.column()
+}
+
+// A hit is an item of the page.
+type hit struct {
+	ID       string         `json:"hitId"`
+	Source   string         `json:"contentSource"`
+	Rank     int            `json:"rank"`
+	Summary  string         `json:"summary"`
+	Resource map[string]any `json:"resource"`
+}
+
+// run reads the page, the total and the groups from one state of the store.
+func (q *query) run(ctx context.Context) (map[string]any, error) {
+	total := 0
+	hits := []hit{}
+	sql, args := q.statement()
+	if sql != "" {
+		tx, err := q.s.db.BeginTx(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer tx.Rollback()
+		rows, err := tx.QueryContext(ctx, sql, args...)
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		type at struct{ source, n int64 }
+		var page []at
+		for rows.Next() {
+			var kind, c int64
+			var n *int64
+			var key any
+			var count *int64
+			if err := rows.Scan(&kind, &c, &n, &key, &count); err != nil {
+				return nil, err
+			}
+			switch kind {
+			case 0:
+				page = append(page, at{c, *n})
+			case 1:
+				total = int(c)
+			default:
+				q.aggs[kind-2].add(key, *count)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+		rows.Close()
+		for i, p := range page {
+			cn := q.sources[p.source].cn
+			it := item{}
+			err := tx.QueryRowContext(ctx, fmt.Sprintf(`SELECT i.id, b.props, b.ctype, b.content FROM %s i JOIN %s b ON b.n = i.n WHERE i.n = ?`,
+				cn.items(), cn.bodies()), p.n).Scan(&it.id, &it.props, &it.ctype, &it.content)
+			if err != nil {
+				return nil, err
+			}
+			hits = append(hits, q.hit(cn, &it, q.req.From+i+1))
+		}
+	}
+	container := map[string]any{
+		"total":                total,
+		"moreResultsAvailable": total > q.req.From+len(hits),
+		"hits":                 hits,
+	}
+	if len(q.aggs) > 0 {
+		list := []any{}
+		for _, a := range q.aggs {
+			list = append(list, a.answer())
+		}
+		container["aggregations"] = list
+	}
+	words := []string{}
+	for _, t := range q.terms {
+		words = append(words, strings.Join(t.words, " "))
+	}
+	return map[string]any{"searchTerms": words, "hitsContainers": []any{container}}, nil
+}
+
+func (q *query) hit(cn *connection, it *item, rank int) hit {
+	props := map[string]any{}
+	var other []string // text to take a summary from, if the content has none
+	_ = walkObject([]byte(it.props), func(key string, val []byte) error { // cannot fail: f does not
+		p := cn.schema.byName[strings.ToLower(key)]
+		if p == nil {
+			return nil // an annotation
+		}
+		if p.Searchable && kindOf(val) == '"' {
+			other = append(other, unquote(val))
+		}
+		if !p.Retrievable {
+			return nil
+		}
+		if q.fields == nil || q.fields[strings.ToLower(p.Name)] || slices.ContainsFunc(p.Aliases, func(a string) bool { return q.fields[strings.ToLower(a)] }) {
+			props[p.Name] = json.RawMessage(slices.Clone(val))
+		}
+		for _, l := range p.Labels {
+			if q.fields["label_"+strings.ToLower(l)] {
+				props["label_"+l] = json.RawMessage(slices.Clone(val))
+			}
+		}
+		return nil
+	})
+	// The CLI for Microsoft 365 finds an item's id behind the comma.
+	props["substrateContentDomainId"] = q.s.id + "@local," + it.id
+	text := it.content
+	if it.ctype == htmlContent {
+		text = stripHTML(text)
+	}
+	return hit{
+		ID:      base64.RawURLEncoding.EncodeToString([]byte(cn.id + "/" + it.id)),
+		Source:  "/external/connections/" + cn.id,
+		Rank:    rank,
+		Summary: summary(text, other, q.terms),
+		Resource: map[string]any{
+			"@odata.type": "#microsoft.graph.externalConnectors.externalItem",
+			"properties":  props,
+		},
+	}
+}

@@ -1,0 +1,368 @@
+// Package localgraph is the connectors REST API of Microsoft Graph over one
+// embedded file: connections, schemas, items, external groups and
+// permission-trimmed full-text search, as an http.Handler.
+//
+// Its nouns are the API's. A connection holds a schema and items; an item has
+// an ACL, properties and content; a caller is an application, which writes, or
+// a user, who searches and sees what the ACLs let through.
+//
+//	srv, err := localgraph.Open(dir, localgraph.Options{})
+//	...
+//	req = req.WithContext(localgraph.WithCaller(ctx, localgraph.Caller{App: true}))
+//	srv.ServeHTTP(w, req) // PUT /v1.0/external/connections/kb/items/1
+//
+// It is written from the API's description and imports nothing of the
+// importer, so that it cannot share the client's mistakes. Where the
+// documents disagree, the choice is an Option; README.md lists them all.
+package localgraph
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The published sizes of an item's request body: 4 MB until the limits page of
+// July 2026, 30 MB since.
+const (
+	ItemSize4MB  = 4_000_000
+	ItemSize30MB = 30_000_000
+)
+
+// Options changes what a Server does. The zero Options is the strictest
+// reading of the documents: what passes here passes in a tenant.
+type Options struct {
+	// Tokens maps bearer tokens to their callers. Requests whose context
+	// carries no caller need one; without any, they all get 401.
+	Tokens map[string]Caller
+
+	// MaxItemBytes limits an item's body; 0 is ItemSize4MB.
+	MaxItemBytes int64
+
+	// SchemaDelay is how long the registration of a schema takes; 0 is 20 ms,
+	// so that clients meet a real "inprogress". A tenant takes 5 to 15 minutes.
+	SchemaDelay time.Duration
+	// SchemaFailure, if not empty, makes every registration end as failed
+	// with this message.
+	SchemaFailure string
+	// DeleteDelay is how long a connection goes on to exist after its DELETE
+	// was accepted; 0 is 20 ms.
+	DeleteDelay time.Duration
+
+	// AllowNullProperties takes a null property value as an absent one. The
+	// documents say nothing of null; the strict reading is that null is no
+	// value of any type.
+	AllowNullProperties bool
+	// AllowLooseDates takes dates without a time or a zone as UTC. An OData
+	// DateTimeOffset needs both.
+	AllowLooseDates bool
+	// AllowDuplicateNames lets two connections have one name. A note on the
+	// create page says that a name is unique.
+	AllowDuplicateNames bool
+	// ReplaceOnPut makes PUT of an existing item drop what the body leaves
+	// out, as an old beta page has it. The current page keeps it.
+	ReplaceOnPut bool
+	// AlwaysNewEnums answers the enum members after unknownFutureValue
+	// (the label iconUrl among them) even without the request header
+	// "Prefer: include-unknown-enum-members".
+	AlwaysNewEnums bool
+}
+
+// A Caller is who makes a request.
+type Caller struct {
+	// App tells an application: it may write, and may search only as SearchAs.
+	App bool
+	// SearchAs names the user that an application's searches run as: an
+	// object id, a UPN or a mail address.
+	SearchAs string
+	// UserID names the signed-in user of a delegated caller, who searches.
+	UserID string
+}
+
+type callerKey struct{}
+
+// WithCaller returns a context that vouches for the caller of an in-process
+// request. A network peer cannot set it.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// A Server is the local Graph over one folder. It is safe for concurrent use,
+// and several processes may serve one folder.
+type Server struct {
+	opt    Options
+	tokens []token
+	db     *sql.DB // readers
+	w      *writer
+	id     string
+
+	snap atomic.Pointer[snapshot]
+	load sync.Mutex // held while the snapshot is made anew
+
+	stop context.CancelFunc // ends what runs in the background
+	done context.Context
+	bg   sync.WaitGroup
+}
+
+type token struct {
+	hash   [32]byte
+	caller Caller
+}
+
+// Open opens the store in dir, which it makes (mode 0700) when it is missing.
+func Open(dir string, opt Options) (*Server, error) {
+	if opt.MaxItemBytes == 0 {
+		opt.MaxItemBytes = ItemSize4MB
+	}
+	if opt.SchemaDelay == 0 {
+		opt.SchemaDelay = 20 * time.Millisecond
+	}
+	if opt.DeleteDelay == 0 {
+		opt.DeleteDelay = 20 * time.Millisecond
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("local Graph: making its folder: %w", err)
+	}
+	s := &Server{opt: opt}
+	for t, c := range opt.Tokens {
+		if t != "" {
+			s.tokens = append(s.tokens, token{sha256.Sum256([]byte(t)), c})
+		}
+	}
+	if err := s.openStore(dir); err != nil {
+		return nil, fmt.Errorf("local Graph in %s: %w", dir, err)
+	}
+	s.done, s.stop = context.WithCancel(context.Background())
+	s.resume()
+	return s, nil
+}
+
+// InstanceID names the store for as long as it exists. A client that
+// remembers what it sent uses it to notice that it talks to another store.
+func (s *Server) InstanceID() string { return s.id }
+
+// Close waits for the writes in flight and closes the store.
+func (s *Server) Close() error {
+	s.stop()
+	s.bg.Wait()
+	err := s.w.close()
+	if e := s.db.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// A call is one request on its way.
+type call struct {
+	s      *Server
+	w      http.ResponseWriter
+	r      *http.Request
+	caller Caller
+	id     string // request-id
+	root   string // scheme://host/v1.0, for links
+	query  url.Values
+	nested bool // a part of a batch
+}
+
+// ServeHTTP answers one request of the Graph API, under /v1.0 or /beta.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{s: s, w: w, r: r, id: requestID()}
+	h := w.Header()
+	h["Request-Id"] = []string{c.id}
+	h["Content-Type"] = jsonType
+	if id := r.Header.Get("Client-Request-Id"); id != "" {
+		h.Set("Client-Request-Id", id)
+	}
+	caller, ok := s.callerOf(r)
+	if !ok {
+		h.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"`)
+		c.fail(errUnauthenticated)
+		return
+	}
+	c.caller = caller
+	if err := c.route(); err != nil {
+		c.fail(err)
+	}
+}
+
+// callerOf finds the caller in the context, or by the bearer token. All
+// tokens are compared, each in constant time.
+func (s *Server) callerOf(r *http.Request) (Caller, bool) {
+	if c, ok := r.Context().Value(callerKey{}).(Caller); ok {
+		return c, true
+	}
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || value == "" {
+		return Caller{}, false
+	}
+	sum := sha256.Sum256([]byte(strings.TrimSpace(value)))
+	var found Caller
+	ok := false
+	for i := range s.tokens {
+		if subtle.ConstantTimeCompare(sum[:], s.tokens[i].hash[:]) == 1 {
+			found, ok = s.tokens[i].caller, true
+		}
+	}
+	return found, ok
+}
+
+// route splits the raw path, decodes each segment (an id may hold %2F), and
+// calls the operation.
+func (c *call) route() error {
+	raw := c.r.URL.EscapedPath()
+	seg := strings.Split(strings.Trim(raw, "/"), "/")
+	if len(seg) == 0 || (seg[0] != "v1.0" && seg[0] != "beta") {
+		return notFound("Resource not found for the segment '%s'. The API's root is /v1.0.", seg[0])
+	}
+	c.root = rootURL(c.r) + "/" + seg[0]
+	seg = seg[1:]
+	for i, s := range seg {
+		d, err := url.PathUnescape(s)
+		if err != nil {
+			return badRequest("the path segment %q is not percent-encoded correctly", s)
+		}
+		seg[i] = d
+	}
+	if c.r.URL.RawQuery != "" {
+		q, err := url.ParseQuery(c.r.URL.RawQuery)
+		if err != nil {
+			return badRequest("the query string cannot be read: %v", err)
+		}
+		c.query = q
+	}
+	return c.dispatch(seg)
+}
+
+func (c *call) dispatch(seg []string) error {
+	switch {
+	case len(seg) >= 2 && seg[0] == "external" && seg[1] == "connections":
+		if !c.caller.App {
+			return errAppOnly
+		}
+		return c.external(seg[2:])
+	case len(seg) == 2 && seg[0] == "search" && seg[1] == "query":
+		return c.only("POST", c.search)
+	case len(seg) == 1 && seg[0] == "$batch" && !c.nested:
+		return c.only("POST", c.batch)
+	case len(seg) >= 1 && (seg[0] == "users" || seg[0] == "groups"):
+		return c.directory(seg)
+	}
+	return notFound("Resource not found for the segment '%s'.", strings.Join(seg, "/"))
+}
+
+// external routes what stands under /external/connections.
+func (c *call) external(seg []string) error {
+	if len(seg) == 0 {
+		return c.by(methods{"GET": c.listConnections, "POST": c.createConnection})
+	}
+	id, seg := seg[0], seg[1:]
+	with := func(f func(*connection) error) func() error {
+		return func() error {
+			cn, err := c.s.connection(c.r.Context(), id)
+			if err != nil {
+				return err
+			}
+			return f(cn)
+		}
+	}
+	if len(seg) == 0 {
+		return c.by(methods{"GET": with(c.getConnection), "PATCH": with(c.patchConnection), "DELETE": with(c.deleteConnection)})
+	}
+	switch {
+	case seg[0] == "schema" && len(seg) == 1:
+		return c.by(methods{"GET": with(c.getSchema), "PATCH": with(c.registerSchema), "POST": with(c.registerSchema)})
+	case seg[0] == "operations" && len(seg) == 2:
+		return c.only("GET", with(func(cn *connection) error { return c.getOperation(cn, seg[1]) }))
+	case seg[0] == "items" && len(seg) >= 2:
+		return c.itemRoutes(id, seg[1], seg[2:], with)
+	case seg[0] == "groups":
+		return c.groupRoutes(seg[1:], with)
+	}
+	// POST items is in the model and answers 404 in practice
+	// (msgraph-sdk-powershell#3375); the same goes for the list of items.
+	return notFound("Resource not found for the segment '%s'.", seg[len(seg)-1])
+}
+
+func (c *call) itemRoutes(conn, item string, rest []string, with func(func(*connection) error) func() error) error {
+	switch {
+	case len(rest) == 0:
+		return c.by(methods{
+			"PUT":    func() error { return c.putItem(conn, item) },
+			"PATCH":  func() error { return c.putItem(conn, item) },
+			"DELETE": func() error { return c.deleteItem(conn, item) },
+			"GET":    with(func(cn *connection) error { return c.getItem(cn, item) }),
+		})
+	case len(rest) == 1 && (rest[0] == "addActivities" || rest[0] == "microsoft.graph.externalConnectors.addActivities"):
+		return c.only("POST", with(func(cn *connection) error { return c.addActivities(cn, item) }))
+	case len(rest) == 1 && rest[0] == "activities":
+		return c.only("GET", with(func(cn *connection) error { return c.listActivities(cn, item) }))
+	}
+	return notFound("Resource not found for the segment '%s'.", rest[len(rest)-1])
+}
+
+type methods map[string]func() error
+
+func (c *call) by(m methods) error {
+	f, ok := m[c.r.Method]
+	if !ok {
+		allow := make([]string, 0, len(m))
+		for _, name := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+			if m[name] != nil {
+				allow = append(allow, name)
+			}
+		}
+		c.w.Header().Set("Allow", strings.Join(allow, ", "))
+		return &apiError{status: http.StatusMethodNotAllowed, code: "Request_BadRequest",
+			message: fmt.Sprintf("Specified HTTP method %s is not allowed for the request target.", c.r.Method)}
+	}
+	return f()
+}
+
+func (c *call) only(method string, f func() error) error { return c.by(methods{method: f}) }
+
+// rootURL makes the absolute root from what the client addressed, so that
+// links lead back through a reverse proxy.
+func rootURL(r *http.Request) string {
+	scheme := "http"
+	if p := r.Header.Get("X-Forwarded-Proto"); p == "https" || p == "http" {
+		scheme = p
+	} else if r.TLS != nil || r.URL.Scheme == "https" {
+		scheme = "https"
+	}
+	host := r.Host
+	if host == "" {
+		host = r.URL.Host
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	return scheme + "://" + host
+}
+
+// requestID makes the id that an answer and the logs share. It is no secret.
+func requestID() string {
+	const hex = "0123456789abcdef"
+	var b [36]byte
+	hi, lo := rand.Uint64(), rand.Uint64()
+	for i := range b {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			b[i] = '-'
+			continue
+		}
+		b[i] = hex[hi&15]
+		hi = hi>>4 | lo<<60
+		lo >>= 4
+	}
+	b[14], b[19] = '4', hex[8|b[19]&3]
+	return string(b[:])
+}
