@@ -21,6 +21,8 @@ type frame struct {
 	rec extract.Record
 	m   *Mapping
 	loc *time.Location // of dates that carry no zone
+
+	slab []Property // room for the properties of the next items
 }
 
 func (e *frame) column(i int) (string, error) {
