@@ -361,6 +361,18 @@ func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
 	return it, err
 }
 
+// properties makes room for n properties, for a few items at a time: an
+// allocation of that size costs as much as mapping several columns.
+func (e *frame) properties(n int) []Property {
+	const items = 8
+	if len(e.slab) < n {
+		e.slab = make([]Property, n*items)
+	}
+	props := e.slab[:0:n]
+	e.slab = e.slab[n:]
+	return props
+}
+
 func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 	if p.where != nil {
 		ok, err := p.where(e)
@@ -379,7 +391,7 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonMissingID, Property: "id", Detail: "the id is empty; fill it in, or leave such records out with where"}
 	}
 	e.id = EncodeID(key)
-	it := &Item{ID: e.id, Properties: make([]Property, 0, len(p.props)),
+	it := &Item{ID: e.id, Properties: e.properties(len(p.props)),
 		Origin: Origin{Source: s.Name, Key: key, Place: e.rec.Place}}
 	for i := range p.props {
 		if err := p.props[i].put(e, it); err != nil {
@@ -411,8 +423,10 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 
 // put adds the property's value to the item, if there is one.
 func (p *propPlan) put(e *frame, it *Item) error {
-	it.Properties = append(it.Properties, Property{Name: p.name})
-	v := &it.Properties[len(it.Properties)-1].Value
+	n := len(it.Properties)
+	it.Properties = it.Properties[:n+1] // made large enough, and zeroed
+	it.Properties[n].Name = p.name
+	v := &it.Properties[n].Value
 	v.Type = p.typ
 	present, err := p.fn(e, v)
 	if err != nil {
@@ -428,8 +442,8 @@ func (p *propPlan) put(e *frame, it *Item) error {
 		*v, present = p.fallback, true
 	}
 	if !present {
-		*v = Value{}
-		it.Properties = it.Properties[:len(it.Properties)-1]
+		it.Properties[n] = Property{}
+		it.Properties = it.Properties[:n]
 	}
 	return nil
 }

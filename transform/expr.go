@@ -669,7 +669,7 @@ func (b *binder) literal(f *function, p param, n ast.Node) ast.Node {
 				b.fail(n, remedy, "%s", detail)
 			}
 		}
-		value = &dateSpec{layouts: texts}
+		value = newDateSpec(texts)
 	case litZone:
 		loc, err := loadZone(texts[0])
 		if err != nil {

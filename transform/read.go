@@ -29,7 +29,11 @@ func (d *document) section(n ast.Node, name, what string) (s section, ok bool) {
 	}
 	for _, f := range fields {
 		if o.key(f.name) == nil {
-			d.errorf(f.key, suggest(f.name, o.names()), "%s has no key %q", what, f.name)
+			remedy := suggest(f.name, o.names())
+			if strings.ContainsAny(f.name, `()"'`) && isNull(f.value) {
+				remedy = flowComma
+			}
+			d.errorf(f.key, remedy, "%s has no key %q", what, f.name)
 			continue
 		}
 		s.byN[f.name] = f

@@ -121,6 +121,8 @@ func (d *document) syntaxError(err error) {
 	remedy := "check indentation, quotes and brackets around here"
 	if line := d.line(pos.line); quotedThenMore(line) {
 		remedy = `a value that starts with a quote must end with it: put the whole expression into single quotes, '"text" + column'`
+	} else if strings.Contains(line, "{") && strings.Contains(line, "(") && strings.Contains(line, ",") {
+		remedy = flowComma
 	} else if strings.Contains(msg, "already defined") {
 		remedy = "keep one of the two"
 	} else if strings.Contains(msg, "cannot start any token") && strings.Contains(line, "\t") {
@@ -128,6 +130,8 @@ func (d *document) syntaxError(err error) {
 	}
 	d.errorf(pos, remedy, "this is not YAML: %s", msg)
 }
+
+const flowComma = `inside { } a comma ends a value: put the whole expression into single quotes, 'split(tags, ";")'`
 
 // quotedThenMore tells a line such as `url: "https://x/" + id`, the commonest
 // slip in a language of expressions inside YAML.
