@@ -80,9 +80,13 @@ func productBook(t *tree) ([]product, error) {
 			d += r.between(1, 9)
 			discounts = append(discounts, fmt.Sprintf("%d.%d", d, r.below(2)*5))
 		}
+		stock := 0
+		if r.chance(75) {
+			stock = r.below(400)
+		}
 		released := time.Date(2018+i/60, time.Month(1+i%12), 1+i%28, 0, 0, 0, 0, time.UTC)
 		s.Rows = append(s.Rows, []any{p.sku, p.name, w.Category, strings.Join(sample(r, colours, r.between(1, 4)), ";"), sizes, gears,
-			float64(w.Grams+r.below(400)) / 1000, float64(p.cents) / 100, rating, r.below(400), r.chance(85), released,
+			float64(w.Grams+r.below(400)) / 1000, float64(p.cents) / 100, rating, stock, r.chance(85), released,
 			moment(released.AddDate(0, 3, 0).Add(time.Duration(r.between(480, 1080)) * time.Minute)), strings.Join(discounts, ";"), w.Text})
 	}
 	spoil := func(row int, column string, v any, what, expect string) {

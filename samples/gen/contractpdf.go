@@ -90,7 +90,7 @@ func saveContract(t *tree, d *document, team string, number int) error {
 	}
 	if number == 5 {
 		data = data[:len(data)/2]
-		t.fault(name, "", "cut off in the middle", "truncated-file or broken-file")
+		t.fault(name, "", "cut off in the middle", "truncated-file")
 	}
 	t.add(name, data)
 	return nil
