@@ -1,0 +1,271 @@
+package extract
+
+import (
+	"strings"
+	"unicode"
+
+	"codeberg.org/readeck/go-readability/v2"
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+const (
+	// smallPage is the text, in letters and digits, under which the main part
+	// is taken as it is: readability is made for articles, and on a page of a
+	// paragraph or two it keeps the navigation or drops the content.
+	smallPage = 500
+	// maxArticleNodes keeps readability, whose cost grows faster than the page,
+	// from pages that are data rather than articles.
+	maxArticleNodes = 300_000
+)
+
+// A mainPart is the part of a page that is its content, with its text.
+type mainPart struct {
+	root *html.Node
+	skip func(*html.Node) bool
+	text string
+}
+
+// findMain gives the part of doc that content ("article", "main", "full") asks for.
+func findMain(doc *html.Node, content string) mainPart {
+	if content == "full" {
+		return withText(mainPart{root: doc, skip: unseen})
+	}
+	main := mainOf(doc)
+	if content == "main" || letters(main.text) < smallPage {
+		return main
+	}
+	if article, ok := articleOf(doc); ok && trustArticle(article, main) {
+		return article
+	}
+	return main
+}
+
+func withText(p mainPart) mainPart {
+	p.text = textOf(p.root, p.skip)
+	return p
+}
+
+// mainOf is the page without what stands around its content.
+func mainOf(doc *html.Node) mainPart {
+	body := first(doc, func(n *html.Node) bool { return n.DataAtom == atom.Body || n.DataAtom == atom.Frameset })
+	if body == nil {
+		body = doc
+	}
+	boiler := newBoilerplate(body)
+	all := withText(mainPart{body, boiler.is, ""})
+	if root := soleContent(body); root != nil {
+		// A teaser may be the only article of a page.
+		if part := withText(mainPart{root, boiler.is, ""}); letters(part.text)*4 >= letters(all.text) {
+			return part
+		}
+	}
+	if all.text != "" {
+		return all
+	}
+	if seen := withText(mainPart{body, unseen, ""}); seen.text != "" {
+		return seen // all of the page is a header, or the like
+	}
+	return all
+}
+
+// soleContent is the element that says it is the content: the only main, or
+// else the only article.
+func soleContent(body *html.Node) *html.Node {
+	var mains, articles []*html.Node
+	for n := range body.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		switch {
+		case hidden(n):
+		case n.DataAtom == atom.Main || attr(n, "role") == "main":
+			if len(mains) == 0 || !within(n, mains[len(mains)-1]) {
+				mains = append(mains, n)
+			}
+		case n.DataAtom == atom.Article:
+			if len(articles) == 0 || !within(n, articles[len(articles)-1]) {
+				articles = append(articles, n)
+			}
+		}
+	}
+	switch {
+	case len(mains) == 1:
+		return mains[0]
+	case len(mains) == 0 && len(articles) == 1:
+		return articles[0]
+	}
+	return nil
+}
+
+func within(n, ancestor *html.Node) bool {
+	for p := n.Parent; p != nil; p = p.Parent {
+		if p == ancestor {
+			return true
+		}
+	}
+	return false
+}
+
+// articleOf is what readability takes for the article. It fails on a page that
+// it finds none in.
+func articleOf(doc *html.Node) (part mainPart, ok bool) {
+	if countNodes(doc, maxArticleNodes+1) > maxArticleNodes {
+		return mainPart{}, false
+	}
+	defer func() {
+		if recover() != nil { // it is a port of a script that meets all pages of the web
+			part, ok = mainPart{}, false
+		}
+	}()
+	p := readability.NewParser()
+	p.DisableJSONLD = true // read by us, with more care
+	article, err := p.ParseDocument(doc, nil)
+	if err != nil || article.Node == nil {
+		return mainPart{}, false
+	}
+	return withText(mainPart{article.Node, newBoilerplate(article.Node).is, ""}), true
+}
+
+// trustArticle decides between the article found and the main part as a whole.
+// Under one tenth of the text it is hardly ever the article.
+func trustArticle(article, main mainPart) bool {
+	kept, all := letters(article.text), letters(main.text)
+	return kept > 0 && kept*10 >= all
+}
+
+func countNodes(n *html.Node, most int) int {
+	count := 0
+	for range n.Descendants() {
+		if count++; count >= most {
+			break
+		}
+	}
+	return count
+}
+
+// letters is the amount of text in s that tells something.
+func letters(s string) int {
+	n := 0
+	for _, r := range s {
+		if r >= 'a' && r <= 'z' || unicode.IsLetter(r) || unicode.IsDigit(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// first gives the first element below n, in document order, that is asked for.
+func first(n *html.Node, is func(*html.Node) bool) *html.Node {
+	for d := range n.Descendants() {
+		if d.Type == html.ElementNode && is(d) {
+			return d
+		}
+	}
+	return nil
+}
+
+// unseen tells elements that show no text, or none that is the page's own.
+func unseen(n *html.Node) bool {
+	switch n.DataAtom {
+	case atom.Script, atom.Style, atom.Template, atom.Noscript, atom.Iframe, atom.Object, atom.Embed, atom.Applet,
+		atom.Svg, atom.Canvas, atom.Audio, atom.Video, atom.Head, atom.Datalist, atom.Noframes, atom.Noembed, atom.Frame,
+		atom.Annotation, atom.AnnotationXml:
+		return true
+	case atom.Dialog:
+		return !hasAttr(n, "open")
+	}
+	return hidden(n)
+}
+
+// hidden tells elements that are marked as not shown. A page that hides its
+// body until a script has run is shown all the same.
+func hidden(n *html.Node) bool {
+	for _, a := range n.Attr {
+		switch a.Key {
+		case "hidden":
+			if !strings.EqualFold(a.Val, "until-found") && n.DataAtom != atom.Body && n.DataAtom != atom.Html {
+				return true
+			}
+		case "aria-hidden":
+			if strings.EqualFold(a.Val, "true") && n.DataAtom != atom.Body && n.DataAtom != atom.Html {
+				return true
+			}
+		case "style":
+			if hiddenStyle(a.Val) && n.DataAtom != atom.Body && n.DataAtom != atom.Html {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func hiddenStyle(style string) bool {
+	for decl := range strings.SplitSeq(style, ";") {
+		name, value, _ := strings.Cut(decl, ":")
+		value, _, _ = strings.Cut(value, "!")
+		value = strings.TrimSpace(value)
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "display":
+			if strings.EqualFold(value, "none") {
+				return true
+			}
+		case "visibility":
+			if strings.EqualFold(value, "hidden") || strings.EqualFold(value, "collapse") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// boilerplate tells what stands around the content of a page.
+type boilerplate struct {
+	wrappers map[*html.Node]bool // forms that the whole page stands in
+}
+
+// newBoilerplate looks for the wrappers below body: forms that hold most of
+// the page, which is how some servers make all pages.
+func newBoilerplate(body *html.Node) boilerplate {
+	b := boilerplate{wrappers: map[*html.Node]bool{}}
+	total := -1
+	for n := range body.Descendants() {
+		if n.Type != html.ElementNode || n.DataAtom != atom.Form {
+			continue
+		}
+		if total < 0 {
+			total = letters(textOf(body, unseen))
+		}
+		if letters(textOf(n, unseen))*2 >= total {
+			b.wrappers[n] = true
+		}
+	}
+	return b
+}
+
+func (b boilerplate) is(n *html.Node) bool {
+	switch n.DataAtom {
+	case atom.Nav, atom.Footer, atom.Aside, atom.Select, atom.Button, atom.Textarea, atom.Input:
+		return true
+	case atom.Form:
+		return !b.wrappers[n] || hidden(n)
+	case atom.Header: // that of an article has its headline
+		if !inContent(n) {
+			return true
+		}
+	}
+	switch attr(n, "role") {
+	case "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar", "toolbar":
+		return true
+	}
+	return unseen(n)
+}
+
+func inContent(n *html.Node) bool {
+	for p := n.Parent; p != nil; p = p.Parent {
+		if p.DataAtom == atom.Article || p.DataAtom == atom.Main || attr(p, "role") == "main" {
+			return true
+		}
+	}
+	return false
+}
