@@ -42,11 +42,9 @@ var Excel = &Format{
 	Version: "1",
 }
 
-// Reasons of errors in what was asked of a workbook rather than in its bytes.
-const (
-	ReasonSheet  = "no-such-sheet" // Excel: no sheet has the name, or it is hidden
-	ReasonOption = "bad-option"    // an option that this format cannot follow
-)
+// ReasonSheet is the reason of a FileError for a sheet that the options name
+// and the book does not have, or hides.
+const ReasonSheet = "no-such-sheet"
 
 const (
 	zipMagic = "PK\x03\x04"

@@ -58,11 +58,11 @@ type sheetRow struct {
 type cellKind uint8
 
 const (
-	cellText cellKind = iota
-	cellInt           // bits: the int64
-	cellFloat         // bits: math.Float64bits
-	cellBool          // bits: 0 or 1
-	cellTime          // bits: milliseconds of Unix time
+	cellText  cellKind = iota
+	cellInt            // bits: the int64
+	cellFloat          // bits: math.Float64bits
+	cellBool           // bits: 0 or 1
+	cellTime           // bits: milliseconds of Unix time
 	cellDuration
 	cellError
 )
@@ -172,6 +172,9 @@ func (sc *sheetScanner) next() (*sheetRow, error) {
 			continue
 		}
 		if err := sc.readCells(); err != nil {
+			return nil, err
+		}
+		if err := sc.book.zip.give(len(sc.row.buf)); err != nil {
 			return nil, err
 		}
 		if r := &sc.row; len(r.cells) > 0 || r.bad != "" || r.uncached > 0 {

@@ -1,0 +1,292 @@
+package extract
+
+import "strings"
+
+// This file reads rows with quotes in them, and decides what an opening quote
+// without a closing one means.
+//
+// A closing quote stands before a delimiter, a line end or the end of the
+// text; spaces between are passed over. Any other quote inside a quoted field
+// is taken as a character, as is a quote in a field that does not begin with
+// one. That is what encoding/csv does with LazyQuotes, and like it, it lets
+// one forgotten quote swallow all rows up to the next quote that happens to
+// stand at the end of a field. So a row that goes over several lines and
+// looks wrong (it has stray quotes, or not the header's width, or no end) is
+// held against its own lines: when most of them are good rows when read
+// alone, the quote was forgotten, and only its line is given up.
+
+const (
+	// minReach is how far a closing quote is always looked for.
+	minReach = 64 << 10
+	// freeReach and the share of what was read bound the text that is looked
+	// at twice, so that a file full of forgotten quotes takes linear time.
+	freeReach = 64 << 20
+)
+
+// A quotedRow is what readQuoted sees.
+type quotedRow struct {
+	open   bool // the text ends inside quotes, or too early to tell
+	fields []string
+	end    int  // offset of the line end after the row, or the length of the text
+	lines  int  // line ends inside quotes
+	stray  bool // quotes that neither open nor close a field, in or after a field of many lines
+	quote  int  // offset of the opening quote of the field of many lines
+}
+
+// quoted reads the row at pos, whose first line is n bytes long. ok is false
+// when the window ends too early to tell.
+func (s *csvScanner) quoted(n int) (row scannedRow, ok bool) {
+	text := s.win[s.pos:]
+	q := s.readQuoted(text, n, s.eof, s.row())
+	row = scannedRow{line: s.line, last: q.end == len(text)}
+	if q.open {
+		reach := min(s.limit, max(minReach, freeReach+4*(s.read+int64(s.pos))-s.wasted))
+		switch tooFar := int64(q.end) > reach; {
+		case !s.eof && !tooFar:
+			return row, false
+		case s.width == 0 || s.looksLikeRows(text, q):
+			row.atEOF = !tooFar
+			s.giveUpLine(&row, text, q)
+		case tooFar:
+			s.skipQuoted(&row, q)
+		default:
+			row.fault, row.atEOF = scanSwallowed, true
+			row.at, row.col = s.position(text, q.quote)
+			s.advance(len(text), q.lines)
+		}
+		return row, true
+	}
+	if q.lines > 0 && (q.stray || len(q.fields) != s.width) && s.looksLikeRows(text, q) {
+		s.giveUpLine(&row, text, q)
+		return row, true
+	}
+	switch {
+	case int64(q.end) > s.limit:
+		row.fault = scanTooLarge
+	case !s.keep(q.fields):
+		row.fault = scanColumns
+	default:
+		row.raw = text[:q.end]
+	}
+	s.advance(q.end, 1+q.lines)
+	return row, true
+}
+
+// readQuoted reads one row from the start of text, whose first line is n
+// bytes long. whole tells that nothing follows text.
+func (s *csvScanner) readQuoted(text string, n int, whole bool, f []string) quotedRow {
+	r := quotedRow{fields: f}
+	eol := n // of the line that pos is on
+	pos := 0
+	for {
+		if pos < eol && (text[pos] == s.quote || text[pos] == ' ' || text[pos] == '\t') {
+			value, after, found := s.quotedField(text, pos, eol, whole, &r)
+			if r.open {
+				r.end = len(text)
+				return r
+			}
+			if found {
+				if after > eol {
+					i := strings.IndexByte(text[after:], s.eol)
+					if eol = after + i; i < 0 {
+						eol = len(text)
+						r.open = !whole
+					}
+				}
+				r.fields = append(r.fields, value)
+				if pos = after; pos >= eol || r.open {
+					r.end = eol
+					return r
+				}
+				pos += len(s.delim)
+				continue
+			}
+		}
+		line := text[pos:eol]
+		i := strings.Index(line, s.delim)
+		last := i < 0
+		if last {
+			if i = len(line); s.eol == '\n' {
+				i = len(strings.TrimRight(line, "\r"))
+			}
+		}
+		r.fields = append(r.fields, line[:i])
+		r.stray = r.stray || r.lines > 0 && strings.IndexByte(line[:i], s.quote) >= 0
+		if last {
+			r.end = eol
+			return r
+		}
+		pos += i + len(s.delim)
+	}
+}
+
+// quotedField reads the field at pos if it is one in quotes, and says where
+// the delimiter or the line end after it is. eol is the end of pos's line.
+func (s *csvScanner) quotedField(text string, pos, eol int, whole bool, r *quotedRow) (value string, after int, ok bool) {
+	open := pos
+	for open < eol && text[open] != s.quote && s.isSpace(text[open]) {
+		open++
+	}
+	if open == eol || text[open] != s.quote {
+		return "", 0, false
+	}
+	spaced := open > pos // then it is a quoted field only if it is one in every way
+	doubled, stray := false, false
+	q := open + 1
+	for {
+		i := strings.IndexByte(text[q:], s.quote)
+		if spaced && (i < 0 || q+i > eol) {
+			return "", 0, false
+		}
+		if i < 0 {
+			break
+		}
+		if q += i; q+1 < len(text) && text[q+1] == s.quote {
+			doubled = true
+			q += 2
+			continue
+		}
+		after, sure := s.closes(text, q+1, whole)
+		if !sure {
+			break
+		}
+		if after >= 0 {
+			value = text[open+1 : q]
+			if doubled {
+				value = strings.ReplaceAll(value, text[open:open+1]+text[open:open+1], text[open:open+1])
+			}
+			if q > eol {
+				r.lines += strings.Count(value, string(rune(s.eol)))
+				r.quote = open
+				r.stray = r.stray || stray
+			}
+			return value, after, true
+		}
+		if spaced {
+			return "", 0, false
+		}
+		stray = true
+		q++
+	}
+	r.open = true
+	r.quote = open
+	r.lines += strings.Count(text[open:], string(rune(s.eol)))
+	return "", 0, false
+}
+
+// closes tells whether what stands at i, after a quote, makes that quote a
+// closing one, and where the delimiter or line end is; -1 is no. sure is
+// false when the window ends too early to tell.
+func (s *csvScanner) closes(text string, i int, whole bool) (after int, sure bool) {
+	for ; i < len(text); i++ {
+		c := text[i]
+		if c == s.eol || strings.HasPrefix(text[i:], s.delim) {
+			return i, true
+		}
+		if c != '\r' && !s.isSpace(c) {
+			return -1, len(text)-i >= len(s.delim) || whole
+		}
+	}
+	return i, whole
+}
+
+func (s *csvScanner) isSpace(c byte) bool {
+	return (c == ' ' || c == '\t') && c != s.delim[0]
+}
+
+// looksLikeRows tells whether the lines after the one with the opening quote
+// are rows of their own: at least half of the next hundred have the right
+// number of fields when each is read alone. Lines of running text have not.
+func (s *csvScanner) looksLikeRows(text string, q quotedRow) bool {
+	if s.width < 2 {
+		return false
+	}
+	i := strings.IndexByte(text[q.quote:], s.eol)
+	if i < 0 {
+		return false
+	}
+	lines := text[q.quote+i+1 : max(q.end, q.quote+i+1)]
+	lines = lines[:min(len(lines), minReach)]
+	rows, all := 0, 0
+	var f []string
+	for all < 100 && lines != "" {
+		line, rest, found := strings.Cut(lines, string(rune(s.eol)))
+		if !found && q.open && !s.eof {
+			break // the rest of the line is not known
+		}
+		lines = rest
+		if strings.TrimRight(line, "\r") == "" {
+			continue
+		}
+		all++
+		r := s.readQuoted(line, len(line), true, f[:0])
+		if f = r.fields; !r.open && len(f) == s.width {
+			rows++
+		}
+	}
+	return rows > 0 && rows*2 >= all
+}
+
+// giveUpLine passes over the row up to the end of the line with the opening
+// quote, and reads on after it.
+func (s *csvScanner) giveUpLine(row *scannedRow, text string, q quotedRow) {
+	s.wasted += int64(q.end)
+	n := len(text)
+	if i := strings.IndexByte(text[q.quote:], s.eol); i >= 0 {
+		n = q.quote + i
+	}
+	row.fault = scanUnclosed
+	row.at, row.col = s.position(text, q.quote)
+	row.raw = strings.TrimRight(text[:n], "\r")
+	row.last = n == len(text)
+	s.advance(n, row.at-row.line+1)
+}
+
+// position gives the line and the byte column of an offset in text, which
+// begins with the current row.
+func (s *csvScanner) position(text string, i int) (line, col int) {
+	before := text[:i]
+	return s.line + strings.Count(before, string(rune(s.eol))), i - strings.LastIndexByte(before, s.eol)
+}
+
+// skipQuoted passes over a row that is over the limit inside quotes, up to
+// the line end after its closing quote, in the memory of one window.
+func (s *csvScanner) skipQuoted(row *scannedRow, q quotedRow) {
+	row.fault = scanTooLarge
+	row.at, row.col = s.position(s.win[s.pos:], q.quote)
+	s.line = row.at
+	at := s.pos + q.quote + 1 // where to look on
+	for {
+		i := strings.IndexByte(s.win[at:], s.quote)
+		if i < 0 {
+			s.line += strings.Count(s.win[at:], string(rune(s.eol)))
+			s.pos = len(s.win)
+			if s.eof {
+				row.atEOF, row.last = true, true
+				return
+			}
+			s.more()
+			at = s.pos
+			continue
+		}
+		s.line += strings.Count(s.win[at:at+i], string(rune(s.eol)))
+		at += i
+		after, sure := s.closes(s.win, at+1, s.eof)
+		doubled := at+1 < len(s.win) && s.win[at+1] == s.quote
+		switch {
+		case doubled:
+			at += 2
+		case !sure && len(s.win)-at < windowSize:
+			s.pos = at
+			s.more()
+			at = s.pos
+		case after >= 0:
+			s.pos = after
+			rest := s.skipLine()
+			row.last = rest.last
+			return
+		default:
+			at++
+		}
+	}
+}
