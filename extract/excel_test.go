@@ -76,7 +76,7 @@ func excelRows(xml string) string {
 }
 
 // inline makes a row of text cells; "" leaves the cell out.
-func inline(num int, cells ...string) string {
+func inlineRow(num int, cells ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<row r="%d">`, num)
 	for i, s := range cells {
@@ -259,7 +259,7 @@ func TestExcelCells(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(prefix+tt.name, func(t *testing.T) {
 				cell := tt.cell
-				xml := excelRows(inline(1, "key", "value") + fmt.Sprintf(`<row r="2"><c r="A2" t="inlineStr"><is><t>k</t></is></c><c r="B2" s="%d"%s</c></row>`, tt.style, cell))
+				xml := excelRows(inlineRow(1, "key", "value") + fmt.Sprintf(`<row r="2"><c r="A2" t="inlineStr"><is><t>k</t></is></c><c r="B2" s="%d"%s</c></row>`, tt.style, cell))
 				if prefix != "" {
 					xml = prefixed(xml)
 				}

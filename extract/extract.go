@@ -87,16 +87,18 @@ type Header struct {
 // that names are unique and every cell can be reached.
 func NewHeader(names []string) *Header {
 	h := &Header{names: make([]string, len(names)), index: make(map[string]int, len(names))}
+	next := map[string]int{} // the next suffix to try: a header of 16,384 equal names must not cost their square
 	for i, name := range names {
 		if name == "" {
 			name = "column" + strconv.Itoa(i+1)
 		}
 		unique := name
-		for n := 2; ; n++ {
+		for n := max(next[name], 2); ; n++ {
 			if _, taken := h.index[unique]; !taken {
 				break
 			}
 			unique = name + "_" + strconv.Itoa(n)
+			next[name] = n + 1
 		}
 		h.names[i] = unique
 		h.index[unique] = i

@@ -113,7 +113,7 @@ func asciiCount(s string) int {
 }
 
 var (
-	xmlEncoding  = regexp.MustCompile(`^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([^"']+)["']`)
+	xmlDeclaration  = regexp.MustCompile(`^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([^"']+)["']`)
 	metaEncoding = regexp.MustCompile(`(?i)charset\s*=\s*["']?\s*([^\s"';,]+)`)
 )
 
@@ -139,7 +139,7 @@ func declaredCodec(s string) (c codec, said string) {
 			return c, said
 		}
 	}
-	if m := xmlEncoding.FindStringSubmatch(s[:min(len(s), 1024)]); m != nil {
+	if m := xmlDeclaration.FindStringSubmatch(s[:min(len(s), 1024)]); m != nil {
 		if c, err := lookupCodec(m[1]); err == nil {
 			return c, m[1]
 		}

@@ -32,7 +32,7 @@ func findMain(doc *html.Node, content string) mainPart {
 		return withText(mainPart{root: doc, skip: unseen})
 	}
 	main := mainOf(doc)
-	if content == "main" || letters(main.text) < smallPage {
+	if content == "main" || lettersIn(main.text) < smallPage {
 		return main
 	}
 	if article, ok := articleOf(doc); ok && trustArticle(article, main) {
@@ -56,7 +56,7 @@ func mainOf(doc *html.Node) mainPart {
 	all := withText(mainPart{body, boiler.is, ""})
 	if root := soleContent(body); root != nil {
 		// A teaser may be the only article of a page.
-		if part := withText(mainPart{root, boiler.is, ""}); letters(part.text)*4 >= letters(all.text) {
+		if part := withText(mainPart{root, boiler.is, ""}); lettersIn(part.text)*4 >= lettersIn(all.text) {
 			return part
 		}
 	}
@@ -130,7 +130,7 @@ func articleOf(doc *html.Node) (part mainPart, ok bool) {
 // trustArticle decides between the article found and the main part as a whole.
 // Under one tenth of the text it is hardly ever the article.
 func trustArticle(article, main mainPart) bool {
-	kept, all := letters(article.text), letters(main.text)
+	kept, all := lettersIn(article.text), lettersIn(main.text)
 	return kept > 0 && kept*10 >= all
 }
 
@@ -145,7 +145,7 @@ func countNodes(n *html.Node, most int) int {
 }
 
 // letters is the amount of text in s that tells something.
-func letters(s string) int {
+func lettersIn(s string) int {
 	n := 0
 	for _, r := range s {
 		if r >= 'a' && r <= 'z' || unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -234,9 +234,9 @@ func newBoilerplate(body *html.Node) boilerplate {
 			continue
 		}
 		if total < 0 {
-			total = letters(textOf(body, unseen))
+			total = lettersIn(textOf(body, unseen))
 		}
-		if letters(textOf(n, unseen))*2 >= total {
+		if lettersIn(textOf(n, unseen))*2 >= total {
 			b.wrappers[n] = true
 		}
 	}

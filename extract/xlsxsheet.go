@@ -58,11 +58,11 @@ type sheetRow struct {
 type cellKind uint8
 
 const (
-	cellText cellKind = iota
-	cellInt           // bits: the int64
-	cellFloat         // bits: math.Float64bits
-	cellBool          // bits: 0 or 1
-	cellTime          // bits: milliseconds of Unix time
+	cellText  cellKind = iota
+	cellInt            // bits: the int64
+	cellFloat          // bits: math.Float64bits
+	cellBool           // bits: 0 or 1
+	cellTime           // bits: milliseconds of Unix time
 	cellDuration
 	cellError
 )
@@ -174,6 +174,9 @@ func (sc *sheetScanner) next() (*sheetRow, error) {
 		if err := sc.readCells(); err != nil {
 			return nil, err
 		}
+		if err := sc.book.zip.give(len(sc.row.buf)); err != nil {
+			return nil, err
+		}
 		if r := &sc.row; len(r.cells) > 0 || r.bad != "" || r.uncached > 0 {
 			return r, nil
 		}
@@ -222,15 +225,14 @@ func (sc *sheetScanner) readCells() error {
 			if gt := bytes.IndexByte(b, '>'); gt > 0 && b[gt-1] != '/' {
 				ct, ok := sc.cellTag(b[2:gt], last)
 				rest := b[gt+1:]
-				if ok && bytes.HasPrefix(rest, tagV) {
-					rest = rest[len(tagV):]
-					lt := bytes.IndexByte(rest, '<')
-					if lt >= 0 && bytes.HasPrefix(rest[lt:], tagEndVC) {
-						last = ct.col
-						sc.cell(ct, rest[:lt], false)
-						s.pos += gt + 1 + len(tagV) + lt + len(tagEndVC)
-						continue
+				if raw, n := plainValue(rest); ok && n > 0 {
+					if rest[1] == 'i' {
+						ct.typ = 'i'
 					}
+					last = ct.col
+					sc.cell(ct, raw, false)
+					s.pos += gt + 1 + n
+					continue
 				}
 			}
 		}
@@ -258,9 +260,29 @@ func (sc *sheetScanner) readCells() error {
 	}
 }
 
+// plainValue takes <v>17</v></c> or <is><t>text</t></is></c> off b and gives
+// its length, 0 if b begins with neither.
+func plainValue(b []byte) (raw []byte, n int) {
+	open, close := tagV, tagEndV
+	if !bytes.HasPrefix(b, open) {
+		open, close = tagT, tagEndT
+		if !bytes.HasPrefix(b, open) {
+			return nil, 0
+		}
+	}
+	raw = b[len(open):]
+	lt := bytes.IndexByte(raw, '<')
+	if lt < 0 || !bytes.HasPrefix(raw[lt:], close) {
+		return nil, 0
+	}
+	return raw[:lt], len(open) + lt + len(close)
+}
+
 var (
-	tagV     = []byte("<v>")
-	tagEndVC = []byte("</v></c>")
+	tagV    = []byte("<v>")
+	tagEndV = []byte("</v></c>")
+	tagT    = []byte("<is><t>")
+	tagEndT = []byte("</t></is></c>")
 )
 
 // cellTag parses a cell's attributes; last is the column before.
@@ -288,9 +310,14 @@ func (sc *sheetScanner) cellTag(b []byte, last int) (cellTag, bool) {
 		val := b[from : from+n]
 		i = from + n + 1
 		if len(key) != 1 {
+			if bytes.ContainsAny(key, `"'`) {
+				return ct, false
+			}
 			continue
 		}
 		switch key[0] {
+		case '"', '\'':
+			return ct, false
 		case 'r':
 			col, row, ok := parseRef(val)
 			if !ok || row != sc.row.num {

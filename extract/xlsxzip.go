@@ -18,8 +18,10 @@ import (
 type bookZip struct {
 	ctx   context.Context // of the one sequence that the zip is read for
 	parts map[string]*zip.File
+	twice map[string]bool // names that two parts have
 	limit int64
 	read  int64 // unpacked so far
+	given int64 // text given out in rows so far
 }
 
 // Guards against zip bombs. Deflate reaches 1032:1 at most; sheets of real
@@ -37,15 +39,16 @@ type limitError struct{ detail string }
 func (e *limitError) Error() string { return e.detail }
 
 func newBookZip(ctx context.Context, zr *zip.Reader, limit int64) *bookZip {
-	z := &bookZip{ctx: ctx, parts: make(map[string]*zip.File, len(zr.File)), limit: orDefault(limit, defaultUnzippedLimit)}
+	z := &bookZip{ctx: ctx, parts: make(map[string]*zip.File, len(zr.File)), twice: map[string]bool{}, limit: orDefault(limit, defaultUnzippedLimit)}
 	for i, f := range zr.File {
 		if i == maxZipParts {
 			break
 		}
 		name := partName(f.Name)
-		if _, twice := z.parts[name]; !twice {
-			z.parts[name] = f
+		if z.parts[name] != nil {
+			z.twice[name] = true
 		}
+		z.parts[name] = f
 	}
 	return z
 }
@@ -65,6 +68,9 @@ func (z *bookZip) open(part string) (io.ReadCloser, error) {
 	f := z.parts[partName(part)]
 	if f == nil {
 		return nil, fmt.Errorf("%w: the part is missing", errMarkup)
+	}
+	if z.twice[partName(part)] { // programs differ on which of them counts
+		return nil, fmt.Errorf("%w: two parts have this name", errMarkup)
 	}
 	if f.UncompressedSize64 > uint64(z.limit) {
 		return nil, z.tooLarge()
@@ -119,6 +125,18 @@ func withoutProlog(data []byte) []byte {
 		}
 	}
 	return data
+}
+
+// textFactor is how much more text than XML a book may give: a sheet of a few
+// bytes a cell can name one long text a million times.
+const textFactor = 4
+
+// give counts the text of a row.
+func (z *bookZip) give(n int) error {
+	if z.given += int64(n); z.given/textFactor > z.limit {
+		return &limitError{fmt.Sprintf("the workbook's rows repeat more than %d MiB of text; if it is honest, raise limits: {unzipped: ...}", textFactor*z.limit>>20)}
+	}
+	return nil
 }
 
 func (z *bookZip) tooLarge() error {
