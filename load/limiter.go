@@ -27,15 +27,17 @@ type LimiterOptions struct {
 // throttled answer (multiplicative decrease), at most once a second because
 // the answers of one overload arrive together. A Retry-After pauses everyone.
 //
-// In simulation, against a service that throttles as Graph does, this costs
-// 2 % of requests in 429s where a fixed rate costs 18 % and workers that only
-// obey Retry-After 37 %.
+// In simulation (TestLimiterFollowsTheService: 25/s allowed, for a while 8/s)
+// this delivers 94 % of what is allowed with 0.4 % of 429s, where a fixed rate
+// is answered 429 in 18 % of its requests, and workers that only obey
+// Retry-After in 37 %.
 //
 // One Limiter stands for one connection; share it among all that write to it.
 // A nil Limiter limits nothing.
 type Limiter struct {
 	min, max float64
 	slots    chan struct{} // one for each request in flight; nil: no cap
+	turn     chan struct{} // held by the one who waits for the rate
 	paused   atomic.Bool   // until may lie ahead; saves the lock when it does not
 
 	mu       sync.Mutex // guards the fields below
@@ -54,6 +56,9 @@ func NewLimiter(o LimiterOptions) *Limiter {
 	return &Limiter{
 		min: o.Min, max: o.Max,
 		slots: make(chan struct{}, o.InFlight),
+		turn:  make(chan struct{}, 1),
+
+		adjusted: time.Now(),
 		// A burst of one spaces requests evenly: any burst above the
 		// service's own would be answered 429.
 		rate: rate.NewLimiter(rate.Limit(o.Start), 1),
@@ -61,7 +66,9 @@ func NewLimiter(o LimiterOptions) *Limiter {
 }
 
 // pauseOnly makes a limiter that only shares pauses.
-func pauseOnly() *Limiter { return &Limiter{rate: rate.NewLimiter(rate.Inf, 1)} }
+func pauseOnly() *Limiter {
+	return &Limiter{turn: make(chan struct{}, 1), rate: rate.NewLimiter(rate.Inf, 1)}
+}
 
 // Wait blocks until n requests may be sent. Each of them must be reported.
 func (l *Limiter) Wait(ctx context.Context, n int) error {
@@ -87,10 +94,26 @@ func (l *Limiter) waitOne(ctx context.Context) error {
 	} else if !l.paused.Load() {
 		return ctx.Err()
 	}
+	if err := l.waitTurn(ctx); err != nil {
+		l.release(1)
+		return err
+	}
+	return nil
+}
+
+// waitTurn waits for the rate and for the end of a pause. One waits at a
+// time: many who have reserved their turns ahead would still go at the old
+// rate after it was lowered, and lower it again and again.
+func (l *Limiter) waitTurn(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for {
 		wait, pause := l.next(time.Now())
 		if err := sleep(ctx, wait); err != nil {
-			l.release(1)
 			return err
 		}
 		// A pause may have begun while this one waited for its turn.
@@ -121,7 +144,9 @@ func (l *Limiter) isPaused() bool {
 	return time.Now().Before(l.until)
 }
 
-// raise adds one request per second for every second since the last change.
+// raise adds to the rate for every second since the last change: one request
+// per second, but at most a tenth of the rate, or a service that allows four a
+// second is overrun every other second.
 func (l *Limiter) raise(now time.Time) {
 	limit := float64(l.rate.Limit())
 	if l.rate.Limit() == rate.Inf || limit >= l.max {
@@ -130,7 +155,10 @@ func (l *Limiter) raise(now time.Time) {
 	}
 	if seconds := int(now.Sub(l.adjusted) / time.Second); seconds > 0 {
 		l.adjusted = l.adjusted.Add(time.Duration(seconds) * time.Second)
-		l.rate.SetLimitAt(now, rate.Limit(min(limit+float64(seconds), l.max)))
+		for range min(seconds, 100) { // enough for any climb
+			limit += min(1, limit/10)
+		}
+		l.rate.SetLimitAt(now, rate.Limit(min(limit, l.max)))
 	}
 }
 
