@@ -47,10 +47,10 @@ func scanSheet(r io.Reader) (cells []string, err error) {
 // sheet whole when bytes are cut from the end of its rows.
 func FuzzSheet(f *testing.F) {
 	for _, xml := range []string{
-		rows(inlineRow(1, "a", "b") + inlineRow(2, "x &amp; y", "")),
-		rows(`<row r="1"><c r="A1" s="1"><v>45000.5</v></c><c r="B1" t="s"><v>1</v></c><c t="b"><v>1</v></c></row>`),
-		rows(`<row r="1" hidden="1"><c r="A1" s='3'><f>1+1</f><v>2</v></c><c r="C1" t="e"><v>#N/A</v></c></row><row/>`),
-		rows(`<row><c t="inlineStr"><is><r><t>x</t></r><rPh><t>y</t></rPh></is></c><c t="str"><v><![CDATA[a]]>&#65;_x0041_</v></c></row>`),
+		excelRows(inlineRow(1, "a", "b") + inlineRow(2, "x &amp; y", "")),
+		excelRows(`<row r="1"><c r="A1" s="1"><v>45000.5</v></c><c r="B1" t="s"><v>1</v></c><c t="b"><v>1</v></c></row>`),
+		excelRows(`<row r="1" hidden="1"><c r="A1" s='3'><f>1+1</f><v>2</v></c><c r="C1" t="e"><v>#N/A</v></c></row><row/>`),
+		excelRows(`<row><c t="inlineStr"><is><r><t>x</t></r><rPh><t>y</t></rPh></is></c><c t="str"><v><![CDATA[a]]>&#65;_x0041_</v></c></row>`),
 		`<x:worksheet><x:cols><x:col min="2" max="3" hidden="1"/></x:cols><x:sheetData><x:row r="3"><x:c r="B3"><x:v>1</x:v></x:c></x:row></x:sheetData><x:mergeCells><x:mergeCell ref="A1:B2"/></x:mergeCells></x:worksheet>`,
 		`<worksheet><!-- > --><sheetData/></worksheet>`, `<worksheet a=">"><sheetData><row r="1"><c r="A1"><v>1</v></c>`,
 		"<", "<!", "<!--", "<?", "</", "<a", "<![CDATA[",
@@ -108,7 +108,7 @@ func FuzzNumber(f *testing.F) {
 		if strings.ContainsAny(s, "<&\r") {
 			return
 		}
-		cells, err := scanSheet(strings.NewReader(rows(`<row r="1"><c r="A1"><v>` + s + `</v></c></row>`)))
+		cells, err := scanSheet(strings.NewReader(excelRows(`<row r="1"><c r="A1"><v>` + s + `</v></c></row>`)))
 		if err != nil || len(cells) > 1 {
 			t.Fatalf("%q: %q, %v", s, cells, err)
 		}
@@ -126,7 +126,7 @@ func FuzzNumber(f *testing.F) {
 // TestTagsAcrossChunks reads a sheet whose tags and texts are torn apart at
 // every place, by readers that give little.
 func TestTagsAcrossChunks(t *testing.T) {
-	xml := rows(`<row r="1"><c r="A1" t="inlineStr"><is><t>a &amp;&#65; b</t></is></c><c r="B1" t="str"><f a=">">"&lt;"</f><v>x` + "\r\n" + `y</v></c></row>`)
+	xml := excelRows(`<row r="1"><c r="A1" t="inlineStr"><is><t>a &amp;&#65; b</t></is></c><c r="B1" t="str"><f a=">">"&lt;"</f><v>x` + "\r\n" + `y</v></c></row>`)
 	want, err := scanSheet(strings.NewReader(xml))
 	if err != nil || len(want) != 2 {
 		t.Fatalf("got %q, %v", want, err)
