@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -221,9 +220,9 @@ func importDirectory(ctx context.Context, t *target, m *transform.Mapping) error
 	}
 	users := make([]localgraph.User, len(m.Users))
 	for i, u := range m.Users {
-		users[i] = localgraph.User{ID: u.ID, UPN: u.UPN, Mail: u.Mail, DisplayName: u.DisplayName, EmployeeID: u.EmployeeID}
+		users[i] = localgraph.User{ID: u.ID, UserPrincipalName: u.UPN, Mail: u.Mail, DisplayName: u.DisplayName, EmployeeID: u.EmployeeID}
 	}
-	return t.local.ImportDirectory(ctx, users)
+	return t.local.ImportDirectory(ctx, users, nil)
 }
 
 // buffered is stdout with a buffer, for commands that print much.
