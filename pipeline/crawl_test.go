@@ -92,6 +92,37 @@ func TestSweep(t *testing.T) {
 	w.wantItems("1")
 }
 
+// The quarantine says what is refused now, each record once, however often it
+// was refused before.
+func TestQuarantineDoesNotGrow(t *testing.T) {
+	w := newWorld(t)
+	w.target.refuse = func(it *transform.Item) error {
+		if it.ID == "7" {
+			return errors.New("no sevens")
+		}
+		return nil
+	}
+	for range 3 {
+		w.write("a.csv", "1,one,1", "2,two,many", "7,seven,7", "1,again,1")
+		w.write("b.csv")
+		w.must(os.WriteFile(filepath.Join(w.dir, "files", "b.csv"), nil, 0o600))
+		w.mustCrawl()
+	}
+	store, err := state.Reader(w.state, "testconnection")
+	w.must(err)
+	defer store.Close()
+	lines, err := store.Quarantine(t.Context(), 0, 100)
+	w.must(err)
+	var got []string
+	for _, l := range lines {
+		got = append(got, fmt.Sprintf("%s:%d %s", filepath.Base(l.File), l.Line, l.Reason))
+	}
+	want := "[a.csv:3 bad-value a.csv:4 rejected a.csv:5 duplicate-id b.csv:0 empty-file]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("quarantine after three runs = %v, want %s", got, want)
+	}
+}
+
 // A source that is read short never drives deletes (elastic/connectors#2393:
 // an error in the middle, and 23,748 good documents were deleted).
 func TestNothingIsDeletedWithoutProof(t *testing.T) {

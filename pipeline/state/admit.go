@@ -424,6 +424,11 @@ func writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
 		}
 		return s
 	}
+	if r.Stage == "load" { // told again in this reading
+		if _, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE item = ? AND stage = 'load' AND pass <> ?", r.Item, r.Source.Pass); err != nil {
+			return err
+		}
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO quarantine
 		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,

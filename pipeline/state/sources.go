@@ -175,6 +175,11 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, run = ?, stored = 0, unchanged = ? WHERE id = ?",
 			run.Walk, ord, run.ID, c.Stored+c.Unchanged, src.ID)
 	default:
+		// It is read anew, so what was refused of it is found again. What the
+		// target refused is kept until then: it is not asked again.
+		if _, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND stage <> 'load'", src.ID); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, settled = 0,
 			whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0 WHERE id = ?`,
 			run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, src.ID)
