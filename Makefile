@@ -1,0 +1,44 @@
+# Every target works from a clean clone on a machine that has Go.
+
+GO      ?= go
+BIN     ?= bin/importer
+# A corpus of real files for the tests, when there is one.
+export IMPORTER_CORPUS
+
+.PHONY: build test race check bench fuzz samples deps
+
+build: ## the program, in bin/
+	$(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/importer
+
+test: deps ## every test
+	$(GO) test ./...
+
+race: ## the tests under the race detector; the longest of them are shortened
+	$(GO) test -race -short ./...
+
+check: ## format, vet, staticcheck
+	@test -z "$$(gofmt -l cmd extract load pipeline samples transform)" || { gofmt -l cmd extract load pipeline samples transform; echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: build ## speed and memory, as ratios measured side by side in one run
+	$(GO) run ./cmd/importer/internal/bench -bin $(BIN)
+
+fuzz: ## every fuzz test for a minute each
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$pkg || exit 1; \
+	  done; done
+
+samples: ## make samples/ anew, and the items that they become
+	$(GO) run ./samples/gen -o samples
+	$(GO) test ./cmd/importer -run TestSamples -update
+
+# pdftotext gives the reference text that some tests compare with. They are
+# skipped, and say so, where it is not installed and cannot be.
+deps:
+	@command -v pdftotext >/dev/null 2>&1 || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends poppler-utils fonts-droid-fallback; } >/dev/null 2>&1 || \
+	      echo 'pdftotext could not be installed; the tests that need it are skipped'; \
+	  else echo 'pdftotext is not installed (Debian: poppler-utils); the tests that need it are skipped'; fi
