@@ -126,7 +126,7 @@ func newCSVReader(ctx context.Context, in Input, opt Options) (*csvReader, error
 	}
 	s := &r.scan
 	s.dialect, _ = opt.CSV.dialect() // Check has seen it
-	s.line = 1
+	s.line, s.window = 1, windowSize
 	if s.limit = opt.Limits.Record; s.limit <= 0 {
 		s.limit = defaultRecord
 	}

@@ -3,6 +3,7 @@ package extract
 import (
 	"bytes"
 	"encoding/csv"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -10,8 +11,7 @@ import (
 )
 
 // FuzzCSV reads arbitrary bytes under arbitrary options: it ends, it does not
-// panic, records are as wide as their header, lines never go back, and the
-// size of the reader's windows does not show.
+// panic, records are as wide as their header, and lines never go back.
 func FuzzCSV(f *testing.F) {
 	f.Add([]byte("a,b\n1,2\n"), "", "", 0)
 	f.Add([]byte("a;b\r\n\"1;\r\n\"\"\";2"), ";", "", 1)
@@ -78,6 +78,41 @@ func FuzzCSVAgainstEncodingCSV(f *testing.F) {
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("%q:\ngot  %q\nwant %q", text, got, want)
+		}
+	})
+}
+
+// FuzzCSVWindows reads text in windows of a few bytes and in one: where a
+// window ends must not show.
+func FuzzCSVWindows(f *testing.F) {
+	f.Add("a,b\n1,2\n", ",", uint8(3))
+	f.Add("a,b\n\"1\n\"\"\"  ,\"2\"\r\n,\n1,\"x\n2,\"y\",z\n", ",", uint8(0))
+	f.Add("a§b\n1§\"2 \" §\"\"\n", "§", uint8(2))
+	f.Fuzz(func(t *testing.T, text, delim string, width uint8) {
+		d, err := CSVOptions{Delimiter: delim}.dialect()
+		if err != nil || d.delim == "" {
+			return
+		}
+		scan := func(s *csvScanner) string {
+			s.width = int(width % 5)
+			s.limit = 1 << 20
+			var b strings.Builder
+			for {
+				s.fields = nil
+				row := s.next()
+				fmt.Fprintf(&b, "%+v %q\n", row, s.fields)
+				if row.fault == scanEnd {
+					return b.String()
+				}
+			}
+		}
+		want := scan(newSample(text, d))
+		for _, window := range []int{1, 7} {
+			s := newSample("", d)
+			s.src, s.eof, s.window = strings.NewReader(text), false, window
+			if got := scan(s); got != want {
+				t.Fatalf("%q in windows of %d bytes:\n%s\nin one:\n%s", text, window, got, want)
+			}
 		}
 	})
 }

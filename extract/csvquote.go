@@ -16,11 +16,12 @@ import "strings"
 // alone, the quote was forgotten, and only its line is given up.
 
 const (
-	// minReach is how far a closing quote is always looked for.
-	minReach = 64 << 10
-	// freeReach and the share of what was read bound the text that is looked
-	// at twice, so that a file full of forgotten quotes takes linear time.
-	freeReach = 64 << 20
+	// minReach is how far a closing quote is always looked for. Beyond it,
+	// text that is looked at twice counts against a share of what was read,
+	// so that a file full of forgotten quotes takes linear time.
+	minReach = 4 << 10
+	// enoughLines is how many lines are asked whether they are rows.
+	enoughLines = 20
 )
 
 // A quotedRow is what readQuoted sees.
@@ -36,15 +37,19 @@ type quotedRow struct {
 // quoted reads the row at pos, whose first line is n bytes long. ok is false
 // when the window ends too early to tell.
 func (s *csvScanner) quoted(n int) (row scannedRow, ok bool) {
-	text := s.win[s.pos:]
-	q := s.readQuoted(text, n, s.eof, s.row())
-	row = scannedRow{line: s.line, last: q.end == len(text)}
+	text, whole := s.win[s.pos:], s.eof
+	reach := max(int64(n), min(s.limit, max(minReach, 2*s.limit+4*(s.read+int64(s.pos))-s.wasted)))
+	tooFar := int64(len(text)) > reach+1
+	if tooFar {
+		text, whole = text[:reach+1], false
+	}
+	q := s.readQuoted(text, min(n, len(text)), whole, s.row())
+	row = scannedRow{line: s.line, last: q.end == len(text) && whole}
 	if q.open {
-		reach := min(s.limit, max(minReach, freeReach+4*(s.read+int64(s.pos))-s.wasted))
-		switch tooFar := int64(q.end) > reach; {
+		switch {
 		case !s.eof && !tooFar:
 			return row, false
-		case s.width == 0 || s.looksLikeRows(text, q):
+		case s.width == 0 || s.looksLikeRows(text, q, whole):
 			row.atEOF = !tooFar
 			s.giveUpLine(&row, text, q)
 		case tooFar:
@@ -56,7 +61,7 @@ func (s *csvScanner) quoted(n int) (row scannedRow, ok bool) {
 		}
 		return row, true
 	}
-	if q.lines > 0 && (q.stray || len(q.fields) != s.width) && s.looksLikeRows(text, q) {
+	if q.lines > 0 && (q.stray || len(q.fields) != s.width) && s.looksLikeRows(text, q, whole) {
 		s.giveUpLine(&row, text, q)
 		return row, true
 	}
@@ -195,9 +200,9 @@ func (s *csvScanner) isSpace(c byte) bool {
 }
 
 // looksLikeRows tells whether the lines after the one with the opening quote
-// are rows of their own: at least half of the next hundred have the right
+// are rows of their own: at least half of the next twenty have the right
 // number of fields when each is read alone. Lines of running text have not.
-func (s *csvScanner) looksLikeRows(text string, q quotedRow) bool {
+func (s *csvScanner) looksLikeRows(text string, q quotedRow, whole bool) bool {
 	if s.width < 2 {
 		return false
 	}
@@ -206,12 +211,14 @@ func (s *csvScanner) looksLikeRows(text string, q quotedRow) bool {
 		return false
 	}
 	lines := text[q.quote+i+1 : max(q.end, q.quote+i+1)]
-	lines = lines[:min(len(lines), minReach)]
+	if len(lines) > minReach {
+		lines, q.open, whole = lines[:minReach], true, false // the last line may be cut
+	}
 	rows, all := 0, 0
 	var f []string
-	for all < 100 && lines != "" {
+	for all < enoughLines && lines != "" {
 		line, rest, found := strings.Cut(lines, string(rune(s.eol)))
-		if !found && q.open && !s.eof {
+		if !found && q.open && !whole {
 			break // the rest of the line is not known
 		}
 		lines = rest
@@ -220,7 +227,11 @@ func (s *csvScanner) looksLikeRows(text string, q quotedRow) bool {
 		}
 		all++
 		r := s.readQuoted(line, len(line), true, f[:0])
-		if f = r.fields; !r.open && len(f) == s.width {
+		n := len(r.fields)
+		if f = r.fields; r.open { // this one forgets its quote, too
+			n = strings.Count(line, s.delim) + 1
+		}
+		if n == s.width {
 			rows++
 		}
 	}
@@ -276,7 +287,7 @@ func (s *csvScanner) skipQuoted(row *scannedRow, q quotedRow) {
 		switch {
 		case doubled:
 			at += 2
-		case !sure && len(s.win)-at < windowSize:
+		case !sure && len(s.win)-at < s.window:
 			s.pos = at
 			s.more()
 			at = s.pos

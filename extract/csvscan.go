@@ -35,6 +35,7 @@ type dialect struct {
 type csvScanner struct {
 	dialect
 	src    io.Reader // decoded text, or UTF-8 as it is
+	window int       // bytes to read at least; windowSize but in tests
 	buf    []byte    // scratch for reading a window
 	win    string
 	pos    int   // start of the next row in win
@@ -222,11 +223,11 @@ func (s *csvScanner) keep(f []string) bool {
 // more makes a window that begins at pos and has more text than is left.
 func (s *csvScanner) more() {
 	rest := s.win[s.pos:]
-	size := windowSize
+	size := s.window
 	for size < 2*len(rest) {
 		size *= 2
 	}
-	if most := max(int(s.limit), len(rest)) + windowSize; size > most {
+	if most := max(int(s.limit), len(rest)) + s.window; size > most {
 		size = most
 	}
 	if cap(s.buf) < size || cap(s.buf) > 8*size {

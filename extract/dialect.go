@@ -96,7 +96,7 @@ func scoreDialect(sample string, d dialect, whole, rare bool) float64 {
 
 // newSample makes a scanner of text that is all there.
 func newSample(text string, d dialect) *csvScanner {
-	s := &csvScanner{dialect: d, src: strings.NewReader(""), eof: true, line: 1,
+	s := &csvScanner{dialect: d, src: strings.NewReader(""), eof: true, line: 1, window: windowSize,
 		limit: int64(len(text)) + 1, columns: 1 << 20, win: text}
 	s.findQuote()
 	return s
