@@ -223,10 +223,11 @@ func loginWords(err error) string {
 	var lines []string
 	for line := range strings.Lines(report) {
 		line = strings.TrimSpace(line)
-		if line == "" || strings.Trim(line, "-=") == "" || strings.HasPrefix(line, "To troubleshoot") {
+		if line == "" || strings.Trim(line, "-=") == "" || strings.HasPrefix(line, "To troubleshoot") ||
+			strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "POST ") {
 			continue
 		}
-		lines = append(lines, line)
+		lines = append(lines, strings.TrimRight(line, ".;:"))
 	}
 	words := summary(strings.Join(lines, "; "))
 	if len(words) > maxLoginWords {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -25,6 +26,7 @@ type fake struct {
 
 	mu    sync.Mutex // guards the fields below
 	fault func(r *http.Request, n int) fault
+	wire  *pipeListener
 	log   []string // method and raw path of each request, before faults
 	ids   map[string]bool
 	conns map[string]*fakeConn
@@ -58,8 +60,8 @@ type fault struct {
 // newFake starts a fake on an in-memory network, so that everything, the
 // HTTP of net/http included, runs in a synctest bubble.
 func newFake(t *testing.T) (*fake, http.RoundTripper) {
-	f := &fake{t: t, conns: make(map[string]*fakeConn), ids: make(map[string]bool)}
 	wire := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	f := &fake{t: t, wire: wire, conns: make(map[string]*fakeConn), ids: make(map[string]bool)}
 	server := &http.Server{Handler: f}
 	go server.Serve(wire)
 	tr := newTransport(25)
@@ -102,6 +104,7 @@ func newFakeConn(id, name string) *fakeConn {
 
 type pipeListener struct {
 	conns  chan net.Conn
+	dials  atomic.Int32
 	once   sync.Once
 	closed chan struct{}
 }
@@ -123,6 +126,7 @@ func (l *pipeListener) Close() error {
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	l.dials.Add(1)
 	here, there := net.Pipe()
 	select {
 	case l.conns <- there:
@@ -284,6 +288,9 @@ func (f *fake) inConnection(c *fakeConn, r *http.Request, seg []string, body []b
 	case "GET schema":
 		if c.schema == nil {
 			return 404, nil, envelope("ItemNotFound", "no schema")
+		}
+		if r.Header.Get("Prefer") != "include-unknown-enum-members" {
+			f.t.Errorf("GET schema without the Prefer header: newer labels would come back as unknownFutureValue")
 		}
 		return 200, nil, c.schema
 	case "PATCH schema":

@@ -62,7 +62,6 @@ type GraphOptions struct {
 type Graph struct {
 	opt  GraphOptions
 	base *url.URL // with the version, without a slash at the end
-	http *http.Client
 	log  *slog.Logger
 }
 
@@ -79,20 +78,13 @@ func NewGraph(opt GraphOptions) (*Graph, error) {
 	setDefault(&opt.Patience, time.Hour)
 	setDefault(&opt.UserAgent, "importer")
 	opt.Retry = opt.Retry.withDefaults()
-	g := &Graph{opt: opt, base: base, log: opt.Log}
-	if g.log == nil {
-		g.log = slog.New(slog.DiscardHandler)
-	}
 	if opt.Transport == nil {
 		opt.Transport = newTransport(opt.Concurrency)
 	}
-	g.http = &http.Client{
-		Transport: opt.Transport,
-		Timeout:   opt.Timeout,
-		// Graph does not redirect; whoever does is not Graph and must not
-		// get the token or the items.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	g := &Graph{opt: opt, base: base, log: opt.Log}
 	if opt.Token != nil && base.Scheme == "http" && !loopback(base.Hostname()) {
 		g.log.Warn("the access token and the items travel unencrypted", "url", base.String())
 	}
@@ -236,31 +228,27 @@ func (g *Graph) token(ctx context.Context) (string, error) {
 	return g.opt.Token.Token(ctx)
 }
 
+// send speaks to the transport itself: of what http.Client adds, redirects
+// are not wanted (Graph has none, and whoever redirects must not get the
+// token or the items), and the time-out is here.
 func (g *Graph) send(ctx context.Context, c call, token string) (*answer, error) {
-	req, err := g.request(ctx, c, token)
+	limited, cancel := context.WithTimeout(ctx, g.opt.Timeout)
+	defer cancel()
+	req, err := g.request(limited, c, token)
 	if err != nil {
 		return nil, err
 	}
 	started := time.Now()
-	resp, err := g.http.Do(req)
+	resp, err := g.opt.Transport.RoundTrip(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		// url.Error repeats method and URL; its cause is what matters.
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err
-		}
-		if wait, ok := errors.AsType[net.Error](err); ok && wait.Timeout() {
-			// Not wrapped: nobody must take it for the end of ctx.
-			return nil, fmt.Errorf("%s %s: no answer in time (%v, the limit is %s)", c.method, c.path, err, g.opt.Timeout)
-		}
-		return nil, fmt.Errorf("%s %s: %w", c.method, c.path, err)
+		return nil, g.transportError(ctx, limited, c, err)
 	}
 	defer resp.Body.Close()
-	g.log.Debug("graph", "method", c.method, "path", c.path, "status", resp.StatusCode,
-		"duration", time.Since(started), "request-id", resp.Header.Get("request-id"),
-		"client-request-id", req.Header.Get("client-request-id"))
+	if g.log.Enabled(ctx, slog.LevelDebug) {
+		g.log.Debug("graph", "method", c.method, "path", c.path, "status", resp.StatusCode,
+			"duration", time.Since(started), "request-id", resp.Header.Get("request-id"),
+			"client-request-id", req.Header.Get(headerRequestID))
+	}
 	if resp.StatusCode/100 != 2 {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // what there is of it will do
 		drain(resp.Body)
@@ -282,12 +270,24 @@ func (g *Graph) send(ctx context.Context, c call, token string) (*answer, error)
 	}
 	ans.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: the answer broke off: %w", c.method, c.path, err)
+		return nil, g.transportError(ctx, limited, c, fmt.Errorf("the answer broke off: %w", err))
 	}
 	if len(ans.body) > maxAnswer {
 		return nil, &finalError{fmt.Errorf("%s %s: the answer is larger than %d MB", c.method, c.path, maxAnswer>>20)}
 	}
 	return ans, nil
+}
+
+// transportError tells a cancel, which is ctx's own error, from an attempt
+// that took too long, which nobody must take for a cancel, and from the rest.
+func (g *Graph) transportError(ctx, limited context.Context, c call, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case limited.Err() != nil:
+		return fmt.Errorf("%s %s: no answer in %s", c.method, c.path, g.opt.Timeout)
+	}
+	return fmt.Errorf("%s %s: %w", c.method, c.path, err)
 }
 
 func (g *Graph) request(ctx context.Context, c call, token string) (*http.Request, error) {
@@ -313,7 +313,7 @@ func (g *Graph) request(ctx context.Context, c call, token string) (*http.Reques
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", g.opt.UserAgent)
-	req.Header.Set("client-request-id", newRequestID())
+	req.Header.Set(headerRequestID, newRequestID())
 	if c.prefer != "" {
 		req.Header.Set("Prefer", c.prefer)
 	}
@@ -329,6 +329,9 @@ func drain(body io.Reader) {
 	// A body that breaks off changes nothing: the status was the answer.
 	_, _ = io.CopyN(io.Discard, body, 8<<20)
 }
+
+// headerRequestID is client-request-id, in the spelling of http.Header.
+const headerRequestID = "Client-Request-Id"
 
 // newRequestID makes a random UUID, by which the service's support finds a
 // request.

@@ -57,7 +57,7 @@ func TestVerdict(t *testing.T) {
 		{"509", fault{status: 509}, Result{Throttled: true}, "509"},
 		{"the request is lost", fault{loseRequest: true}, Result{}, "EOF"},
 		{"the reply is lost", fault{loseReply: true}, Result{}, "EOF"},
-		{"no answer in time", fault{slow: time.Hour}, Result{}, "no answer in time"},
+		{"no answer in time", fault{slow: time.Hour}, Result{}, "no answer in 2m0s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -220,6 +220,24 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 	if res := g.Put(t.Context(), []*transform.Item{item("a", "A")})[0]; !res.Fatal || len(f.log) != 1 {
 		t.Errorf("got %+v after %d requests, want one and Fatal", res, len(f.log))
+	}
+}
+
+// Whatever is answered, its body is read, so that the connection is used again.
+func TestKeepAlive(t *testing.T) {
+	f, g := newFakeGraph(t, nil)
+	long := strings.Repeat("x", 200<<10)
+	f.fault = func(_ *http.Request, n int) fault {
+		return []fault{{}, {status: 400, body: long}, {status: 502, body: "<html>" + long}, {status: 429}, {status: 200, body: long}}[n%5]
+	}
+	for range 20 {
+		g.Put(t.Context(), []*transform.Item{item("a", long)})
+	}
+	if got := f.wire.dials.Load(); got != 1 {
+		t.Errorf("%d connections for 20 requests one after the other, want 1", got)
+	}
+	if res := g.Put(t.Context(), []*transform.Item{item("a", "A")})[0]; res.Err != nil && len(res.Err.Error()) > 3000 {
+		t.Errorf("an error of %d bytes", len(res.Err.Error()))
 	}
 }
 

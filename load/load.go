@@ -1,3 +1,21 @@
+// Package load brings items to a target and keeps what stands around them.
+//
+// A [Target] makes single attempts at items and says of each what became of
+// it, its [Fate]: [Graph] is Microsoft Graph, or anything that speaks its
+// connectors API, and [JSONL] is a file. A [Loader] does all the batching,
+// pacing by a [Limiter], waiting and retrying, the same for every target:
+//
+//	token, err := load.NewTokenSource(url, os.Getenv)
+//	graph, err := load.NewGraph(load.GraphOptions{BaseURL: url, Connection: "helpdesk", Token: token})
+//	created, err := graph.EnsureConnection(ctx, mapping.Connection, mapping.Schema)
+//	loader := &load.Loader{Target: graph, Limiter: load.NewLimiter(load.LimiterOptions{})}
+//	results, err := loader.Put(ctx, items)
+//
+// Two rules hold everywhere. Only the service's verdict on an item rejects
+// it; an outage, a throttle or a cancel leaves it Unsettled, however often it
+// was tried. And when retries run out the call ends with an error, so that
+// the crawl stops and goes on later: it never rejects its way through an
+// outage.
 package load
 
 import (
