@@ -329,6 +329,7 @@ func (r *excelReader) explain(sh *bookSheet, err error) error {
 	if !errors.As(err, &fe) {
 		fe = partError(place, sh.part, err)
 	}
+	fe.Place.File = r.in.Name
 	if r.records && !errors.Is(fe, ErrShort) {
 		fe.Err = errors.Join(ErrShort, fe.Err)
 	}

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,7 +85,11 @@ func (r *excelReader) loadStrings() error {
 	rc, err := b.zip.open(b.texts)
 	if err == nil {
 		defer rc.Close()
-		b.strings, err = readSharedStrings(rc, r.recordLimit())
+		b.strings, err = readSharedStrings(rc, r.recordLimit(), spillAt)
+	}
+	if fe, ok := errors.AsType[*FileError](err); ok {
+		fe.Place = Place{File: r.in.Name}
+		return fe
 	}
 	if err != nil {
 		return partError(Place{File: r.in.Name}, b.texts, err)

@@ -177,6 +177,9 @@ func (sc *sheetScanner) next() (*sheetRow, error) {
 		if err := sc.book.zip.give(len(sc.row.buf)); err != nil {
 			return nil, err
 		}
+		if sc.book.strings.err != nil {
+			return nil, sc.book.strings.err
+		}
 		if r := &sc.row; len(r.cells) > 0 || r.bad != "" || r.uncached > 0 {
 			return r, nil
 		}

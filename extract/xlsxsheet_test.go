@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,14 +76,15 @@ func FuzzSharedStrings(f *testing.F) {
 	f.Add([]byte(`<sst><si><t>a</t></si><si><r><t>b</t></r><rPh><t>c</t></rPh></si><si/></sst>`))
 	f.Add([]byte("<sst><si><t>_x005F_x0041_ &#x41;\r\n</t>"))
 	f.Fuzz(func(t *testing.T, xml []byte) {
-		one, err := readSharedStrings(bytes.NewReader(xml), 1000)
-		two, err2 := readSharedStrings(iotest.OneByteReader(bytes.NewReader(xml)), 1000)
+		one, err := readSharedStrings(bytes.NewReader(xml), 1000, spillAt)
+		two, err2 := readSharedStrings(iotest.OneByteReader(bytes.NewReader(xml)), 1000, 10)
 		if (err == nil) != (err2 == nil) {
 			t.Fatalf("in one piece %v; byte by byte %v", err, err2)
 		}
 		if err != nil {
 			return
 		}
+		defer two.close() // this one has spilled at 10 bytes
 		if one.len() != two.len() || one.len() > len(xml) {
 			t.Fatalf("%d texts, byte by byte %d, of %d bytes", one.len(), two.len(), len(xml))
 		}
@@ -97,6 +99,48 @@ func FuzzSharedStrings(f *testing.F) {
 			t.Fatal("a text beyond the last")
 		}
 	})
+}
+
+// TestSharedStringsSpill reads texts back from the temporary file, in order
+// and out of it, short and longer than a block.
+func TestSharedStringsSpill(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	text := func(i int) string {
+		return fmt.Sprintf("text %d %s", i, strings.Repeat("x", i%7*i%3000+i/4999*3*spillBlock))
+	}
+	var xml strings.Builder
+	xml.WriteString("<sst>")
+	const n = 5000
+	for i := range n {
+		fmt.Fprintf(&xml, "<si><t>%s</t></si>", text(i))
+	}
+	xml.WriteString("</sst>")
+	table, err := readSharedStrings(strings.NewReader(xml.String()), 1<<20, 100_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if table.file == nil || table.len() != n || len(table.data) > 0 {
+		t.Fatalf("spilled: %v, %d texts, %d bytes in memory", table.file != nil, table.len(), len(table.data))
+	}
+	for i := range n {
+		for _, j := range []int{i, i * 7919 % n} {
+			if got, ok := table.appendText(nil, j); !ok || string(got) != text(j) {
+				t.Fatalf("text %d is %.40q (%d bytes), want %.40q (%d bytes)", j, got, len(got), text(j), len(text(j)))
+			}
+		}
+	}
+	if _, ok := table.appendText(nil, n); ok {
+		t.Error("a text beyond the last")
+	}
+	table.close()
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left in the folder for temporary files: %v, %v", left, err)
+	}
+	t.Setenv("TMPDIR", "/nonexistent/folder")
+	_, err = readSharedStrings(strings.NewReader(xml.String()), 1<<20, 100_000)
+	if fe, ok := errors.AsType[*FileError](err); !ok || !strings.Contains(fe.Detail, "TMPDIR") {
+		t.Errorf("no folder for temporary files: error = %v, want one that names TMPDIR", err)
+	}
 }
 
 // FuzzNumber checks that a number's spelling is the number.
@@ -176,7 +220,7 @@ func TestExcelAgainstExcelize(t *testing.T) {
 				setRows(f, "Sheet1", []any{"text", 1, -2.5, true, nil, time.Date(2024, 2, 29, 18, 30, 0, 0, time.UTC), 90 * time.Minute, 1e-9, math.MaxInt64},
 					[]any{" spaces ", "line\nbreak", "_x000D_", "<&>", "日本", 0.1 + 0.2, 1e20, math.Pi}),
 				f.SetCellRichText("Sheet1", "A3", []excelize.RichTextRun{{Text: "bold "}, {Text: "and not"}}),
-				f.SetCellFormula("Sheet1", "B3", "A1"), f.SetCellBool("Sheet1", "C3", false), f.SetCellStr("Sheet1", "XFD1048576", "end"))
+				f.SetCellFormula("Sheet1", "B3", "A1"), f.SetCellBool("Sheet1", "C3", false), f.SetCellStr("Sheet1", "XFD300", "end"))
 		}),
 	} {
 		diffs, n := compareWithExcelize(t, book)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -13,26 +14,118 @@ import (
 
 // sharedStrings is the table of the texts that cells refer to by number. Its
 // texts lie one after the other in one slice: three million strings of their
-// own would cost three times as much and a garbage collector's attention.
+// own would cost three times as much and a garbage collector's attention. A
+// table of over spillAt bytes goes to a temporary file instead. Excel numbers
+// texts in the order in which cells use them, so that reading them back from
+// there by blocks is nearly sequential.
 type sharedStrings struct {
-	data []byte
-	ends []uint32 // text i is data[ends[i-1]:ends[i]]
+	data []byte   // the texts, or the last of them if the others are in file
+	ends []uint32 // text i ends at ends[i], and begins where the one before ends
+
+	file   *os.File
+	base   int64         // bytes in file
+	err    error         // the first failure to read file
+	blocks []stringBlock // of file, by their number modulo their count
 }
+
+type stringBlock struct {
+	num  int64 // from 1: 0 is none
+	data []byte
+}
+
+const (
+	spillAt      = 64 << 20
+	spillChunk   = 1 << 20
+	spillBlock   = 64 << 10
+	spillBlocks  = 128 // 8 MiB
+	maxTextBytes = math.MaxUint32
+)
 
 func (t *sharedStrings) len() int { return len(t.ends) }
 
-func (t *sharedStrings) close() {}
+// close lets go of the temporary file.
+func (t *sharedStrings) close() {
+	if t.file != nil {
+		t.file.Close()
+		os.Remove(t.file.Name()) // a second time for systems that keep open files
+	}
+}
 
-// appendText appends text i, and says false if there is none.
+// appendText appends text i. It says false if there is none, or if the
+// temporary file cannot be read.
 func (t *sharedStrings) appendText(b []byte, i int) ([]byte, bool) {
 	if i >= len(t.ends) {
 		return b, false
 	}
-	from := uint32(0)
+	from, to := int64(0), int64(t.ends[i])
 	if i > 0 {
-		from = t.ends[i-1]
+		from = int64(t.ends[i-1])
 	}
-	return append(b, t.data[from:t.ends[i]]...), true
+	if t.file == nil {
+		return append(b, t.data[from:to]...), true
+	}
+	for from < to {
+		block, err := t.block(from / spillBlock)
+		if err != nil {
+			t.err = &FileError{Reason: ReasonUnreadable, Err: err,
+				Detail: fmt.Sprintf("the workbook's texts cannot be read back from the temporary file (%v); run again", cause(err))}
+			return b, false
+		}
+		off := from % spillBlock
+		end := min(to-from+off, int64(len(block)))
+		if end <= off {
+			t.err = &FileError{Reason: ReasonUnreadable, Err: io.ErrUnexpectedEOF,
+				Detail: "the temporary file with the workbook's texts was made shorter by another program; run again"}
+			return b, false
+		}
+		b = append(b, block[off:end]...)
+		from += end - off
+	}
+	return b, true
+}
+
+// block gives a block of the temporary file.
+func (t *sharedStrings) block(num int64) ([]byte, error) {
+	slot := &t.blocks[num%spillBlocks]
+	if slot.num == num+1 {
+		return slot.data, nil
+	}
+	if slot.data == nil {
+		slot.data = make([]byte, spillBlock)
+	}
+	slot.num = 0
+	n, err := t.file.ReadAt(slot.data[:spillBlock], num*spillBlock)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	slot.num, slot.data = num+1, slot.data[:n]
+	return slot.data, nil
+}
+
+// spill writes the texts so far to the temporary file, which it makes.
+func (t *sharedStrings) spill() error {
+	if t.file == nil {
+		f, err := os.CreateTemp("", "importer-texts-")
+		if err != nil {
+			return spillError(err)
+		}
+		os.Remove(f.Name()) // so that a crash leaves nothing, where the system allows it
+		t.file, t.blocks = f, make([]stringBlock, spillBlocks)
+	}
+	if _, err := t.file.Write(t.data); err != nil {
+		return spillError(err)
+	}
+	t.base += int64(len(t.data))
+	if cap(t.data) > 4*spillChunk {
+		t.data = make([]byte, 0, 2*spillChunk)
+	}
+	t.data = t.data[:0]
+	return nil
+}
+
+func spillError(err error) error {
+	return &FileError{Reason: ReasonUnreadable, Err: err,
+		Detail: fmt.Sprintf("the workbook's texts do not fit into the folder for temporary files (%v); free some space, or set TMPDIR to another folder", cause(err))}
 }
 
 // readSharedStrings reads the table to its end:
@@ -41,9 +134,18 @@ func (t *sharedStrings) appendText(b []byte, i int) ([]byte, bool) {
 //	     <si><r><rPr/><t>rich </t></r><r><t>text</t></r><rPh><t>its reading</t></rPh></si></sst>
 //
 // The count that it declares is not believed. A text longer than limit is cut
-// just above it, so that the rows which use it are refused.
-func readSharedStrings(r io.Reader, limit int) (*sharedStrings, error) {
+// just above it, so that the rows which use it are refused. Beyond spillAt
+// bytes the texts go to a temporary file. The caller closes the table.
+func readSharedStrings(r io.Reader, limit, spillAt int) (*sharedStrings, error) {
 	t := &sharedStrings{}
+	if err := t.readFrom(r, limit, spillAt); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *sharedStrings) readFrom(r io.Reader, limit, spillAt int) error {
 	s := newTagScanner(r)
 	var inside, phonetic bool
 	start := 0
@@ -52,18 +154,23 @@ func readSharedStrings(r io.Reader, limit int) (*sharedStrings, error) {
 		switch {
 		case !ok:
 			if errors.Is(s.err, io.EOF) {
-				return nil, io.ErrUnexpectedEOF
+				return io.ErrUnexpectedEOF
 			}
-			return nil, s.err
+			return s.err
 		case tag.is("sst") && (tag.close || tag.empty):
-			return t, s.drain()
+			if t.file != nil {
+				if err := t.spill(); err != nil {
+					return err
+				}
+				t.data = nil
+			}
+			return s.drain()
 		case tag.is("si"):
 			if tag.close || tag.empty {
 				t.data = t.data[:start+unescapeCell(t.data[start:])]
-				if len(t.data) > math.MaxUint32 {
-					return nil, &limitError{fmt.Sprintf("the workbook's texts are more than %d MiB; split the workbook", math.MaxUint32>>20)}
+				if err := t.end(spillAt); err != nil {
+					return err
 				}
-				t.ends = append(t.ends, uint32(len(t.data)))
 			}
 			start = len(t.data)
 			inside, phonetic = !tag.close && !tag.empty, false
@@ -73,6 +180,19 @@ func readSharedStrings(r io.Reader, limit int) (*sharedStrings, error) {
 			t.data, _ = s.text(t.data, start+limit+1)
 		}
 	}
+}
+
+// end ends a text.
+func (t *sharedStrings) end(spillAt int) error {
+	total := t.base + int64(len(t.data))
+	if total > maxTextBytes {
+		return &limitError{fmt.Sprintf("the workbook's texts are more than %d MiB; split the workbook", maxTextBytes>>20)}
+	}
+	t.ends = append(t.ends, uint32(total))
+	if t.file == nil && len(t.data) > spillAt || t.file != nil && len(t.data) > spillChunk {
+		return t.spill()
+	}
+	return nil
 }
 
 // unescapeCell resolves the escapes of ECMA-376 part 1, 22.9.2.19 (_x000D_ is
