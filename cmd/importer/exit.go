@@ -70,6 +70,7 @@ func exitCode(err error) int {
 		mappings    transform.Errors
 		auth        *load.AuthError
 		unavailable *load.UnavailableError
+		schema      *load.SchemaError
 		guard       *pipeline.GuardError
 		drift       *pipeline.DriftError
 	)
@@ -80,7 +81,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &drift): // before mapping: it wraps its findings
 		return exitDrift
-	case errors.As(err, &usage), errors.As(err, &mapping), errors.As(err, &mappings):
+	case errors.As(err, &usage), errors.As(err, &mapping), errors.As(err, &mappings), errors.As(err, &schema):
 		return exitUsage
 	case errors.As(err, &auth):
 		return exitAuth
