@@ -1,4 +1,395 @@
 package extract
 
-// PDF is written by its own change.
-var PDF = &Format{Name: "pdf", Table: false}
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// PDF reads the text of PDF files: one record for the document, or one for
+// each page.
+//
+// PDF parsers hang and run out of memory on hostile files, and no recover
+// catches that, so files are read in child processes (sandbox.go) where the
+// program has called [ServeWorkerIfAsked], and in this process otherwise.
+// The engines are in pdfium.go and ledongthuc.go; how they work together on
+// one document is in pdfread.go.
+var PDF = &Format{
+	Name:    "pdf",
+	Exts:    []string{".pdf"},
+	Sniff:   sniffPDF,
+	Read:    readPDF,
+	Version: "pdf1 " + pdfEngineVersion,
+}
+
+// pdfHeaderWithin is how deep a reader looks for %PDF-: ISO 32000-1, annex H,
+// implementation note 13.
+const pdfHeaderWithin = 1024
+
+func sniffPDF(head []byte) bool {
+	return bytes.Contains(head[:min(len(head), pdfHeaderWithin)], []byte("%PDF-"))
+}
+
+// Defaults of Limits, and how long a document may take.
+const (
+	pdfMaxText     = 16 << 20
+	pdfMaxPages    = 20_000
+	pdfTime        = 20 * time.Second
+	pdfTimePerPage = 200 * time.Millisecond
+)
+
+// pdfEngineNames are the values of PDFOptions.Engine.
+const (
+	engineAuto       = "auto"
+	enginePDFium     = "pdfium"
+	engineLedongthuc = "ledongthuc"
+)
+
+func readPDF(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		r := &pdfRecords{ctx: ctx, in: in, opt: opt, yield: yield}
+		if err := r.read(); err != nil && !r.stopped {
+			yield(Record{}, err)
+		}
+	}
+}
+
+// pdfRecords makes records of what is told of one file.
+type pdfRecords struct {
+	ctx   context.Context
+	in    Input
+	opt   Options
+	yield func(Record, error) bool
+
+	facts   pdfFacts
+	byPage  bool
+	stopped bool // the consumer has broken off
+
+	body   strings.Builder // the document's text so far
+	told   int             // pages that came, lost ones included
+	empty  pageSet         // pages that show something, but no text
+	blank  pageSet         // pages that show nothing
+	lost   pageSet         // pages that no engine can open
+	notes  []string        // warnings of the document
+	cutOff bool            // the text reached its limit
+}
+
+func (r *pdfRecords) fileError(reason, detail string, err error) error {
+	return &FileError{Place: Place{File: r.in.Name}, Reason: reason, Detail: detail, Err: err}
+}
+
+func (r *pdfRecords) read() error {
+	req, err := r.request()
+	if err != nil {
+		return err
+	}
+	tail, err := readPDFTail(r.in)
+	if err != nil {
+		return r.readFailure(err)
+	}
+	path, done, err := r.path()
+	if err != nil {
+		return err
+	}
+	defer done()
+	req.Path = path
+
+	err = nil
+	for f, ferr := range runPDF(r.ctx, req) {
+		if ferr != nil {
+			err = ferr
+			break
+		}
+		if !r.take(f) {
+			r.stopped = true
+			return nil
+		}
+	}
+	if ctxErr := r.ctx.Err(); ctxErr != nil {
+		return ctxErr // whatever else went wrong is an echo of this
+	}
+	return r.finish(tail, err)
+}
+
+// request checks the options.
+func (r *pdfRecords) request() (pdfRequest, error) {
+	if err := r.ctx.Err(); err != nil {
+		return pdfRequest{}, err
+	}
+	switch r.opt.Item {
+	case "", "document":
+	case "page":
+		r.byPage = true
+	default:
+		return pdfRequest{}, r.fileError(ReasonUnsupported, fmt.Sprintf("a PDF has no %ss; set item to document or page", r.opt.Item), nil)
+	}
+	if r.in.Size == 0 {
+		return pdfRequest{}, r.fileError(ReasonEmpty, "the file is empty; copy or download it again", nil)
+	}
+	lim := r.opt.Limits
+	req := pdfRequest{
+		Engine:    r.opt.PDF.Engine,
+		Passwords: r.opt.PDF.Passwords,
+		Size:      r.in.Size,
+		MaxPages:  lim.Pages,
+		MaxText:   lim.Record,
+		Whole:     !r.byPage,
+		Time:      lim.Time,
+	}
+	switch req.Engine {
+	case "":
+		req.Engine = engineAuto
+	case engineAuto, engineLedongthuc:
+	case enginePDFium:
+		if !havePDFium {
+			return req, r.fileError(ReasonUnsupported, "this program was built without PDFium (tag nopdfium); set pdf.engine to auto or ledongthuc", nil)
+		}
+	default:
+		return req, r.fileError(ReasonUnsupported, fmt.Sprintf("there is no PDF engine %q; set pdf.engine to auto, pdfium or ledongthuc", req.Engine), nil)
+	}
+	if req.MaxPages <= 0 {
+		req.MaxPages = pdfMaxPages
+	}
+	if req.MaxText <= 0 {
+		req.MaxText = pdfMaxText
+	}
+	return req, nil
+}
+
+// path gives a file that another process can open: the input's own, or a
+// copy. done removes the copy.
+func (r *pdfRecords) path() (path string, done func(), err error) {
+	if r.in.Path != "" {
+		abs, err := filepath.Abs(r.in.Path)
+		if st, serr := os.Stat(r.in.Path); err == nil && serr == nil && st.Mode().IsRegular() && st.Size() == r.in.Size {
+			return abs, func() {}, nil
+		}
+		// It is not the file that was opened: what was opened counts.
+	}
+	tmp, err := os.CreateTemp("", "importer-*.pdf")
+	if err != nil {
+		return "", nil, r.fileError(ReasonUnreadable, fmt.Sprintf("no temporary copy can be made (%v); free some space or set TMPDIR", withoutPath(err)), err)
+	}
+	done = func() {
+		tmp.Close()
+		os.Remove(tmp.Name())
+	}
+	src := &failingReader{r: io.NewSectionReader(r.in, 0, r.in.Size)}
+	n, err := io.Copy(tmp, src)
+	switch {
+	case src.err != nil:
+		err = r.readFailure(src.err)
+	case err != nil:
+		err = r.fileError(ReasonUnreadable, fmt.Sprintf("no temporary copy can be made (%v); free some space or set TMPDIR", withoutPath(err)), err)
+	case n < r.in.Size:
+		err = r.readFailure(io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		done()
+		return "", nil, err
+	}
+	return tmp.Name(), done, nil
+}
+
+// A failingReader keeps the error of its reads apart from that of a write.
+type failingReader struct {
+	r   io.Reader
+	err error
+}
+
+func (f *failingReader) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && err != io.EOF {
+		f.err = err
+	}
+	return n, err
+}
+
+// readFailure is the error of a file whose bytes cannot be had.
+func (r *pdfRecords) readFailure(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return r.fileError(ReasonShort, "the file became shorter while it was read; run again when nobody writes to it", ErrShort)
+	}
+	return r.fileError(ReasonUnreadable, fmt.Sprintf("the file cannot be read to its end (%v); check the disk or the network share, then run again", withoutPath(err)), err)
+}
+
+// take receives one frame; false means that the consumer wants no more.
+func (r *pdfRecords) take(f pdfFrame) bool {
+	switch f.Kind {
+	case frameOpen:
+		r.facts = *f.Facts
+	case frameNote:
+		r.note(f.Text)
+	case framePage:
+		return r.page(f)
+	}
+	return true
+}
+
+// note records a warning of the document as a whole.
+func (r *pdfRecords) note(s string) {
+	r.notes = append(r.notes, s)
+	if r.byPage {
+		r.warn(s) // no record stands for the document
+	}
+}
+
+func (r *pdfRecords) warn(s string) {
+	if r.opt.Warn != nil {
+		r.opt.Warn(Place{File: r.in.Name}, s)
+	}
+}
+
+func (r *pdfRecords) page(f pdfFrame) bool {
+	r.told = max(r.told, f.Page)
+	if f.State == pageLost {
+		r.lost.add(f.Page) // one error for a run of pages: /Count may lie by thousands
+		return true
+	}
+	if !r.byPage {
+		switch f.State {
+		case pageNoText:
+			r.empty.add(f.Page)
+		case pageBlank:
+			r.blank.add(f.Page)
+		}
+		r.cutOff = r.cutOff || f.Cut
+		if f.Page > 1 {
+			r.body.WriteByte('\f')
+		}
+		r.body.WriteString(f.Text)
+		return true
+	}
+	if !r.tellLost() {
+		return false
+	}
+	doc := r.document()
+	doc.Page, doc.Body = f.Page, f.Text
+	doc.Headings = r.facts.headings(f.Page)
+	switch {
+	case f.State == pageNoText:
+		doc.Warnings = []string{fmt.Sprintf("page %d has no text (scanned?)", f.Page)}
+	case f.State == pageBlank:
+		doc.Warnings = []string{fmt.Sprintf("page %d has no text (blank)", f.Page)}
+	case f.Cut:
+		doc.Warnings = []string{fmt.Sprintf("page %d was cut at the limit of %d bytes of text; raise limits.record", f.Page, len(f.Text))}
+	}
+	return r.give(Record{Place: Place{File: r.in.Name, Page: f.Page}, Doc: doc}, nil)
+}
+
+// give hands a pair to the consumer unless the run has been cancelled.
+func (r *pdfRecords) give(rec Record, err error) bool {
+	if r.ctx.Err() != nil {
+		return true // the loop over frames ends by itself, with the context's error
+	}
+	return r.yield(rec, err)
+}
+
+// tellLost yields the pages that could not be opened as one record error.
+func (r *pdfRecords) tellLost() bool {
+	if len(r.lost) == 0 {
+		return true
+	}
+	pages := r.lost
+	r.lost = nil
+	return r.give(Record{}, &RecordError{
+		Place:  Place{File: r.in.Name, Page: pages[0].first},
+		Reason: ReasonBroken,
+		Detail: fmt.Sprintf("%s cannot be opened; open the file in its own program and save it again", pages),
+	})
+}
+
+// document makes what all records of the file share.
+func (r *pdfRecords) document() *Document {
+	return &Document{
+		Title: r.facts.Meta["title"],
+		Meta:  maps.Clone(r.facts.Meta),
+		Pages: r.facts.Pages,
+	}
+}
+
+// finish yields the document and says how the reading ended. err is what
+// ended the frames, nil when the engine came to the last page.
+func (r *pdfRecords) finish(tail pdfTail, err error) error {
+	bad, refused := errors.AsType[*pdfError](err)
+	if err != nil && !refused {
+		return err
+	}
+	short := !tail.whole && (err == nil || refused && bad.Reason == ReasonBroken)
+	if refused && r.told == 0 {
+		if short {
+			return r.shortError("and nothing in it can be read")
+		}
+		return r.fileError(bad.Reason, bad.Detail, nil)
+	}
+	if err == nil && tail.whole && tail.repaired {
+		r.warn("the end of the file is damaged; its table of objects was rebuilt, and nothing is missing")
+	}
+	if short {
+		r.note(fmt.Sprintf("the file ends before its end: what follows page %d, or a part of it, may be missing", r.told))
+	}
+	if refused {
+		r.note(fmt.Sprintf("reading stopped after page %d of %d: %s", r.told, r.facts.Pages, bad.Detail))
+	}
+	if r.byPage {
+		if !r.tellLost() {
+			r.stopped = true
+			return nil
+		}
+	} else if !r.yield(Record{Place: Place{File: r.in.Name}, Doc: r.whole()}, nil) {
+		r.stopped = true
+		return nil
+	}
+	switch ctxErr := r.ctx.Err(); {
+	case ctxErr != nil:
+		return ctxErr
+	case refused:
+		return r.fileError(bad.Reason, fmt.Sprintf("after page %d of %d: %s", r.told, r.facts.Pages, bad.Detail), ErrShort)
+	case short:
+		return r.shortError("and its pages may not be all")
+	}
+	return nil
+}
+
+func (r *pdfRecords) shortError(what string) error {
+	return r.fileError(ReasonShort, "the file ends before its end (it has no trailer), "+what+"; copy or download it again", ErrShort)
+}
+
+// whole makes the document's record of the pages that came.
+func (r *pdfRecords) whole() *Document {
+	doc := r.document()
+	doc.Body = r.body.String()
+	doc.Headings = r.facts.headings(0)
+	doc.Warnings = r.notes
+	if len(r.empty) > 0 {
+		doc.Warnings = append(doc.Warnings, r.empty.String()+" "+r.empty.has()+" no text (scanned?)")
+	}
+	if len(r.blank) > 0 {
+		doc.Warnings = append(doc.Warnings, r.blank.String()+" "+r.blank.has()+" no text (blank)")
+	}
+	if len(r.lost) > 0 {
+		doc.Warnings = append(doc.Warnings, r.lost.String()+" cannot be opened")
+	}
+	if r.cutOff {
+		doc.Warnings = append(doc.Warnings, fmt.Sprintf("the text was cut at %d bytes, on page %d of %d; raise limits.record, or set item to page", len(doc.Body), r.told, r.facts.Pages))
+	}
+	return doc
+}
+
+// withoutPath takes the path off an error of package os: it is that of a
+// copy, or the Place has it already.
+func withoutPath(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ledongthuc/pdf"
+)
+
+// A ledongthucEngine is github.com/ledongthuc/pdf: small, quick to start, and
+// much weaker than PDFium (it drops the text of form XObjects and refuses
+// files whose first or last bytes are not to the letter).
+type ledongthucEngine struct{}
+
+func newLedongthuc() (pdfEngine, error) { return ledongthucEngine{}, nil }
+
+func (ledongthucEngine) recycle() {}
+func (ledongthucEngine) close()   {}
+
+func (ledongthucEngine) open(f io.ReaderAt, size int64, passwords []string) (pdfDocument, error) {
+	next := 0
+	r, err := pdf.NewReaderEncrypted(f, size, func() string {
+		for next < len(passwords) {
+			next++
+			if passwords[next-1] != "" { // "" means no more to the library, which has tried it
+				return passwords[next-1]
+			}
+		}
+		return ""
+	})
+	switch {
+	case errors.Is(err, pdf.ErrInvalidPassword):
+		return nil, encryptedPDF(len(passwords))
+	case err != nil && strings.HasPrefix(err.Error(), "unsupported PDF: encryption"):
+		// The library has no sentinel for it. It knows RC4 and AES-128 only.
+		return nil, &pdfError{ReasonEncrypted, "the file is encrypted in a way that ledongthuc does not know; set pdf.engine to auto"}
+	case err != nil:
+		return nil, brokenPDF("ledongthuc: " + oneLine(err.Error()))
+	}
+	d := &ledongthucDocument{r: r}
+	d.walk(r.Trailer().Key("Root").Key("Pages"), 0)
+	if len(d.pages) == 0 {
+		return nil, brokenPDF("ledongthuc finds no pages in it")
+	}
+	return d, nil
+}
+
+type ledongthucDocument struct {
+	r     *pdf.Reader
+	pages []pdf.Page
+	nodes int // of the page tree, seen by walk
+}
+
+// Guards on the page tree, which may be circular.
+const (
+	maxTreeDepth = 64
+	maxTreeNodes = 1 << 20
+)
+
+// walk collects the pages. Reader.Page searches the tree anew for each page,
+// which takes the square of their number.
+func (d *ledongthucDocument) walk(node pdf.Value, depth int) {
+	if d.nodes++; depth > maxTreeDepth || d.nodes > maxTreeNodes {
+		return
+	}
+	kids := node.Key("Kids")
+	if kids.Kind() != pdf.Array {
+		if node.Kind() == pdf.Dict && node.Key("Type").Name() != "Pages" {
+			d.pages = append(d.pages, pdf.Page{V: node})
+		}
+		return
+	}
+	for i := range kids.Len() {
+		d.walk(kids.Index(i), depth+1)
+	}
+}
+
+func (d *ledongthucDocument) close() {}
+
+func (d *ledongthucDocument) facts() pdfFacts {
+	f := pdfFacts{Pages: len(d.pages)}
+	root := d.r.Trailer().Key("Root")
+	info := d.r.Trailer().Key("Info")
+	for key := range pdfInfoNames {
+		if key == "Lang" {
+			f.setInfo(key, root.Key(key).Text())
+		} else {
+			f.setInfo(key, info.Key(key).Text())
+		}
+	}
+	steps := 0
+	ledongthucOutline(&f, root.Key("Outlines"), 0, &steps)
+	return f
+}
+
+// ledongthucOutline walks an outline within limits; Reader.Outline follows a
+// circular one for ever.
+func ledongthucOutline(f *pdfFacts, parent pdf.Value, depth int, steps *int) {
+	if depth > maxHeadingDepth {
+		return
+	}
+	for entry := parent.Key("First"); entry.Kind() == pdf.Dict && *steps < maxHeadings; entry = entry.Key("Next") {
+		*steps++
+		f.addHeading(entry.Key("Title").Text(), 0)
+		ledongthucOutline(f, entry, depth+1, steps)
+	}
+}
+
+func (d *ledongthucDocument) page(n int) (pdfPage, error) {
+	if n > len(d.pages) {
+		return pdfPage{}, errNoPage
+	}
+	page := d.pages[n-1]
+	// Not Reader.GetPlainText: it keeps fonts by their name, and pages give
+	// the same name to other fonts.
+	text, err := plainText(page)
+	if err != nil {
+		return pdfPage{}, errNoPage // of this page only: the reader has no state
+	}
+	p := pdfPage{text: text}
+	if cleanPDFText(text) == "" {
+		p.state = pageNoText
+		if page.V.Key("Contents").IsNull() {
+			p.state = pageBlank
+		}
+	}
+	return p, nil
+}
+
+func plainText(page pdf.Page) (text string, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("ledongthuc: %v", x)
+		}
+	}()
+	return page.GetPlainText(nil)
+}

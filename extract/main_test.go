@@ -1,0 +1,13 @@
+package extract
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	ServeWorkerIfAsked()
+	code := m.Run()
+	CloseWorkers()
+	os.Exit(code)
+}
