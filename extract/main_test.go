@@ -6,6 +6,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	serveScriptsIfAsked()
 	ServeWorkerIfAsked()
 	code := m.Run()
 	CloseWorkers()

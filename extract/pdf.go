@@ -56,7 +56,7 @@ const (
 
 func readPDF(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		r := &pdfRecords{ctx: ctx, in: in, opt: opt, yield: yield}
+		r := &pdfRecords{ctx: ctx, in: in, opt: opt, yield: yield, run: runPDF}
 		if err := r.read(); err != nil && !r.stopped {
 			yield(Record{}, err)
 		}
@@ -69,6 +69,7 @@ type pdfRecords struct {
 	in    Input
 	opt   Options
 	yield func(Record, error) bool
+	run   func(context.Context, pdfRequest) iter.Seq2[pdfFrame, error]
 
 	facts   pdfFacts
 	byPage  bool
@@ -104,7 +105,7 @@ func (r *pdfRecords) read() error {
 	req.Path = path
 
 	err = nil
-	for f, ferr := range runPDF(r.ctx, req) {
+	for f, ferr := range r.run(r.ctx, req) {
 		if ferr != nil {
 			err = ferr
 			break
@@ -325,11 +326,17 @@ func (r *pdfRecords) finish(tail pdfTail, err error) error {
 		return err
 	}
 	short := !tail.whole && (err == nil || refused && bad.Reason == ReasonBroken)
-	if refused && r.told == 0 {
+	if r.told == 0 && (refused || short) {
 		if short {
 			return r.shortError("and nothing in it can be read")
 		}
 		return r.fileError(bad.Reason, bad.Detail, nil)
+	}
+	if err == nil && !short && r.facts.Pages == 0 {
+		return r.fileError(ReasonBroken, "the document has no pages; open it in a PDF viewer and save it again", nil)
+	}
+	if n := r.lost.size(); err == nil && n > 0 && n == r.facts.Pages {
+		return r.fileError(ReasonBroken, "none of its pages can be opened; "+r.otherEngine()+"open the file in a PDF viewer and save it again", nil)
 	}
 	if err == nil && tail.whole && tail.repaired {
 		r.warn("the end of the file is damaged; its table of objects was rebuilt, and nothing is missing")
@@ -358,6 +365,14 @@ func (r *pdfRecords) finish(tail pdfTail, err error) error {
 		return r.shortError("and its pages may not be all")
 	}
 	return nil
+}
+
+// otherEngine is the advice to those who chose the weaker engine.
+func (r *pdfRecords) otherEngine() string {
+	if havePDFium && r.opt.PDF.Engine == engineLedongthuc {
+		return "set pdf.engine to auto, or "
+	}
+	return ""
 }
 
 func (r *pdfRecords) shortError(what string) error {

@@ -26,15 +26,28 @@ const pdfTailMost = 64 << 20
 var pdfObject = regexp.MustCompile(`\d\s+\d+\s+obj\b`)
 
 func readPDFTail(in Input) (pdfTail, error) {
-	after, err := afterLastObject(in)
-	if err != nil {
-		return pdfTail{}, err
+	for n := int64(64 << 10); ; n *= 8 {
+		n = min(n, in.Size, pdfTailMost)
+		buf := make([]byte, n)
+		if read, err := in.ReadAt(buf, in.Size-n); int64(read) < n {
+			if err == nil {
+				err = io.ErrUnexpectedEOF
+			}
+			return pdfTail{}, err
+		}
+		if bytes.Contains(buf, []byte("endobj")) || n == in.Size || n == pdfTailMost {
+			return judgePDFTail(buf), nil
+		}
 	}
-	return judgePDFTail(after), nil
 }
 
-// judgePDFTail judges what follows the last endobj of a file.
-func judgePDFTail(after []byte) pdfTail {
+// judgePDFTail judges by the end of a file.
+func judgePDFTail(end []byte) pdfTail {
+	last := bytes.LastIndex(end, []byte("endobj"))
+	if last < 0 {
+		return pdfTail{}
+	}
+	before, after := end[:last], end[last+len("endobj"):]
 	if all := pdfObject.FindAllIndex(after, -1); all != nil {
 		// An object without its endobj: a cut, or a careless writer that
 		// went on to the table.
@@ -47,27 +60,11 @@ func judgePDFTail(after []byte) pdfTail {
 		}
 		return pdfTail{whole: true, repaired: !bytes.Contains(after, []byte("startxref"))}
 	}
+	if bytes.Contains(before, []byte("startxref")) {
+		// PDFium takes the table of the revision before this one, and with
+		// it the old state of the document.
+		return pdfTail{}
+	}
 	whole := bytes.Contains(after, []byte("xref")) || bytes.Contains(after, []byte("trailer"))
 	return pdfTail{whole: whole, repaired: whole}
-}
-
-// afterLastObject gives the bytes after the last endobj, none when there is
-// no endobj within pdfTailMost.
-func afterLastObject(in Input) ([]byte, error) {
-	for n := int64(64 << 10); ; n *= 8 {
-		n = min(n, in.Size, pdfTailMost)
-		buf := make([]byte, n)
-		if read, err := in.ReadAt(buf, in.Size-n); int64(read) < n {
-			if err == nil {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
-		if i := bytes.LastIndex(buf, []byte("endobj")); i >= 0 {
-			return buf[i+len("endobj"):], nil
-		}
-		if n == in.Size || n == pdfTailMost {
-			return nil, nil
-		}
-	}
 }

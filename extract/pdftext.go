@@ -217,6 +217,15 @@ func (s pageSet) String() string {
 	return text
 }
 
+// size is the number of pages in the set.
+func (s pageSet) size() int {
+	n := 0
+	for _, r := range s {
+		n += r.last - r.first + 1
+	}
+	return n
+}
+
 // has is the verb that goes with the set.
 func (s pageSet) has() string {
 	if len(s) == 1 && s[0].first == s[0].last {

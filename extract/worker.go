@@ -39,7 +39,7 @@ func ServeWorkerIfAsked() {
 		hooked.Store(true)
 		return
 	}
-	os.Exit(serveWorker(os.Stdin, os.Stdout, newPDFReader()))
+	os.Exit(serveWorker(os.Stdin, os.Stdout, newPDFReader(), workerMemory))
 }
 
 // workerMemory is how much a worker may have more than at its start. The
@@ -49,14 +49,14 @@ const workerMemory = 2 << 30
 // workerOutOfMemory is the exit status of a worker that ends for that.
 const workerOutOfMemory = 86
 
-func serveWorker(in io.Reader, out io.Writer, r *pdfReader) int {
+func serveWorker(in io.Reader, out io.Writer, r *pdfReader, memory uint64) int {
 	os.Stdout = os.Stderr // nothing but frames goes to the parent
 	// Ctrl-C and a service manager's stop reach all processes of the group;
 	// the parent decides when this one ends.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
-	debug.SetMemoryLimit(workerMemory / 2) // collect harder before the hard limit
-	limitMemory(workerMemory)
-	go watchMemory(workerMemory)
+	debug.SetMemoryLimit(int64(memory / 2)) // collect harder before the hard limit
+	limitMemory(memory)
+	go watchMemory(memory)
 
 	requests := make(chan pdfRequest)
 	go func() {

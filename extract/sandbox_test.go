@@ -1,0 +1,352 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Tests of the sandbox have documents that say what their engines do: the
+// first line is for opening, each further one a page. A line has the first
+// engine's part and, after a bar, the second's.
+const scriptEnv = "IMPORTER_TEST_SCRIPTS"
+
+// scriptMemory is what a worker for scripts may have.
+const scriptMemory = 256 << 20
+
+func serveScriptsIfAsked() {
+	if os.Getenv(scriptEnv) != "1" {
+		return
+	}
+	engine := func(part int) func() (pdfEngine, error) {
+		return func() (pdfEngine, error) { return &scriptEngine{part}, nil }
+	}
+	os.Exit(serveWorker(os.Stdin, os.Stdout, &pdfReader{engines: map[string]func() (pdfEngine, error){
+		enginePDFium: engine(0), engineLedongthuc: engine(1),
+	}}, scriptMemory))
+}
+
+type scriptEngine struct{ part int }
+
+func (*scriptEngine) recycle() {}
+func (*scriptEngine) close()   {}
+
+func (e *scriptEngine) open(f io.ReaderAt, size int64, _ []string) (pdfDocument, error) {
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, size))
+	if err != nil {
+		return nil, err
+	}
+	text, _, _ := strings.Cut(string(b), "\nendobj")
+	d := &scriptDocument{}
+	for line := range strings.Lines(text) {
+		parts := strings.Split(strings.TrimSpace(line)+"|", "|")
+		d.lines = append(d.lines, parts[e.part])
+	}
+	if _, err := d.do(d.lines[0]); err != nil {
+		return nil, brokenPDF(err.Error())
+	}
+	return d, nil
+}
+
+type scriptDocument struct{ lines []string }
+
+func (d *scriptDocument) close()                      {}
+func (d *scriptDocument) facts() pdfFacts             { return pdfFacts{Pages: len(d.lines) - 1} }
+func (d *scriptDocument) page(n int) (pdfPage, error) { return d.do(d.lines[n]) }
+
+var sink [][]byte
+
+func (d *scriptDocument) do(what string) (pdfPage, error) {
+	switch what {
+	case "hang":
+		for i := 0; ; i++ {
+			_ = i
+		}
+	case "grow":
+		for {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			sink = append(sink, b)
+		}
+	case "huge": // what one real file asks of ledongthuc
+		b := make([]byte, 137<<30)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		sink = append(sink, b)
+	case "exit":
+		os.Exit(3)
+	case "panic":
+		panic("index out of range")
+	case "crash": // a panic that no recover sees
+		c := make(chan bool)
+		go func() { defer close(c); panic("boom") }()
+		<-c
+		select {}
+	case "garbage":
+		fmt.Fprint(workerOutput, strings.Repeat("garbage ", 100))
+	case "print":
+		fmt.Println("a library that prints")
+		fmt.Fprintln(os.Stderr, "and complains")
+		return pdfPage{text: "printed"}, nil
+	case "lost":
+		return pdfPage{}, errNoPage
+	case "nothing":
+		return pdfPage{shows: true, state: pageNoText}, nil
+	}
+	return pdfPage{text: what}, nil
+}
+
+// workerOutput is a worker's way to its parent, for scripts that misuse it.
+var workerOutput = os.Stdout
+
+// scripts is a pool whose workers follow scripts.
+func scripts(t *testing.T, n int) *workerPool {
+	p := newWorkerPool(n, func() (*exec.Cmd, error) {
+		cmd, err := workerCommand()
+		if err == nil {
+			cmd.Env = append(cmd.Env, scriptEnv+"=1")
+		}
+		return cmd, err
+	})
+	t.Cleanup(p.close)
+	return p
+}
+
+// script makes a whole "PDF" of a script.
+func script(lines ...string) Input {
+	return bytesInput("s.pdf", []byte(strings.Join(lines, "\n")+"\nendobj\nstartxref\n0\n%%EOF\n"))
+}
+
+// readScript reads a script by page and tells what came in one line.
+func readScript(ctx context.Context, p *workerPool, in Input, opt Options) (string, error) {
+	var b strings.Builder
+	var last error
+	opt.Warn = func(_ Place, s string) { fmt.Fprintf(&b, "(%.22s...) ", s) }
+	r := &pdfRecords{ctx: ctx, in: in, opt: opt, run: p.run, yield: func(rec Record, err error) bool {
+		if err != nil {
+			fmt.Fprint(&b, "lost ")
+		} else {
+			fmt.Fprint(&b, rec.Doc.Body, " ")
+		}
+		return true
+	}}
+	last = r.read()
+	return strings.TrimSpace(b.String()), last
+}
+
+func TestSandbox(t *testing.T) {
+	// A limit that the hangs reach soon and the others never.
+	const limit = 700 * time.Millisecond
+	tests := []struct {
+		name   string
+		script []string
+		engine string
+		want   string
+		reason string
+		has    string
+	}{
+		{"good", []string{"", "one", "two"}, "auto", "one two", "", ""},
+		{"prints", []string{"", "print", "two"}, "auto", "printed two", "", ""},
+		{"panics on a page", []string{"|", "one|", "panic|", "three|"}, "auto", "one lost three", "", ""},
+		{"panics at opening", []string{"panic"}, "auto", "", ReasonBroken, "index out of range"},
+		{"second engine has the text", []string{"|", "one|", "nothing|rescued"}, "auto", "one rescued", "", ""},
+		{"second engine has the page", []string{"|", "lost|rescued", "two|"}, "auto", "rescued two", "", ""},
+		{"first engine only", []string{"|", "lost|rescued", "two|"}, "pdfium", "lost two", "", ""},
+		{"second engine only", []string{"|", "lost|rescued", "two|zwei"}, "ledongthuc", "rescued zwei", "", ""},
+
+		{"hangs at opening", []string{"hang|", "|from", "|second"}, "auto", "(PDFium could not open ...) from second", "", ""},
+		{"hangs on a page", []string{"|", "one|", "hang|rescued", "three|"}, "auto", "one (PDFium was stopped on ...) rescued three", "", ""},
+		{"second engine hangs", []string{"|", "one|", "nothing|hang", "three|"}, "auto", "one (page 2 was given up fo...)  three", "", ""},
+		{"both hang", []string{"|", "one|", "hang|hang", "three|"}, "auto", "one (PDFium was stopped on ...) (reading stopped after ...)", ReasonTimeout, "limits.time"},
+		{"only engine hangs", []string{"|", "one|", "hang|rescued"}, "pdfium", "one (reading stopped after ...)", ReasonTimeout, "after page 1 of 2"},
+		{"only engine hangs at once", []string{"|hang"}, "ledongthuc", "", ReasonTimeout, "save it again"},
+
+		{"grows", []string{"|grow"}, "ledongthuc", "", ReasonTooLarge, "memory"},
+		{"exits", []string{"|", "|one", "|exit"}, "ledongthuc", "one (reading stopped after ...)", ReasonBroken, "exit status 3"},
+		{"crashes", []string{"|crash"}, "ledongthuc", "", ReasonBroken, "boom"},
+		{"writes garbage", []string{"|", "|one", "|garbage"}, "ledongthuc", "one (reading stopped after ...)", ReasonBroken, "out of control"},
+	}
+	if runtime.GOOS == "linux" {
+		tests = append(tests, struct {
+			name   string
+			script []string
+			engine string
+			want   string
+			reason string
+			has    string
+		}{"asks for 137 GB", []string{"|huge"}, "ledongthuc", "", ReasonTooLarge, "memory"})
+	}
+	if !havePDFium {
+		t.Skip("scripts have two engines")
+	}
+	pool := scripts(t, 1)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			opt := Options{Item: "page", PDF: PDFOptions{Engine: tt.engine}}
+			if strings.Contains(strings.Join(tt.script, ""), "hang") {
+				opt.Limits.Time = limit
+			}
+			got, err := readScript(t.Context(), pool, script(tt.script...), opt)
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			bad, ok := errors.AsType[*FileError](err)
+			if tt.reason == "" && err != nil || tt.reason != "" && (!ok || bad.Reason != tt.reason || !strings.Contains(bad.Detail, tt.has)) {
+				t.Errorf("error = %v, want %q with %q", err, tt.reason, tt.has)
+			}
+			if tt.reason != "" && tt.want != "" && !errors.Is(err, ErrShort) {
+				t.Errorf("error %v after good pages does not wrap ErrShort", err)
+			}
+			if got, err := readScript(t.Context(), pool, script("|", "fine|fine"), Options{Item: "page"}); got != "fine" || err != nil {
+				t.Errorf("the next document: %q, %v, want it to be fine", got, err)
+			}
+		})
+	}
+}
+
+// TestSandboxDocument has a document that dies in the middle: what came is
+// told, and that it is not all.
+func TestSandboxDocument(t *testing.T) {
+	pool := scripts(t, 1)
+	r := &pdfRecords{ctx: t.Context(), in: script("|", "|one", "|two", "|exit"), run: pool.run, opt: Options{PDF: PDFOptions{Engine: engineLedongthuc}}}
+	var doc *Document
+	r.yield = func(rec Record, err error) bool { doc = rec.Doc; return true }
+	err := r.read()
+	if doc == nil || doc.Body != "one\ftwo" || len(doc.Warnings) != 1 || !strings.Contains(doc.Warnings[0], "after page 2 of 3") {
+		t.Errorf("document = %+v", doc)
+	}
+	if bad, ok := errors.AsType[*FileError](err); !ok || bad.Reason != ReasonBroken || !errors.Is(err, ErrShort) {
+		t.Errorf("error = %v, want %s that wraps ErrShort", err, ReasonBroken)
+	}
+}
+
+// TestPDFClock has the time limits of documents. Only waiting for the worker
+// counts, so a slow consumer costs a document nothing.
+func TestPDFClock(t *testing.T) {
+	clock := newPDFClock(time.Second)
+	clock.ready()
+	clock.spent = 900 * time.Millisecond
+	if got := clock.limit(); got != 100*time.Millisecond {
+		t.Errorf("limit after 900 ms of waiting = %v, want 100ms", got)
+	}
+	clock.pages(1000)
+	if got := clock.limit(); got != 100*time.Millisecond {
+		t.Errorf("a limit that the user set grows with the pages: %v", got)
+	}
+	clock = newPDFClock(0)
+	if clock.limit() != workerStart {
+		t.Errorf("limit before the engine started = %v, want %v", clock.limit(), workerStart)
+	}
+	clock.ready()
+	clock.pages(1000)
+	clock.spent = 210 * time.Second
+	if got := clock.limit(); got != 10*time.Second {
+		t.Errorf("limit of 1,000 pages after 210 s = %v, want 10s", got)
+	}
+}
+
+// TestSandboxCancel cancels in the middle of a hang: the worker is gone, and
+// the pool serves on.
+func TestSandboxCancel(t *testing.T) {
+	pool := scripts(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &pdfRecords{ctx: ctx, in: script("|", "|one", "|hang"), run: pool.run, opt: Options{Item: "page", PDF: PDFOptions{Engine: engineLedongthuc}}}
+	r.yield = func(Record, error) bool { cancel(); return true } // the worker hangs by now, or soon
+	begin := time.Now()
+	if err := r.read(); !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want %v", err, context.Canceled)
+	}
+	if took := time.Since(begin); took > pdfTime/2 {
+		t.Errorf("cancelling took %v", took)
+	}
+	if got, err := readScript(t.Context(), pool, script("|", "fine|"), Options{Item: "page"}); got != "fine" || err != nil {
+		t.Errorf("the next document: %q, %v", got, err)
+	}
+}
+
+// TestSandboxBreak breaks off: the worker does not work on for nobody, and
+// its place in the pool is free.
+func TestSandboxBreak(t *testing.T) {
+	pool := scripts(t, 1)
+	for range 5 {
+		n := 0
+		for range pool.run(t.Context(), pdfRequest{Path: os.DevNull, Engine: engineAuto, MaxPages: 10}) {
+			n++
+			break
+		}
+		if n != 1 {
+			t.Errorf("%d frames before the break", n)
+		}
+	}
+	if got, err := readScript(t.Context(), pool, script("|", "fine|"), Options{Item: "page"}); got != "fine" || err != nil {
+		t.Errorf("the next document: %q, %v", got, err)
+	}
+}
+
+// TestSandboxReuses has one worker serve many documents, and none left after
+// close.
+func TestSandboxReuses(t *testing.T) {
+	started := 0
+	pool := scripts(t, 1)
+	command := pool.command
+	pool.command = func() (*exec.Cmd, error) { started++; return command() }
+	for range 20 {
+		if got, err := readScript(t.Context(), pool, script("|", "one|"), Options{Item: "page"}); got != "one" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	if started != 1 {
+		t.Errorf("%d workers were started for 20 good documents, want 1", started)
+	}
+	w := pool.idle[0]
+	pool.close()
+	if len(pool.idle) > 0 || w.cmd.ProcessState == nil {
+		t.Errorf("after close: %d idle, process state %v", len(pool.idle), w.cmd.ProcessState)
+	}
+	if got, err := readScript(t.Context(), pool, script("|", "one|"), Options{Item: "page"}); got != "one" || err != nil {
+		t.Errorf("after close: %q, %v, want a new worker", got, err)
+	}
+	pool.retire(pool.idle[0])
+	if len(pool.idle) > 0 {
+		t.Errorf("a retired worker is kept")
+	}
+}
+
+// TestWorkerEnvironment keeps secrets away from who reads hostile files.
+func TestWorkerEnvironment(t *testing.T) {
+	t.Setenv("IMPORTER_GRAPH_TOKEN", "secret")
+	cmd, err := workerCommand()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.ContainsFunc(cmd.Env, func(kv string) bool { return strings.Contains(kv, "secret") }) {
+		t.Errorf("environment of a worker: %q", cmd.Env)
+	}
+}
+
+// TestInProcess is the way of programs without the hook.
+func TestInProcess(t *testing.T) {
+	r := &pdfRecords{ctx: t.Context(), in: bytesInput("f.pdf", makePDF(t, []string{"one", "two"})), run: inProcess}
+	var docs []*Document
+	r.yield = func(rec Record, err error) bool { docs = append(docs, rec.Doc); return true }
+	if err := r.read(); err != nil || len(docs) != 1 || docs[0].Body != "one\ftwo" {
+		t.Errorf("%+v, %v", docs, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r = &pdfRecords{ctx: ctx, in: r.in, run: inProcess, opt: Options{Item: "page"}}
+	r.yield = func(Record, error) bool { cancel(); return true }
+	if err := r.read(); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
