@@ -150,6 +150,9 @@ type pdfRequest struct {
 	Skip     int  `json:"skip,omitempty"`     // a page that the first engine must not touch
 	NoRescue bool `json:"noRescue,omitempty"` // the second engine must not be used
 
+	// Stop is no document: it asks a worker to end with the one that it reads.
+	Stop bool `json:"stop,omitempty"`
+
 	Time time.Duration `json:"-"` // of the whole document; 0 is by its pages
 }
 

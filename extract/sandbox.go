@@ -40,6 +40,9 @@ const (
 	workerStart = 2 * time.Minute
 	// workerStop is how long a child may take to end when asked.
 	workerStop = 2 * time.Second
+	// workerHalt is how long a child may go on with a document that nobody
+	// wants; starting another takes about as long.
+	workerHalt = 200 * time.Millisecond
 )
 
 var pdfWorkers = newWorkerPool(min(runtime.NumCPU(), maxWorkers), workerCommand)
@@ -113,6 +116,7 @@ type workerDeath struct {
 	opened bool
 	page   int  // the last that was told
 	rescue bool // the second engine was at work
+	stale  bool // it told nothing of this document, but had served others
 }
 
 func (e *workerDeath) Error() string { return e.detail }
@@ -174,6 +178,17 @@ func (e *workerDeath) retry(req pdfRequest) (again pdfRequest, note string, ok b
 
 // attempt gives one worker's frames of a document to yield.
 func (p *workerPool) attempt(ctx context.Context, req pdfRequest, yield func(pdfFrame) bool) error {
+	for {
+		err := p.once(ctx, req, yield)
+		if death, ok := errors.AsType[*workerDeath](err); !ok || !death.stale {
+			return err
+		}
+		// It died while it waited, not of this document. There is a finite
+		// number of such.
+	}
+}
+
+func (p *workerPool) once(ctx context.Context, req pdfRequest, yield func(pdfFrame) bool) error {
 	w, err := p.acquire(ctx)
 	if err != nil {
 		return err
@@ -188,7 +203,8 @@ func (p *workerPool) attempt(ctx context.Context, req pdfRequest, yield func(pdf
 		return ctxErr
 	}
 	_, refused := errors.AsType[*pdfError](err)
-	fit = (err == nil || refused) && stop()
+	fit = err == nil || refused || err == errBreak && w.halt()
+	fit = stop() && fit
 	return err
 }
 
@@ -263,6 +279,7 @@ type pdfWorker struct {
 	out    *bufio.Reader
 	stderr *tailWriter
 	late   atomic.Bool // killed over a time limit
+	served bool        // it has told something
 	retire *time.Timer // while it is idle; guarded by the pool's mu
 }
 
@@ -325,10 +342,9 @@ func (w *pdfWorker) close() {
 }
 
 // serve has the worker read one document. Its error is errBreak, a *pdfError
-// that the worker tells, or a *workerDeath; after the latter, and after
-// errBreak, the worker is of no more use.
+// that the worker tells, or a *workerDeath, after which it is of no more use.
 func (w *pdfWorker) serve(req pdfRequest, yield func(pdfFrame) bool) error {
-	death := &workerDeath{page: max(0, req.From-1)}
+	death := &workerDeath{page: max(0, req.From-1), stale: w.served}
 	clock := newPDFClock(req.Time)
 	most := 6*req.MaxText + frameOverhead
 
@@ -338,6 +354,7 @@ func (w *pdfWorker) serve(req pdfRequest, yield func(pdfFrame) bool) error {
 		if err = w.next(clock, most, &f); err != nil {
 			break
 		}
+		w.served, death.stale = true, false
 		switch f.Kind {
 		case frameReady:
 			clock.ready()
@@ -369,8 +386,24 @@ func (w *pdfWorker) serve(req pdfRequest, yield func(pdfFrame) bool) error {
 	}
 	w.kill()
 	w.wait() // after this all of stderr is there
+	death.stale = death.stale && !w.late.Load()
 	death.explain(err, w, clock)
 	return death
+}
+
+// halt has the worker end with a document before its last frame. It is false
+// when the worker does not.
+func (w *pdfWorker) halt() bool {
+	impatient := time.AfterFunc(workerHalt, w.kill)
+	err := writeMessage(w.in, pdfRequest{Stop: true})
+	for err == nil {
+		var f pdfFrame
+		err = readMessage(w.out, 1<<32, &f)
+		if f.Kind == frameEnd || f.Kind == frameFail {
+			break
+		}
+	}
+	return impatient.Stop() && err == nil
 }
 
 // next reads a frame, and kills the worker when the time is up: the end of

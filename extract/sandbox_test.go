@@ -123,8 +123,8 @@ func scripts(t *testing.T, n int) *workerPool {
 	return p
 }
 
-// script makes a whole "PDF" of a script.
-func script(lines ...string) Input {
+// scriptPDF makes a whole "PDF" of a script.
+func scriptPDF(lines ...string) Input {
 	return bytesInput("s.pdf", []byte(strings.Join(lines, "\n")+"\nendobj\nstartxref\n0\n%%EOF\n"))
 }
 
@@ -197,7 +197,7 @@ func TestSandbox(t *testing.T) {
 			if strings.Contains(strings.Join(tt.script, ""), "hang") {
 				opt.Limits.Time = limit
 			}
-			got, err := readScript(t.Context(), pool, script(tt.script...), opt)
+			got, err := readScript(t.Context(), pool, scriptPDF(tt.script...), opt)
 			if got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -208,7 +208,7 @@ func TestSandbox(t *testing.T) {
 			if tt.reason != "" && tt.want != "" && !errors.Is(err, ErrShort) {
 				t.Errorf("error %v after good pages does not wrap ErrShort", err)
 			}
-			if got, err := readScript(t.Context(), pool, script("|", "fine|fine"), Options{Item: "page"}); got != "fine" || err != nil {
+			if got, err := readScript(t.Context(), pool, scriptPDF("|", "fine|fine"), Options{Item: "page"}); got != "fine" || err != nil {
 				t.Errorf("the next document: %q, %v, want it to be fine", got, err)
 			}
 		})
@@ -219,7 +219,7 @@ func TestSandbox(t *testing.T) {
 // told, and that it is not all.
 func TestSandboxDocument(t *testing.T) {
 	pool := scripts(t, 1)
-	r := &pdfRecords{ctx: t.Context(), in: script("|", "|one", "|two", "|exit"), run: pool.run, opt: Options{PDF: PDFOptions{Engine: engineLedongthuc}}}
+	r := &pdfRecords{ctx: t.Context(), in: scriptPDF("|", "|one", "|two", "|exit"), run: pool.run, opt: Options{PDF: PDFOptions{Engine: engineLedongthuc}}}
 	var doc *Document
 	r.yield = func(rec Record, err error) bool { doc = rec.Doc; return true }
 	err := r.read()
@@ -261,7 +261,7 @@ func TestPDFClock(t *testing.T) {
 func TestSandboxCancel(t *testing.T) {
 	pool := scripts(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &pdfRecords{ctx: ctx, in: script("|", "|one", "|hang"), run: pool.run, opt: Options{Item: "page", PDF: PDFOptions{Engine: engineLedongthuc}}}
+	r := &pdfRecords{ctx: ctx, in: scriptPDF("|", "|one", "|hang"), run: pool.run, opt: Options{Item: "page", PDF: PDFOptions{Engine: engineLedongthuc}}}
 	r.yield = func(Record, error) bool { cancel(); return true } // the worker hangs by now, or soon
 	begin := time.Now()
 	if err := r.read(); !errors.Is(err, context.Canceled) {
@@ -270,27 +270,39 @@ func TestSandboxCancel(t *testing.T) {
 	if took := time.Since(begin); took > pdfTime/2 {
 		t.Errorf("cancelling took %v", took)
 	}
-	if got, err := readScript(t.Context(), pool, script("|", "fine|"), Options{Item: "page"}); got != "fine" || err != nil {
+	if got, err := readScript(t.Context(), pool, scriptPDF("|", "fine|"), Options{Item: "page"}); got != "fine" || err != nil {
 		t.Errorf("the next document: %q, %v", got, err)
 	}
 }
 
-// TestSandboxBreak breaks off: the worker does not work on for nobody, and
-// its place in the pool is free.
+// TestSandboxBreak breaks off in the middle: the worker ends with the document
+// and serves the next, or is replaced when it hangs.
 func TestSandboxBreak(t *testing.T) {
+	started := 0
 	pool := scripts(t, 1)
-	for range 5 {
+	command := pool.command
+	pool.command = func() (*exec.Cmd, error) { started++; return command() }
+	read := func(in Input) {
 		n := 0
-		for range pool.run(t.Context(), pdfRequest{Path: os.DevNull, Engine: engineAuto, MaxPages: 10}) {
-			n++
-			break
-		}
-		if n != 1 {
-			t.Errorf("%d frames before the break", n)
+		r := &pdfRecords{ctx: t.Context(), in: in, run: pool.run, opt: Options{Item: "page"}}
+		r.yield = func(Record, error) bool { n++; return n < 2 }
+		if err := r.read(); err != nil || !r.stopped || n != 2 {
+			t.Errorf("broken off at page 2: %d pages, stopped %v, error %v", n, r.stopped, err)
 		}
 	}
-	if got, err := readScript(t.Context(), pool, script("|", "fine|"), Options{Item: "page"}); got != "fine" || err != nil {
+	many := slices.Repeat([]string{strings.Repeat("much text ", 1000) + "|"}, 1000) // far more than a pipe holds
+	for range 3 {
+		read(scriptPDF(many...))
+	}
+	if started != 1 {
+		t.Errorf("%d workers for three documents that were broken off, want 1", started)
+	}
+	read(scriptPDF("|", "one|", "two|", "hang|"))
+	if got, err := readScript(t.Context(), pool, scriptPDF("|", "fine|"), Options{Item: "page"}); got != "fine" || err != nil {
 		t.Errorf("the next document: %q, %v", got, err)
+	}
+	if started != 2 {
+		t.Errorf("%d workers, want another in place of the one that hung", started)
 	}
 }
 
@@ -302,7 +314,7 @@ func TestSandboxReuses(t *testing.T) {
 	command := pool.command
 	pool.command = func() (*exec.Cmd, error) { started++; return command() }
 	for range 20 {
-		if got, err := readScript(t.Context(), pool, script("|", "one|"), Options{Item: "page"}); got != "one" || err != nil {
+		if got, err := readScript(t.Context(), pool, scriptPDF("|", "one|"), Options{Item: "page"}); got != "one" || err != nil {
 			t.Fatalf("%q, %v", got, err)
 		}
 	}
@@ -310,11 +322,16 @@ func TestSandboxReuses(t *testing.T) {
 		t.Errorf("%d workers were started for 20 good documents, want 1", started)
 	}
 	w := pool.idle[0]
+	w.kill() // as the kernel does when memory is short
+	if got, err := readScript(t.Context(), pool, scriptPDF("|", "one|"), Options{Item: "page"}); got != "one" || err != nil {
+		t.Errorf("a worker was killed while it waited: %q, %v, want the document read by another", got, err)
+	}
+	w = pool.idle[0]
 	pool.close()
 	if len(pool.idle) > 0 || w.cmd.ProcessState == nil {
 		t.Errorf("after close: %d idle, process state %v", len(pool.idle), w.cmd.ProcessState)
 	}
-	if got, err := readScript(t.Context(), pool, script("|", "one|"), Options{Item: "page"}); got != "one" || err != nil {
+	if got, err := readScript(t.Context(), pool, scriptPDF("|", "one|"), Options{Item: "page"}); got != "one" || err != nil {
 		t.Errorf("after close: %q, %v, want a new worker", got, err)
 	}
 	pool.retire(pool.idle[0])

@@ -19,8 +19,9 @@ import (
 // This file is the child's side of sandbox.go. Parent and child talk over the
 // child's standard input and output. Each message is its length, 4 bytes big
 // endian, and that many bytes of JSON: a pdfRequest from the parent, then any
-// number of pdfFrames from the child, the last of which is end or fail. When
-// its input ends the child ends, whatever it is doing.
+// number of pdfFrames from the child, the last of which is end or fail. A
+// request with Stop has the child come to that last frame soon. When its input
+// ends the child ends, whatever it is doing.
 
 // workerEnv makes a program serve as a worker of another one.
 const workerEnv = "IMPORTER_EXTRACT_WORKER"
@@ -59,6 +60,7 @@ func serveWorker(in io.Reader, out io.Writer, r *pdfReader, memory uint64) int {
 	go watchMemory(memory)
 
 	requests := make(chan pdfRequest)
+	var stop atomic.Bool // the parent wants no more of this document
 	go func() {
 		rd := bufio.NewReader(in)
 		for {
@@ -66,11 +68,19 @@ func serveWorker(in io.Reader, out io.Writer, r *pdfReader, memory uint64) int {
 			if err := readMessage(rd, maxRequest, &req); err != nil {
 				os.Exit(0) // the parent is gone, or wants no more
 			}
-			requests <- req
+			// A stop may come after the document's last frame; the next
+			// request comes after that frame in any case.
+			stop.Store(req.Stop)
+			if !req.Stop {
+				requests <- req
+			}
 		}
 	}()
 	w := bufio.NewWriter(out)
 	emit := func(f pdfFrame) error {
+		if stop.Load() && f.Kind != frameEnd {
+			return errBreak
+		}
 		if err := writeMessage(w, f); err != nil {
 			return err
 		}
@@ -78,7 +88,7 @@ func serveWorker(in io.Reader, out io.Writer, r *pdfReader, memory uint64) int {
 	}
 	for req := range requests {
 		last := pdfFrame{Kind: frameEnd}
-		if err := r.read(req, emit); err != nil {
+		if err := r.read(req, emit); err != nil && !stop.Load() {
 			bad, ok := errors.AsType[*pdfError](err)
 			if !ok {
 				return 1 // the parent does not take our frames
