@@ -33,18 +33,27 @@ func (ledongthucEngine) open(f io.ReaderAt, size int64, passwords []string) (pdf
 	switch {
 	case errors.Is(err, pdf.ErrInvalidPassword):
 		return nil, encryptedPDF(len(passwords))
-	case err != nil && strings.HasPrefix(err.Error(), "unsupported PDF: encryption"):
+	case err != nil && strings.Contains(err.Error(), "encryption"):
 		// The library has no sentinel for it. It knows RC4 and AES-128 only.
 		return nil, &pdfError{ReasonEncrypted, "the file is encrypted in a way that ledongthuc does not know; set pdf.engine to auto"}
 	case err != nil:
-		return nil, brokenPDF("ledongthuc: " + oneLine(err.Error()))
+		return nil, ledongthucRefuses(oneLine(err.Error()))
 	}
 	d := &ledongthucDocument{r: r}
 	d.walk(r.Trailer().Key("Root").Key("Pages"), 0)
 	if len(d.pages) == 0 {
-		return nil, brokenPDF("ledongthuc finds no pages in it")
+		return nil, ledongthucRefuses("it finds no pages")
 	}
 	return d, nil
+}
+
+// ledongthucRefuses is the error of a file that the better engine may read.
+func ledongthucRefuses(why string) *pdfError {
+	better := "use a build of this program with PDFium"
+	if havePDFium {
+		better = "set pdf.engine to auto"
+	}
+	return &pdfError{ReasonBroken, "the engine ledongthuc cannot read this file (" + why + "); " + better + ", or open the file in a PDF viewer and save it again"}
 }
 
 type ledongthucDocument struct {

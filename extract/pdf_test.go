@@ -228,6 +228,15 @@ func TestPDFPasswords(t *testing.T) {
 		} else if docs, _, err := readPDFs(t.Context(), bytesInput("pay.pdf", pdf), opt); err == nil || len(docs) > 0 {
 			t.Errorf("no page can be opened, got %d documents and error %v, want an error alone", len(docs), err)
 		}
+		aes, done := openFile(t, filepath.Join("testdata", "pdf", "aes256.pdf"))
+		defer done()
+		if engine != engineLedongthuc && havePDFium {
+			if doc := oneDoc(t, aes, opt); doc.Body != "first page\fsecond page\fthird page" {
+				t.Errorf("AES-256: body = %q", doc.Body)
+			}
+		} else if _, _, err := readPDFs(t.Context(), aes, opt); err == nil || !strings.Contains(err.Error(), "encrypted") {
+			t.Errorf("AES-256: error = %v, want one that says encrypted", err)
+		}
 		for _, passwords := range [][]string{nil, {"wr0ng"}, {"wr0ng", "other"}} {
 			opt.PDF.Passwords = passwords
 			_, _, err := readPDFs(t.Context(), bytesInput("pay.pdf", pdf), opt)
@@ -272,7 +281,7 @@ func TestPDFRefused(t *testing.T) {
 	}
 }
 
-// TestPDFCut cuts files at every 97th byte: success must mean all the text.
+// TestPDFCut cuts files at a hundred places: success must mean all the text.
 func TestPDFCut(t *testing.T) {
 	files := map[string][]byte{
 		"fpdf": makePDF(t, []string{"one", "two", "three"}),
@@ -286,9 +295,19 @@ func TestPDFCut(t *testing.T) {
 	}
 	// Two revisions: the trailer of the first survives a cut of the second.
 	first := files["tree first"]
-	files["two revisions"] = append(bytes.Clone(first), []byte(fmt.Sprintf(
-		"7 0 obj\n%s\nendobj\nxref\n7 1\n%010d 00000 n \ntrailer\n<</Size 8/Root 1 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n",
-		stream("", "BT /F1 12 Tf 20 300 Td (changed) Tj ET"), len(first), bytes.LastIndex(first, []byte("xref\n0 ")), len(first)+100))...)
+	changed := fmt.Sprintf("7 0 obj\n%s\nendobj\n", stream("", "BT /F1 12 Tf 20 300 Td (changed) Tj ET"))
+	files["two revisions"] = append(bytes.Clone(first), changed+fmt.Sprintf(
+		"xref\n7 1\n%010d 00000 n \ntrailer\n<</Size 8/Root 1 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n",
+		len(first), bytes.LastIndex(first, []byte("xref\n0 ")), len(first)+len(changed))...)
+	// By qpdf of what makePDF makes: laid out for the web, and with objects
+	// packed in streams.
+	for _, name := range []string{"linearized.pdf", "linearized-objstm.pdf", "objstm.pdf"} {
+		b, err := os.ReadFile(filepath.Join("testdata", "pdf", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = b
+	}
 	for name, pdf := range files {
 		t.Run(name, func(t *testing.T) {
 			whole := oneDoc(t, bytesInput("f.pdf", pdf), Options{})

@@ -41,8 +41,8 @@ const (
 	// workerStop is how long a child may take to end when asked.
 	workerStop = 2 * time.Second
 	// workerHalt is how long a child may go on with a document that nobody
-	// wants; starting another takes about as long.
-	workerHalt = 200 * time.Millisecond
+	// wants. It looks after each page.
+	workerHalt = time.Second
 )
 
 var pdfWorkers = newWorkerPool(min(runtime.NumCPU(), maxWorkers), workerCommand)
@@ -429,7 +429,8 @@ func (e *workerDeath) explain(err error, w *pdfWorker, clock *pdfClock) {
 	case w.late.Load():
 		e.reason, e.detail = ReasonTimeout, fmt.Sprintf("reading was stopped after %v; open the file in a PDF viewer and save it again, or raise limits.time", clock.spent.Round(100*time.Millisecond))
 	case w.cmd.ProcessState.ExitCode() == workerOutOfMemory,
-		strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"):
+		strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"),
+		strings.Contains(stderr, "failed to allocate"): // the race detector's word for it
 		e.reason, e.detail = ReasonTooLarge, fmt.Sprintf("reading needs more than %d GiB of memory; open the file in a PDF viewer and save it again, or split it", workerMemory>>30)
 	case errors.Is(err, errMessage):
 		e.reason, e.detail = ReasonBroken, "the PDF engine went out of control over it; open the file in a PDF viewer and save it again"

@@ -112,6 +112,9 @@ var workerOutput = os.Stdout
 
 // scripts is a pool whose workers follow scripts.
 func scripts(t *testing.T, n int) *workerPool {
+	if !havePDFium {
+		t.Skip("scripts have two engines")
+	}
 	p := newWorkerPool(n, func() (*exec.Cmd, error) {
 		cmd, err := workerCommand()
 		if err == nil {
@@ -186,9 +189,6 @@ func TestSandbox(t *testing.T) {
 			reason string
 			has    string
 		}{"asks for 137 GB", []string{"|huge"}, "ledongthuc", "", ReasonTooLarge, "memory"})
-	}
-	if !havePDFium {
-		t.Skip("scripts have two engines")
 	}
 	pool := scripts(t, 1)
 	for _, tt := range tests {
