@@ -29,7 +29,7 @@ func Detect(in Input, opt Options) (*Format, error) {
 		return fail(ReasonOption, fmt.Sprintf("the format %q is not known; it is one of %s", opt.Format, strings.Join(formatNames(), ", ")), nil)
 	}
 	if in.Size == 0 {
-		return fail(ReasonEmpty, "the file is empty", nil)
+		return fail(ReasonEmpty, "the file is empty, without even a header; make it anew, or take it away", nil)
 	}
 	if f != nil {
 		return f, nil

@@ -65,7 +65,7 @@ func TestDetect(t *testing.T) {
 		{"a.csv", png, "", nil, ReasonUnsupported, "a PNG image", false},
 		{"a.docx", zipOf(t, "[Content_Types].xml", "word/document.xml"), "", nil, ReasonUnsupported, "a Word document", false},
 		{"a.csv", zipOf(t, "a.csv"), "", nil, ReasonUnsupported, "a zip archive", false},
-		{"a.xlsb", zipOf(t, "xl/workbook.bin"), "", nil, ReasonUnsupported, ".xlsb", false},
+		{"a.xlsb", zipOf(t, "xl/workbook.bin"), "", Excel, "", "", false}, // which says that it is not read
 		{"a.json", "{\"a\": 1}\n", "", nil, ReasonUnsupported, "JSON", false},
 		{"a.log", "some words\n", "", nil, ReasonUnsupported, ".csv", false},
 		{"a.csv", strings.Repeat("\x00", 500), "", nil, ReasonBroken, "not text", false},
