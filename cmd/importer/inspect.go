@@ -187,7 +187,7 @@ func (a *app) search(ctx context.Context, f *targetFlags, query, connection, as 
 	if a.json {
 		return a.printJSON(hits)
 	}
-	fmt.Fprintf(a.stdout, "%s hits\n", number(int64(hits.Total)))
+	fmt.Fprintln(a.stdout, count(int64(hits.Total), "hit", "hits"))
 	for _, h := range hits.Hits {
 		fmt.Fprintf(a.stdout, "\n%s  %s\n", h.ID, text(h.Properties["title"]))
 		if u := text(h.Properties["url"]); u != "" {

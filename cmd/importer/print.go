@@ -34,6 +34,14 @@ func number(n int64) string {
 	return b.String()
 }
 
+// count writes a number with its noun.
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + many
+}
+
 // printTable aligns rows: the first column left, the others right.
 func printTable(w io.Writer, rows [][]string) {
 	var widths []int
