@@ -113,8 +113,8 @@ func asciiCount(s string) int {
 }
 
 var (
-	xmlDeclaration  = regexp.MustCompile(`^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([^"']+)["']`)
-	metaEncoding = regexp.MustCompile(`(?i)charset\s*=\s*["']?\s*([^\s"';,]+)`)
+	xmlDeclaration = regexp.MustCompile(`^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([^"']+)["']`)
+	metaEncoding   = regexp.MustCompile(`(?i)charset\s*=\s*["']?\s*([^\s"';,]+)`)
 )
 
 // declaredCodec is what the page says its encoding is, anywhere in its head.
