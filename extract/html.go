@@ -114,7 +114,7 @@ func readPage(ctx context.Context, in Input, opt Options) (Record, error) {
 	if page.short {
 		return Record{}, shortPage(place, "a character")
 	}
-	if strings.TrimSpace(strings.TrimLeft(page.text, "\uFEFF")) == "" {
+	if strings.Trim(page.text, " \t\r\n\f\uFEFF") == "" {
 		return Record{}, &FileError{Place: place, Reason: ReasonEmpty, Detail: "there is nothing but white space in the file"}
 	}
 	doc, warnings, err := parsePage(ctx, place, page.text)

@@ -134,6 +134,12 @@ func articleOf(doc *html.Node) (part mainPart, ok bool) {
 	if err != nil || article.Node == nil {
 		return mainPart{}, false
 	}
+	article.Node.Attr = nil // readability's own id
+	for n := range article.Node.Descendants() {
+		if n.Type == html.ElementNode { // it renames elements by their Data alone
+			n.DataAtom = atom.Lookup([]byte(n.Data))
+		}
+	}
 	return withText(mainPart{root: article.Node, skip: newBoilerplate(article.Node).is}), true
 }
 
