@@ -64,6 +64,9 @@ func lookupCodec(name string) (codec, error) {
 	if enc, err := ianaindex.IANA.Encoding(key); err == nil && enc != nil {
 		return codec{key, enc}, nil
 	}
+	if enc, canonical := charset.Lookup(strings.TrimSpace(name)); enc != nil && enc != encoding.Replacement { // ks_c_5601-1987
+		return codec{canonical, enc}, nil
+	}
 	return codec{}, fmt.Errorf("the encoding %q is not known; write an IANA name such as utf-8, utf-16le, windows-1252, iso-8859-2 or shift_jis, or auto", name)
 }
 

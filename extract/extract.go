@@ -168,8 +168,10 @@ type Document struct {
 	Page int // 1-based when the record is a page, else 0
 	// Pages counts the pages of the whole document (PDF), else 0.
 	Pages int
-	// HTML is sanitised HTML of the main content where the format has it.
-	HTML string
+	// HTML gives sanitised HTML of the main content; nil in formats that have
+	// none. It is made when it is first asked for: that costs a fifth of
+	// reading the page, and few mappings want it.
+	HTML func() string
 	// Select gives the text of the elements that a CSS selector matches; nil
 	// in formats without elements.
 	Select func(css string) ([]string, error)

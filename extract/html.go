@@ -8,7 +8,9 @@ import (
 	"io"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
@@ -88,12 +90,7 @@ func narrow(head []byte, name string) []byte {
 // readHTML yields the only record of a page, or why it cannot be had.
 func readHTML(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		rec, err := readPage(ctx, in, opt)
-		if err == nil {
-			yield(rec, nil)
-			return
-		}
-		yield(Record{}, err)
+		yield(readPage(ctx, in, opt))
 	}
 }
 
@@ -117,7 +114,7 @@ func readPage(ctx context.Context, in Input, opt Options) (Record, error) {
 	if page.short {
 		return Record{}, shortPage(place, "a character")
 	}
-	if strings.TrimSpace(strings.TrimLeft(page.text, "\uFEFF")) == "" {
+	if strings.Trim(page.text, " \t\r\n\f\uFEFF") == "" {
 		return Record{}, &FileError{Place: place, Reason: ReasonEmpty, Detail: "there is nothing but white space in the file"}
 	}
 	doc, warnings, err := parsePage(ctx, place, page.text)
@@ -241,10 +238,8 @@ func newDocument(ctx context.Context, doc *html.Node, opt Options) (*Document, e
 	}
 	d.Body = strings.ToValidUTF8(part.text, string(utf8.RuneError))
 	d.Headings = headingsOf(part)
-	var err error
-	if d.HTML, err = cleanHTML(part, baseOf(doc, d.Meta["canonical"])); err != nil {
-		return nil, fmt.Errorf("cannot write the page's HTML: %w", err)
-	}
+	canonical := d.Meta["canonical"]
+	d.HTML = sync.OnceValue(func() string { return cleanHTML(part, baseOf(doc, canonical)) })
 	d.Select = func(css string) ([]string, error) { return selectFrom(doc, css) }
 	return d, ctx.Err()
 }
@@ -266,11 +261,11 @@ func unscripted(doc *html.Node) mainPart {
 			box.AppendChild(c)
 		}
 	}
-	return withText(mainPart{box, unseen, ""})
+	return withText(mainPart{root: box, skip: unseen})
 }
 
-// headingsOf gives the headings of a part, in order. readability drops a
-// headline that repeats the title; the page had it, so it comes first again.
+// headingsOf gives the headings of a part, in order; a headline that
+// readability has dropped comes first again.
 func headingsOf(part mainPart) []string {
 	var list []string
 	var walk func(*html.Node)
@@ -289,6 +284,9 @@ func headingsOf(part mainPart) []string {
 		}
 	}
 	walk(part.root)
+	if part.headline != "" && !slices.Contains(list, part.headline) {
+		list = slices.Insert(list, 0, part.headline)
+	}
 	return list
 }
 

@@ -109,7 +109,7 @@ func goldText(t testing.TB, path string) string {
 
 func TestCorpusArticles(t *testing.T) {
 	dir := corpusDir(t, "html", "mozilla+readability")
-	floors := map[string]float64{"article": 0.5, "main": 0.5, "full": 0.4}
+	floors := map[string]float64{"article": 0.95, "main": 0.92, "full": 0.85}
 	for content, floor := range floors {
 		t.Run(content, func(t *testing.T) {
 			sources, err := filepath.Glob(filepath.Join(dir, "*", "source.html"))

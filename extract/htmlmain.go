@@ -14,9 +14,13 @@ const (
 	// is taken as it is: readability is made for articles, and on a page of a
 	// paragraph or two it keeps the navigation or drops the content.
 	smallPage = 500
-	// maxArticleNodes keeps readability, whose cost grows faster than the page,
-	// from pages that are data rather than articles.
-	maxArticleNodes = 300_000
+	// maxArticleNodes and maxArticleWork keep readability, whose cost grows
+	// faster than the page, from pages that are data rather than articles. Work
+	// is the text times the depth that it stands in, as each element's text is
+	// looked at. An article has some thousands of nodes and a work of some
+	// millions.
+	maxArticleNodes = 100_000
+	maxArticleWork  = 50 << 20
 )
 
 // A mainPart is the part of a page that is its content, with its text.
@@ -24,6 +28,9 @@ type mainPart struct {
 	root *html.Node
 	skip func(*html.Node) bool
 	text string
+	// headline is the first h1 of the page's main part. readability drops one
+	// that repeats the title.
+	headline string
 }
 
 // findMain gives the part of doc that content ("article", "main", "full") asks for.
@@ -36,6 +43,9 @@ func findMain(doc *html.Node, content string) mainPart {
 		return main
 	}
 	if article, ok := articleOf(doc); ok && trustArticle(article, main) {
+		if h1 := first(main.root, func(n *html.Node) bool { return n.DataAtom == atom.H1 && !main.skip(n) }); h1 != nil {
+			article.headline = lineOf(h1, main.skip)
+		}
 		return article
 	}
 	return main
@@ -53,17 +63,17 @@ func mainOf(doc *html.Node) mainPart {
 		body = doc
 	}
 	boiler := newBoilerplate(body)
-	all := withText(mainPart{body, boiler.is, ""})
+	all := withText(mainPart{root: body, skip: boiler.is})
 	if root := soleContent(body); root != nil {
 		// A teaser may be the only article of a page.
-		if part := withText(mainPart{root, boiler.is, ""}); lettersIn(part.text)*4 >= lettersIn(all.text) {
+		if part := withText(mainPart{root: root, skip: boiler.is}); lettersIn(part.text)*4 >= lettersIn(all.text) {
 			return part
 		}
 	}
 	if all.text != "" {
 		return all
 	}
-	if seen := withText(mainPart{body, unseen, ""}); seen.text != "" {
+	if seen := withText(mainPart{root: body, skip: unseen}); seen.text != "" {
 		return seen // all of the page is a header, or the like
 	}
 	return all
@@ -110,7 +120,7 @@ func within(n, ancestor *html.Node) bool {
 // articleOf is what readability takes for the article. It fails on a page that
 // it finds none in.
 func articleOf(doc *html.Node) (part mainPart, ok bool) {
-	if countNodes(doc, maxArticleNodes+1) > maxArticleNodes {
+	if nodes, work := articleWork(doc, 0); nodes > maxArticleNodes || work > maxArticleWork {
 		return mainPart{}, false
 	}
 	defer func() {
@@ -124,27 +134,60 @@ func articleOf(doc *html.Node) (part mainPart, ok bool) {
 	if err != nil || article.Node == nil {
 		return mainPart{}, false
 	}
-	return withText(mainPart{article.Node, newBoilerplate(article.Node).is, ""}), true
-}
-
-// trustArticle decides between the article found and the main part as a whole.
-// Under one tenth of the text it is hardly ever the article.
-func trustArticle(article, main mainPart) bool {
-	kept, all := lettersIn(article.text), lettersIn(main.text)
-	return kept > 0 && kept*10 >= all
-}
-
-func countNodes(n *html.Node, most int) int {
-	count := 0
-	for range n.Descendants() {
-		if count++; count >= most {
-			break
+	article.Node.Attr = nil // readability's own id
+	for n := range article.Node.Descendants() {
+		if n.Type == html.ElementNode { // it renames elements by their Data alone
+			n.DataAtom = atom.Lookup([]byte(n.Data))
 		}
 	}
-	return count
+	return withText(mainPart{root: article.Node, skip: newBoilerplate(article.Node).is}), true
 }
 
-// letters is the amount of text in s that tells something.
+// trustArticle decides between the article found and the main part as a
+// whole. Under one tenth of all text it is hardly ever the article. Under
+// three tenths of the running text, links and comments not counted, the page
+// is none: a list of products, a manual, a form of facts.
+func trustArticle(article, main mainPart) bool {
+	kept := lettersIn(article.text)
+	if kept == 0 || kept*10 < lettersIn(main.text) {
+		return false
+	}
+	if kept*10 >= lettersIn(main.text)*3 {
+		return true
+	}
+	running := textOf(main.root, func(n *html.Node) bool {
+		return n.DataAtom == atom.A || main.skip(n) || isComments(n)
+	})
+	return kept*10 >= lettersIn(running)*3
+}
+
+// isComments tells what readers wrote under an article by the names that sites
+// give it.
+func isComments(n *html.Node) bool {
+	for _, a := range n.Attr {
+		if a.Key == "id" || a.Key == "class" {
+			name := strings.ToLower(a.Val)
+			if strings.Contains(name, "comment") || strings.Contains(name, "disqus") || strings.Contains(name, "respond") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func articleWork(n *html.Node, depth int) (nodes, work int) {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		below, deep := articleWork(c, depth+1)
+		nodes += below + 1
+		work += deep
+		if c.Type == html.TextNode {
+			work += len(c.Data) * depth
+		}
+	}
+	return nodes, work
+}
+
+// lettersIn is the amount of text in s that tells something.
 func lettersIn(s string) int {
 	n := 0
 	for _, r := range s {
@@ -222,12 +265,15 @@ func hiddenStyle(style string) bool {
 // boilerplate tells what stands around the content of a page.
 type boilerplate struct {
 	wrappers map[*html.Node]bool // forms that the whole page stands in
+
+	parent  *html.Node // the last that inContent was asked for: headers come in rows
+	content bool
 }
 
 // newBoilerplate looks for the wrappers below body: forms that hold most of
 // the page, which is how some servers make all pages.
-func newBoilerplate(body *html.Node) boilerplate {
-	b := boilerplate{wrappers: map[*html.Node]bool{}}
+func newBoilerplate(body *html.Node) *boilerplate {
+	b := &boilerplate{wrappers: map[*html.Node]bool{}}
 	total := -1
 	for n := range body.Descendants() {
 		if n.Type != html.ElementNode || n.DataAtom != atom.Form {
@@ -243,14 +289,14 @@ func newBoilerplate(body *html.Node) boilerplate {
 	return b
 }
 
-func (b boilerplate) is(n *html.Node) bool {
+func (b *boilerplate) is(n *html.Node) bool {
 	switch n.DataAtom {
 	case atom.Nav, atom.Footer, atom.Aside, atom.Select, atom.Button, atom.Textarea, atom.Input:
 		return true
 	case atom.Form:
 		return !b.wrappers[n] || hidden(n)
 	case atom.Header: // that of an article has its headline
-		if !inContent(n) {
+		if !b.inContent(n) {
 			return true
 		}
 	}
@@ -261,11 +307,13 @@ func (b boilerplate) is(n *html.Node) bool {
 	return unseen(n)
 }
 
-func inContent(n *html.Node) bool {
-	for p := n.Parent; p != nil; p = p.Parent {
-		if p.DataAtom == atom.Article || p.DataAtom == atom.Main || attr(p, "role") == "main" {
-			return true
-		}
+func (b *boilerplate) inContent(n *html.Node) bool {
+	if n.Parent == b.parent {
+		return b.content
 	}
-	return false
+	b.parent, b.content = n.Parent, false
+	for p := n.Parent; p != nil && !b.content; p = p.Parent {
+		b.content = p.DataAtom == atom.Article || p.DataAtom == atom.Main || attr(p, "role") == "main"
+	}
+	return b.content
 }

@@ -334,7 +334,11 @@ func render(rec Record) string {
 	}
 	fmt.Fprintf(&b, " %q %#v", rec.Text, rec.Typed)
 	if d := rec.Doc; d != nil {
-		fmt.Fprintf(&b, " %q %q %q %q %d %d %q", d.Title, d.Body, d.Headings, d.Meta, d.Page, d.Pages, d.HTML)
+		markup := ""
+		if d.HTML != nil {
+			markup = d.HTML()
+		}
+		fmt.Fprintf(&b, " %q %q %q %q %d %d %q", d.Title, d.Body, d.Headings, d.Meta, d.Page, d.Pages, markup)
 	}
 	return b.String()
 }

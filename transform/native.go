@@ -104,7 +104,10 @@ func (e *frame) textField(name string) (string, error) {
 		case "title":
 			return doc.Title, nil
 		case "html":
-			return doc.HTML, nil
+			if doc.HTML == nil {
+				return "", nil
+			}
+			return doc.HTML(), nil
 		}
 	}
 	if f := e.rec.File; f != nil {
