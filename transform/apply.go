@@ -273,14 +273,25 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 	}
 	p.uses = keysOf(b.uses)
 	if len(b.errs) > 0 {
-		sortErrors(b.errs)
+		sortErrors(b.errs, s.m.File)
 		return nil, b.errs
 	}
 	return p, nil
 }
 
-func sortErrors(errs Errors) {
+// sortErrors puts findings in the order of the file given, and those of
+// other files behind them.
+func sortErrors(errs Errors, file string) {
 	slices.SortStableFunc(errs, func(a, b *Error) int {
+		if a.Pos.File != b.Pos.File {
+			switch file {
+			case a.Pos.File:
+				return -1
+			case b.Pos.File:
+				return 1
+			}
+			return strings.Compare(a.Pos.File, b.Pos.File)
+		}
 		if a.Pos.Line != b.Pos.Line {
 			return a.Pos.Line - b.Pos.Line
 		}

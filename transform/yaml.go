@@ -121,7 +121,7 @@ func (d *document) syntaxError(err error) {
 	remedy := "check indentation, quotes and brackets around here"
 	if line := d.line(pos.line); quotedThenMore(line) {
 		remedy = `a value that starts with a quote must end with it: put the whole expression into single quotes, '"text" + column'`
-	} else if strings.Contains(line, "{") && strings.Contains(line, "(") && strings.Contains(line, ",") {
+	} else if strings.Contains(line, "{") && strings.ContainsAny(line, `("'`) && strings.Contains(line, ",") {
 		remedy = flowComma
 	} else if strings.Contains(msg, "already defined") {
 		remedy = "keep one of the two"
