@@ -482,7 +482,8 @@ func (e *frame) itemError(property, what string, err error) error {
 	return &ItemError{Place: e.rec.Place, Reason: f.reason, Property: property, Value: value, Detail: detail + "; " + remedy}
 }
 
-// cellName names a cell: in a workbook by its address too.
+// cellName names a cell by its column; its row is in the place. A workbook's
+// own address (C14) is not known here: a table may start in any column.
 func (e *frame) cellName(col int) string {
 	name := ""
 	if h := e.rec.Header; h != nil && col < len(h.Names()) {
