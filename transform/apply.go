@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"html"
 	"maps"
 	"reflect"
 	"slices"
@@ -248,7 +249,7 @@ func typeWordOf(x any) string {
 
 // compile binds every expression of the source to h.
 func (s *Source) compile(h *extract.Header) (*plan, Errors) {
-	sc := s.def.scope
+	sc := scope{doc: true}
 	if h != nil {
 		sc = scope{header: h, table: true}
 	}
@@ -265,6 +266,9 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 		p.content, p.contentOf = b.text(s.def.content), "text"
 		if s.def.html {
 			p.contentOf = "html"
+			if h == nil && strings.TrimSpace(s.def.content.s) == "body" {
+				p.content = bodyHTML
+			}
 		}
 	}
 	p.acl = b.acl(s.def.acl)
@@ -277,6 +281,19 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 		return nil, b.errs
 	}
 	return p, nil
+}
+
+// bodyHTML is body where the content is HTML: the reader's HTML, or the text
+// made safe where the format has none.
+func bodyHTML(e *frame) (string, error) {
+	switch doc := e.rec.Doc; {
+	case doc == nil:
+		return "", nil
+	case doc.HTML != "":
+		return doc.HTML, nil
+	default:
+		return html.EscapeString(doc.Body), nil
+	}
 }
 
 // sortErrors puts findings in the order of the file given, and those of
@@ -303,6 +320,9 @@ func sortErrors(errs Errors, file string) {
 // before anything is written; h is nil for sources of documents. Its error is
 // an Errors.
 func (s *Source) Check(h *extract.Header) error {
+	if h == nil && !s.def.scope.doc {
+		return nil // of a table without its columns Load has checked all there is
+	}
 	if _, errs := s.planFor(h); len(errs) > 0 {
 		return errs
 	}
