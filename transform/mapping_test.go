@@ -143,7 +143,9 @@ func TestItemDigest(t *testing.T) {
 		func(it *Item) { it.Content.Value = "y" }, func(it *Item) { it.Activities[0].At = time.Unix(2, 0) }, func(it *Item) { it.Activities = nil },
 		func(it *Item) { it.Properties[0].Value = Value{Type: Int64, Int: 1} }, func(it *Item) { it.Properties[0].Value = Value{Type: Int64, Int: 2} },
 		func(it *Item) { it.Properties[0].Value = Value{Type: Double, Float: 1} }, func(it *Item) { it.Properties[0].Value = Value{Type: Boolean, Bool: true} },
-		func(it *Item) { it.Properties[0].Value = Value{Type: PrincipalType, Persons: []Principal{{Email: "e"}}} },
+		func(it *Item) {
+			it.Properties[0].Value = Value{Type: PrincipalType, Persons: []Principal{{Email: "e"}}}
+		},
 	} {
 		it := base()
 		change(it)
