@@ -3,6 +3,7 @@ package transform
 import (
 	"errors"
 	"fmt"
+	"html"
 	"maps"
 	"reflect"
 	"slices"
@@ -248,7 +249,7 @@ func typeWordOf(x any) string {
 
 // compile binds every expression of the source to h.
 func (s *Source) compile(h *extract.Header) (*plan, Errors) {
-	sc := s.def.scope
+	sc := scope{doc: true}
 	if h != nil {
 		sc = scope{header: h, table: true}
 	}
@@ -265,6 +266,9 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 		p.content, p.contentOf = b.text(s.def.content), "text"
 		if s.def.html {
 			p.contentOf = "html"
+			if h == nil && strings.TrimSpace(s.def.content.s) == "body" {
+				p.content = bodyHTML
+			}
 		}
 	}
 	p.acl = b.acl(s.def.acl)
@@ -273,14 +277,38 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 	}
 	p.uses = keysOf(b.uses)
 	if len(b.errs) > 0 {
-		sortErrors(b.errs)
+		sortErrors(b.errs, s.m.File)
 		return nil, b.errs
 	}
 	return p, nil
 }
 
-func sortErrors(errs Errors) {
+// bodyHTML is body where the content is HTML: the reader's HTML, or the text
+// made safe where the format has none.
+func bodyHTML(e *frame) (string, error) {
+	switch doc := e.rec.Doc; {
+	case doc == nil:
+		return "", nil
+	case doc.HTML != "":
+		return doc.HTML, nil
+	default:
+		return html.EscapeString(doc.Body), nil
+	}
+}
+
+// sortErrors puts findings in the order of the file given, and those of
+// other files behind them.
+func sortErrors(errs Errors, file string) {
 	slices.SortStableFunc(errs, func(a, b *Error) int {
+		if a.Pos.File != b.Pos.File {
+			switch file {
+			case a.Pos.File:
+				return -1
+			case b.Pos.File:
+				return 1
+			}
+			return strings.Compare(a.Pos.File, b.Pos.File)
+		}
 		if a.Pos.Line != b.Pos.Line {
 			return a.Pos.Line - b.Pos.Line
 		}
@@ -292,6 +320,9 @@ func sortErrors(errs Errors) {
 // before anything is written; h is nil for sources of documents. Its error is
 // an Errors.
 func (s *Source) Check(h *extract.Header) error {
+	if h == nil && !s.def.scope.doc {
+		return nil // of a table without its columns Load has checked all there is
+	}
 	if _, errs := s.planFor(h); len(errs) > 0 {
 		return errs
 	}
@@ -477,7 +508,8 @@ func (e *frame) itemError(property, what string, err error) error {
 	return &ItemError{Place: e.rec.Place, Reason: f.reason, Property: property, Value: value, Detail: detail + "; " + remedy}
 }
 
-// cellName names a cell: in a workbook by its address too.
+// cellName names a cell by its column; its row is in the place. A workbook's
+// own address (C14) is not known here: a table may start in any column.
 func (e *frame) cellName(col int) string {
 	name := ""
 	if h := e.rec.Header; h != nil && col < len(h.Names()) {

@@ -78,3 +78,9 @@ func page(src string) extract.Record {
 		return out, nil
 	}}}
 }
+
+func row(file string, line int, columns []string, text ...string) extract.Record {
+	return extract.Record{Place: extract.Place{File: file, Line: line}, Header: extract.NewHeader(columns), Text: text}
+}
+
+func headerOf(names string) *extract.Header { return extract.NewHeader(strings.Split(names, ",")) }

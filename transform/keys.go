@@ -109,13 +109,13 @@ var objects = []*object{
 		{name: "default", kind: kindLiteral, example: "3", doc: "The value where the record has none; with onError: default also where it does not convert."},
 	}},
 	{"content", "The item's text.", []key{
-		{name: "type", kind: kindEnum, enum: []string{"text", "html"}, example: "text", doc: "The default is text."},
+		{name: "type", kind: kindEnum, enum: []string{"text", "html"}, example: "text", doc: "The default is text. As html, the expression body gives the document's HTML."},
 		{name: "value", kind: kindExpr, required: true, example: `description + "\n\n" + resolution`, doc: "The expression. What is over the target's size is cut at a word boundary, and counted."},
 	}},
 	{"acl entry", "One entry of the permissions: grant or deny, one of them.", []key{
 		{name: "grant", kind: kindEnum, enum: aclTypes, example: "everyone", doc: "Lets see the item."},
 		{name: "deny", kind: kindEnum, enum: aclTypes, example: "user", doc: "Hides the item, whatever is granted."},
-		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (Entra id, or found in identities), group (the same) or external group; a list gives an entry each. Not for everyone."},
+		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (Entra id, or found in identities), group (the same) or external group; a list gives an entry each. Not for everyone; for everyoneExceptGuests it may be the tenant's id."},
 		{name: "when", kind: kindExpr, example: "confidential", doc: "The entry counts only where this is true."},
 	}},
 	{"activity", "Something that a person did with the item.", []key{

@@ -43,7 +43,7 @@ func parse(file string, src []byte) (*Mapping, error) {
 		m.read(body)
 	}
 	if len(d.errs) > 0 {
-		sortErrors(d.errs)
+		sortErrors(d.errs, file)
 		return nil, d.errs
 	}
 	for _, s := range m.Sources {
@@ -332,7 +332,11 @@ func (m *Mapping) readProperties(s *Source, sec section) {
 	for _, f := range fields {
 		i := slices.Index(names, f.name)
 		if i < 0 {
-			m.doc.errorf(f.key, suggest(f.name, names), "%s: the schema has no property %q", sec.what, f.name)
+			remedy := suggest(f.name, names)
+			if strings.ContainsAny(f.name, `()"'`) && isNull(f.value) {
+				remedy = flowComma
+			}
+			m.doc.errorf(f.key, remedy, "%s: the schema has no property %q", sec.what, f.name)
 			continue
 		}
 		if p := m.readProperty(sec, f, m.Schema[i]); p != nil {
@@ -418,6 +422,7 @@ func (m *Mapping) readACL(s *Source, sec section) {
 		what := fmt.Sprintf("%s: acl entry %d", sec.what, i+1)
 		e, ok := m.doc.section(n, "acl entry", what)
 		if !ok {
+			granted = true // not known; what is wrong has been said
 			continue
 		}
 		def, ok := m.readACLEntry(e)

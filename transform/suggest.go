@@ -24,7 +24,7 @@ func suggest(name string, names []string) string {
 
 // nearest finds the name that a mistyped one most likely stands for, or "".
 func nearest(name string, names []string) string {
-	best, bestCost := "", len(name)/3+2
+	best, bestCost := "", max(len(name)/3, 1)+1
 	for _, n := range names {
 		cost := distance(strings.ToLower(name), strings.ToLower(n))
 		if cost < bestCost && cost < max(len(n), 2) {
