@@ -428,7 +428,7 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 
 func (q *query) hit(cn *connection, it *item, rank int) hit {
 	props := map[string]any{}
-	var other []string // text to take a summary from, if the content has none
+	var other []string                                                    // text to take a summary from, if the content has none
 	_ = walkObject([]byte(it.props), func(key string, val []byte) error { // cannot fail: f does not
 		p := cn.schema.byName[strings.ToLower(key)]
 		if p == nil {
