@@ -93,7 +93,7 @@ func putAll(b *testing.B, g *graph, items []string) {
 
 // putDirect writes the same rows with plain statements, 500 a transaction.
 func putDirect(b *testing.B, g *graph, items []string) time.Duration {
-	cn, err := g.srv.cached("desk")
+	cn, err := g.srv.connection(context.Background(), "desk")
 	if err != nil {
 		b.Fatal(err)
 	}

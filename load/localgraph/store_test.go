@@ -190,7 +190,7 @@ func TestConcurrent(t *testing.T) {
 		t.Errorf("%d items are stored, search finds %d: %v", len(there), len(ids), a)
 	}
 	var rows int
-	cn, _ := g.srv.cached("desk")
+	cn, _ := g.srv.connection(context.Background(), "desk")
 	if err := g.srv.db.QueryRow(fmt.Sprintf(`SELECT count(*) FROM f%d`, cn.n)).Scan(&rows); err != nil || rows != len(there) {
 		t.Errorf("the index has %d rows (%v), want %d", rows, err, len(there))
 	}
@@ -200,7 +200,7 @@ func TestConcurrent(t *testing.T) {
 func TestUnchangedIndex(t *testing.T) {
 	g := open(t, Options{})
 	g.register("desk", helpdesk)
-	cn, _ := g.srv.cached("desk")
+	cn, _ := g.srv.connection(context.Background(), "desk")
 	segments := func() (blocks int) {
 		if err := g.srv.db.QueryRow(fmt.Sprintf(`SELECT sum(id) FROM f%d_data`, cn.n)).Scan(&blocks); err != nil {
 			t.Fatal(err)
@@ -317,7 +317,7 @@ func TestResume(t *testing.T) {
 func TestOneBadItemInABatch(t *testing.T) {
 	g := open(t, Options{})
 	g.register("desk", helpdesk)
-	cn, _ := g.srv.cached("desk")
+	cn, _ := g.srv.connection(context.Background(), "desk")
 	var batch []*writeOp
 	for _, id := range []string{"a", "bad", "b"} {
 		op, err := decodeItem(cn, &g.srv.opt, []byte(`{"acl":`+everyone+`,"properties":{"title":"x"}}`))
