@@ -70,12 +70,12 @@ func (a *aggregation) prepare(sources []*source) error {
 	}
 	for _, r := range a.Bucket.Ranges {
 		lo, ok := a.bound(r.From)
-		hi, ok2 := a.bound(r.To)
+		_, ok2 := a.bound(r.To)
 		if !ok || !ok2 || a.typ == tString || a.typ == tBoolean {
 			return badRequest("aggregations: %s: the range from %q to %q is not of the property's type", a.Field, r.From, r.To)
 		}
 		key := rangeText(r)
-		a.buckets = append(a.buckets, bucket{Key: key, Token: key, num: cmp.Or(numOf(lo), numOf(hi))})
+		a.buckets = append(a.buckets, bucket{Key: key, Token: key, num: numOf(lo)})
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func numOf(v any) float64 {
 	case float64:
 		return v
 	}
-	return 0
+	return math.Inf(-1) // min
 }
 
 // groups selects (2+i, 0, NULL, key or number of the range, count) from the

@@ -286,7 +286,7 @@ func (q *query) statement() (string, []any) {
 // the rank (lower is better), when it changed, and the columns to sort and
 // count by.
 //
-// Recency decides between near equals: it moves a rank by one per cent at most.
+// Recency decides between near equals: it moves a rank by half a per cent at most.
 func (q *query) hits(i int, src *source) (string, []any) {
 	cn := src.cn
 	var cols strings.Builder
@@ -306,8 +306,8 @@ func (q *query) hits(i int, src *source) (string, []any) {
 	}
 	fts := cn.index()
 	now := q.now.UnixMilli()
-	recency := "(1 + 0.01 / (1 + max(0, ? - i.modified) / 31557600000.0))"
-	rank := "bm25(" + fts + ", 200.0, 3.0, 1.0)"
+	recency := "(1 + 0.005 / (1 + max(0, ? - i.modified) / 31557600000.0))"
+	rank := "bm25(" + fts + ", 1000.0, 3.0, 1.0)"
 	var sql string
 	var args []any
 	switch {
@@ -428,7 +428,7 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 
 func (q *query) hit(cn *connection, it *item, rank int) hit {
 	props := map[string]any{}
-	var other []string // text to take a summary from, if the content has none
+	var other []string                                                    // text to take a summary from, if the content has none
 	_ = walkObject([]byte(it.props), func(key string, val []byte) error { // cannot fail: f does not
 		p := cn.schema.byName[strings.ToLower(key)]
 		if p == nil {

@@ -280,7 +280,11 @@ func (c *call) external(seg []string) error {
 	}
 	switch {
 	case seg[0] == "schema" && len(seg) == 1:
-		return c.by(methods{"GET": with(c.getSchema), "PATCH": with(c.registerSchema), "POST": with(c.registerSchema)})
+		return c.by(methods{"GET": with(c.getSchema), "PATCH": with(c.registerSchema), "POST": with(c.registerSchema),
+			// What the service answers (msgraph-metadata#438).
+			"DELETE": func() error {
+				return &apiError{status: http.StatusNotFound, code: "UnknownError", message: "A schema cannot be deleted; delete the connection."}
+			}})
 	case seg[0] == "operations" && len(seg) == 2:
 		return c.only("GET", with(func(cn *connection) error { return c.getOperation(cn, seg[1]) }))
 	case seg[0] == "items" && len(seg) >= 2:

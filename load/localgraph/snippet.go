@@ -59,7 +59,7 @@ const (
 // content has none of the terms, one of the other texts may.
 func summary(content string, other []string, terms []term) string {
 	best, found := passage(content, terms)
-	if found > 0 || len(terms) == 0 {
+	if found > 0 || len(terms) == 0 && best != "" {
 		return best
 	}
 	for _, text := range other {

@@ -294,7 +294,7 @@ func makeTables(tx *wtx, n int64, sc *schema) error {
 		fmt.Sprintf(`CREATE VIRTUAL TABLE IF NOT EXISTS f%d USING fts5(title, props, content, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2')`, n),
 		// Title over content: a title's words weigh so much that bm25's
 		// saturation puts a title hit before any number of mentions in a text.
-		fmt.Sprintf(`INSERT INTO f%d (f%d, rank) VALUES ('rank', 'bm25(200.0, 3.0, 1.0)')`, n, n),
+		fmt.Sprintf(`INSERT INTO f%d (f%d, rank) VALUES ('rank', 'bm25(1000.0, 3.0, 1.0)')`, n, n),
 	}
 	for _, stmt := range stmts {
 		if err := tx.exec(stmt); err != nil {
