@@ -289,11 +289,12 @@ func bodyHTML(e *frame) (string, error) {
 	switch doc := e.rec.Doc; {
 	case doc == nil:
 		return "", nil
-	case doc.HTML != "":
-		return doc.HTML, nil
-	default:
-		return html.EscapeString(doc.Body), nil
+	case doc.HTML != nil:
+		if text := doc.HTML(); text != "" {
+			return text, nil
+		}
 	}
+	return html.EscapeString(e.rec.Doc.Body), nil
 }
 
 // sortErrors puts findings in the order of the file given, and those of

@@ -244,7 +244,7 @@ func TestBodyAsHTML(t *testing.T) {
 	src := strings.NewReplacer("a.csv", "a.html", "s.csv", "s.html").Replace(one("string", "body", "    content: {type: html, value: body}"))
 	s := mustParse(t, src).Sources[0]
 	for _, tt := range []struct{ html, body, want string }{{"<p>x</p>", "x", "<p>x</p>"}, {"", "a<b", "a&lt;b"}} {
-		it, err := s.Apply(extract.Record{Doc: &extract.Document{HTML: tt.html, Body: tt.body}})
+		it, err := s.Apply(extract.Record{Doc: &extract.Document{HTML: func() string { return tt.html }, Body: tt.body}})
 		if err != nil || it.Content.Value != tt.want {
 			t.Errorf("content of %q = %v, %v, want %s", tt.html, it, err, tt.want)
 		}

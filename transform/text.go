@@ -11,7 +11,8 @@ import (
 )
 
 // clean makes a text fit for JSON and search: invalid UTF-8 becomes U+FFFD,
-// and the control characters below U+0020 go, but for tab, line feed and
+// the form feeds between the pages of a document become line feeds, and the
+// other control characters below U+0020 go, but for tab, line feed and
 // carriage return. Clean text, nearly all of it, is returned as it is.
 func clean(s string) string {
 	i := 0
@@ -49,6 +50,9 @@ func mend(s string, from int) string {
 	b.Grow(len(s) + 2)
 	b.WriteString(s[:from])
 	for _, r := range s[from:] {
+		if r == '\f' {
+			r = '\n'
+		}
 		if r >= 0x20 || r == '\t' || r == '\n' || r == '\r' {
 			b.WriteRune(r) // range has already made U+FFFD of what is invalid
 		}
