@@ -188,7 +188,7 @@ func (o *office) ticket(r *random, number int, at time.Time, caller person) []st
 	}
 	tags := append(sample(r, about.Tags, r.between(1, len(about.Tags))), o.Name)
 	return []string{fmt.Sprintf("INC-%d", number), say(pick(r, words.Titles)), status, itoa(r.between(1, 4)), visibility, about.Team,
-		caller.Mail, at.Format("2006-01-02 15:04"), closed, strings.Join(tags, ";"), fmt.Sprint(r.chance(6)), description, resolution}
+		caller.Mail, at.Format("2006-01-02 15:04"), closed, strings.Join(tags, ";"), fmt.Sprint(r.chance(10)), description, resolution}
 }
 
 // pickTopic picks by share.
