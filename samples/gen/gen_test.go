@@ -283,6 +283,44 @@ func TestFaultsAreWhereTheREADMESays(t *testing.T) {
 	}
 }
 
+// The README promises searches that differ from person to person.
+func TestSomeTicketsAreHiddenFromOnePerson(t *testing.T) {
+	made := mustGenerate(t)
+	if len(made.hidden) == 0 {
+		t.Fatal("no public printer ticket is hidden from anybody")
+	}
+	tickets := map[string]string{} // a row's fields by number
+	for _, f := range made.texts {
+		if !strings.Contains(f.File, "/tickets/") {
+			continue
+		}
+		text, err := encodings[f.Dialect.Encoding].NewDecoder().Bytes(made.files[f.File])
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := csv.NewReader(bytes.NewReader(text))
+		r.Comma, r.FieldsPerRecord = rune(f.Dialect.Delimiter[0]), -1
+		rows, err := r.ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			tickets[row[0]] = strings.Join(row, " ")
+		}
+	}
+	for _, h := range made.hidden {
+		row := tickets[h.Ticket]
+		for _, want := range []string{"public", "true", h.From, "rinter"} {
+			if !strings.Contains(row, want) {
+				t.Errorf("%s is %q, want %q in it", h.Ticket, row, want)
+			}
+		}
+		if !bytes.Contains(made.files["helpdesk/directory.csv"], []byte(","+h.From+",")) {
+			t.Errorf("%s is hidden from %s, whom the directory does not know", h.Ticket, h.From)
+		}
+	}
+}
+
 func TestPDFs(t *testing.T) {
 	made := mustGenerate(t)
 	for _, name := range made.names() {

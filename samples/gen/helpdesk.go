@@ -50,9 +50,9 @@ var ticketColumns = []string{"ticket_number", "title", "status", "priority", "vi
 	"opened_at", "closed_at", "tags", "confidential", "description", "resolution"}
 
 // set gives a fault that puts value into a column.
-func set(column, value string) func([]string) []string {
+func set(name, value string) func([]string) []string {
 	return func(fields []string) []string {
-		fields[slices.Index(ticketColumns, column)] = value
+		fields[slices.Index(ticketColumns, name)] = value
 		return fields
 	}
 }
@@ -144,6 +144,9 @@ func (o *office) export(t *tree, people []person, number *int) error {
 		bad := slices.IndexFunc(o.Faults, func(f ticketFault) bool { return f.Row == row })
 		if bad < 0 {
 			table.row(fields)
+			if tells(fields) {
+				t.hidden = append(t.hidden, hidden{fields[0], column(fields, "requester_email")})
+			}
 			continue
 		}
 		f := o.Faults[bad]
@@ -152,6 +155,15 @@ func (o *office) export(t *tree, people []person, number *int) error {
 		t.fault(name, "line "+itoa(line), f.What, f.Expect)
 	}
 	return table.save(t, name, o.Voice.Language)
+}
+
+func column(fields []string, name string) string { return fields[slices.Index(ticketColumns, name)] }
+
+// tells tells whether a ticket is a hidden one as the type says.
+func tells(fields []string) bool {
+	text := strings.ToLower(column(fields, "title") + " " + column(fields, "description") + " " + column(fields, "resolution"))
+	return column(fields, "visibility") == "public" && column(fields, "confidential") == "true" &&
+		column(fields, "status") != "deleted" && strings.Contains(text, "printer")
 }
 
 // ticket makes the fields of one ticket, in the order of ticketColumns.
@@ -188,7 +200,7 @@ func (o *office) ticket(r *random, number int, at time.Time, caller person) []st
 	}
 	tags := append(sample(r, about.Tags, r.between(1, len(about.Tags))), o.Name)
 	return []string{fmt.Sprintf("INC-%d", number), say(pick(r, words.Titles)), status, itoa(r.between(1, 4)), visibility, about.Team,
-		caller.Mail, at.Format("2006-01-02 15:04"), closed, strings.Join(tags, ";"), fmt.Sprint(r.chance(6)), description, resolution}
+		caller.Mail, at.Format("2006-01-02 15:04"), closed, strings.Join(tags, ";"), fmt.Sprint(r.chance(10)), description, resolution}
 }
 
 // pickTopic picks by share.

@@ -51,6 +51,9 @@ func generate() (*tree, error) {
 		}
 	}
 	t.add("README.md", readme(t))
+	// Without this git would change line ends on some machines, and with them
+	// the dialects that the files are there to show.
+	t.add(".gitattributes", []byte("* -text\n"))
 	return t, nil
 }
 

@@ -23,7 +23,7 @@ var manualFiles = []manual{
 				"Every floor has one printer in the copy room. The printer wakes up when you hold your badge to the reader; your jobs wait for a day and are then deleted.",
 				"Choose the queue Contoso-Follow-Me in the print dialogue. It works at every printer of the company, in London as well as in Munich or Tokyo.",
 				"Print on both sides unless a customer asks otherwise. Colour is for drawings and presentations."}},
-			{Heading: "2 Paper and trays", Paragraphs: []string{
+			{Heading: "2 Paper and trays", NewPage: true, Paragraphs: []string{
 				"Tray 1 holds 250 sheets of A4, tray 2 holds 500. Tray 3 is for letterhead: face down, head to the left.",
 				"Fan the paper before you fill a tray, and never fill above the mark. Most paper jams come of overfilled trays.",
 				"Labels and thick card go through the manual feed only. Labels that were in the printer once must not go in again."}},
@@ -31,7 +31,7 @@ var manualFiles = []manual{
 				"The display shows Toner low about 300 pages before the end. Order nothing yourself: the printer orders its own cartridge, which waits at reception.",
 				"Open the front door, pull the old cartridge straight out, shake the new one five times from side to side, take off the orange strip and push it in until it clicks.",
 				"Toner on clothes comes off with a dry cloth and cold water. Warm water fixes it."}},
-			{Heading: "4 Clearing a paper jam", Paragraphs: []string{
+			{Heading: "4 Clearing a paper jam", NewPage: true, Paragraphs: []string{
 				"The display shows where the paper is. Open the doors in the order of their numbers and pull the paper in the direction of its travel.",
 				"If the printer jams at the same place three times in a day, call the Service Desk; the rollers wear out after about 100,000 pages."}}}},
 	{File: "printers/label-printer.pdf", Title: "Label printer ZD421: quick guide", Author: "Tom Hughes", Keywords: "printer, labels, warehouse", Voice: &english, Topic: "printer", Trouble: "When labels go wrong",
@@ -59,6 +59,20 @@ var manualFiles = []manual{
 			{Heading: "Loss and theft", Paragraphs: []string{
 				"Report a lost laptop to Security at once, day or night. They lock it and wipe it; you get a spare within a day.",
 				"Never leave a laptop in a car. The insurance does not pay, and neither do we."}},
+			{Heading: "Software", Paragraphs: []string{
+				"The Company Portal has everything that is licensed for you; it installs without an administrator. For anything else open a ticket and name the purpose and the manager who approves it.",
+				"Updates of Windows are offered for three days and then installed. Save your work when the clock beside the task bar turns orange.",
+				"Programs from the web are blocked. If you need one for a customer's project, Security lends you a laptop outside the network for up to a month."}},
+			{Heading: "Data", Paragraphs: []string{
+				"Keep documents in OneDrive or in the folders of your team, never on the desktop of the laptop: only the former are backed up. A laptop that dies takes everything else with it.",
+				"Memory sticks are read-only by policy. Customers' sticks go through the scanning station at reception, which copies what is clean to your OneDrive."}},
+			{Heading: "Screens, keyboards, headsets", Paragraphs: []string{
+				"Each desk has two monitors of 24 inches. At home you may have one; it is delivered by post and stays the company's.",
+				"Keyboards come in English, German, French, Italian, Spanish, Polish, Greek and Japanese layout. Say which one you want; the one on the laptop cannot be changed afterwards.",
+				"Headsets with a cable need no charging and never lose the connection. We recommend them for those who are on the phone all day."}},
+			{Heading: "Travelling", Paragraphs: []string{
+				"Take the small power supply of 65 W. Plug adapters for Japan, the United Kingdom and the United States are at reception; please bring them back.",
+				"Some countries look into laptops at the border. Before you travel outside Europe ask Security for an empty one; you get your data back through the VPN when you have arrived."}},
 			{Heading: "Leaving the company", Paragraphs: []string{
 				"Bring the laptop, the power supply and the dock back on the last day. Private files are yours to copy before; afterwards they are deleted."}}}},
 	{File: "printers/druckerhandbuch.pdf", Title: "Druckerhandbuch für alle Büros", Author: "Sabine Groß", Keywords: "Drucker, Toner, Papierstau", Voice: &german, Topic: "printer", Trouble: "Störungen",

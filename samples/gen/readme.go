@@ -40,6 +40,16 @@ Lines count from 1 and include the header; a row of a CSV file is named by the l
 |---|---|---|---|
 `
 
+const readmeHidden = `
+## Who sees what
+
+A ticket that is marked confidential is hidden from the person that it is about, even when everybody else may see it. These
+speak of a printer and are public but for one person, so a search for printer as that person and as another one differs:
+
+| ticket | hidden from |
+|---|---|
+`
+
 func readme(t *tree) []byte {
 	var b strings.Builder
 	b.WriteString(readmeHead)
@@ -59,6 +69,10 @@ func readme(t *tree) []byte {
 	b.WriteString(readmeFaults)
 	for _, f := range t.faults {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.File, f.Where, strings.ReplaceAll(f.What, "|", "\\|"), f.Expect)
+	}
+	b.WriteString(readmeHidden)
+	for _, h := range t.hidden {
+		fmt.Fprintf(&b, "| %s | %s |\n", h.Ticket, h.From)
 	}
 	return []byte(b.String())
 }

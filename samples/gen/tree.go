@@ -13,6 +13,7 @@ type tree struct {
 	files  map[string][]byte // by slash-separated path below samples/
 	faults []fault
 	texts  []textFile
+	hidden []hidden
 }
 
 // A fault is one thing that is wrong on purpose.
@@ -31,6 +32,10 @@ type textFile struct {
 	Language string
 	Records  int // rows without the header; 0 for HTML
 }
+
+// A hidden ticket is for everybody but one person, and speaks of a printer, so
+// that a search for printer as two people shows the difference.
+type hidden struct{ Ticket, From string }
 
 func newTree() *tree { return &tree{files: map[string][]byte{}} }
 

@@ -69,8 +69,8 @@ func (s *site) page(id, path, title, description string, crumbs []string, publis
 
 func (s *site) news() error {
 	v, r := s.voice, s.random
-	for i := range 23 {
-		published := time.Date(2024, time.Month(1+i/2), 1+i%2*14+r.below(10), 7, 30, 0, 0, time.UTC)
+	for i := range 30 {
+		published := time.Date(2024, 1, 4, 7, 30, 0, 0, time.UTC).AddDate(0, 0, i*12+r.below(10))
 		gear := v.Gear[i%len(v.Gear)]
 		title := s.say(v.Headlines[i%len(v.Headlines)], gear)
 		lead := s.say(pick(r, v.Leads), gear)

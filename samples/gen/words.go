@@ -39,8 +39,8 @@ var english = voice{
 	Language: "en",
 	Topics: map[string]words{
 		"printer": {
-			[]string{"Printer in {room} does not print", "{device}: paper jam every morning", "Printer offline after the update", "Labels come out of the printer blank", "Toner low on {device}"},
-			[]string{"The printer takes the job, the display says printing, and nothing comes out.", "{device} jams in tray {t}; the paper is new.", "Since the update the printer shows as offline, the web page of the printer opens.", "The second page of every job has grey stripes.", "Print jobs of several users wait in the queue and block the printer."},
+			[]string{"Printer in {room} does not print", "Printer {device}: paper jam every morning", "Printer offline after the update", "Labels come out of the printer blank", "Printer {device}: toner low"},
+			[]string{"The printer takes the job, the display says printing, and nothing comes out.", "The printer {device} jams in tray {t}; the paper is new.", "Since the update the printer shows as offline, the web page of the printer opens.", "The printer puts grey stripes on the second page of every job.", "Print jobs of several users wait in the queue and block the printer."},
 			[]string{"Cleared the print queue and restarted the spooler; test page printed.", "Replaced the pick-up roller of tray {t}, no jam in 50 pages.", "Reinstalled the printer with the universal driver.", "Cleaned the drum and fitted a new toner cartridge."},
 		},
 		"vpn": {
