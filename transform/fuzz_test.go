@@ -139,6 +139,9 @@ func FuzzText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string, limit int) {
 		var want strings.Builder
 		for _, r := range s {
+			if r == '\f' {
+				r = '\n'
+			}
 			if r >= 0x20 || r == '\t' || r == '\n' || r == '\r' {
 				want.WriteRune(r)
 			}
