@@ -456,7 +456,6 @@ func (a *admission) accountItem(b *batch, i int, f *state.Source) (*state.Refusa
 // end closes a file's balance: what its reader counted must be what settled.
 func (a *admission) end(f *state.Source, end *chunk) error {
 	a.c.progress.filesDone.Add(1)
-	a.c.progress.bytesDone.Add(f.Size)
 	if end.parts != f.Settled() || f.Read != end.parts {
 		counts := f.Counts
 		counts.Read = end.parts

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"importer/extract"
@@ -50,10 +51,13 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 	r := &reader{c: c, ctx: ctx, out: out, chunk: &chunk{file: f, src: src}}
 	began := time.Now()
 	in, closeFile, err := c.open(f, src)
+	meter := &meter{r: in.ReaderAt, done: &c.progress.bytesDone}
 	if err == nil {
 		defer closeFile()
+		in.ReaderAt = meter
 		err = r.records(in, c.fileOf(f, src))
 	}
+	c.progress.bytesDone.Add(f.Size - meter.at.Load())
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -208,6 +212,27 @@ func refuseFile(err error, name string) *state.Refusal {
 		reason = extract.ReasonShort
 	}
 	return refuse(extract.Place{File: name}, "extract", reason, fmt.Sprintf("cannot be read to its end (%v)", err))
+}
+
+// A meter tells how far a file has been read, for the progress.
+type meter struct {
+	r    io.ReaderAt
+	at   atomic.Int64 // the end of what was read
+	done *atomic.Int64
+}
+
+func (m *meter) ReadAt(p []byte, off int64) (int, error) {
+	n, err := m.r.ReadAt(p, off)
+	for end := off + int64(n); ; {
+		at := m.at.Load()
+		if end <= at {
+			return n, err
+		}
+		if m.at.CompareAndSwap(at, end) {
+			m.done.Add(end - at)
+			return n, err
+		}
+	}
 }
 
 func hashFile(path string) (string, error) {

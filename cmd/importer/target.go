@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -80,7 +79,7 @@ func (a *app) open(t *targetFlags, connection string, caller localgraph.Caller) 
 	case "graph":
 		return openGraph(t, connection)
 	}
-	return openJSONL(t)
+	return a.openJSONL(t)
 }
 
 func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Caller) (*target, error) {
@@ -129,9 +128,9 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 		key: targetKey(t.graphURL), close: func() error { return nil }}, nil
 }
 
-func openJSONL(t *targetFlags) (*target, error) {
+func (a *app) openJSONL(t *targetFlags) (*target, error) {
 	if t.out == "-" {
-		w := load.NewJSONL(os.Stdout, false)
+		w := load.NewJSONL(struct{ io.Writer }{a.stdout}, false) // not to be closed
 		return &target{Target: w, flight: 1, batch: 500, lanes: 1, key: "jsonl-stdout", close: w.Close}, nil
 	}
 	mode := os.O_APPEND
@@ -149,7 +148,7 @@ func openJSONL(t *targetFlags) (*target, error) {
 	sum := sha256.Sum256([]byte(abs))
 	w := load.NewJSONL(f, false)
 	return &target{Target: w, flight: 1, batch: 500, lanes: 1, key: "jsonl-" + hex.EncodeToString(sum[:6]),
-		close: func() error { return errors.Join(w.Close(), f.Close()) }}, nil
+		close: w.Close}, nil
 }
 
 // targetKey names a service in the state: items known in one are not known in
