@@ -165,3 +165,28 @@ func TestCorpusPages(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestCorpusCharsets looks for words that are only there when the page was
+// decoded right.
+func TestCorpusCharsets(t *testing.T) {
+	dir := corpusDir(t, "html", "apache+tika")
+	for _, tt := range []struct{ file, word string }{
+		{"*testHTML_utf8.html", "åäö"},
+		{"*testHTML_charset_utf16le.html", "This is a sample text"},
+		{"*testArabicMisleadingCharset.html", "اللغة العربية"}, // says UTF-8, is windows-1256
+		{"*testHTMLNoisyMetaEncoding_1.html", "الاتحاد الجزائري"},
+		{"*testHTMLNoisyMetaEncoding_3.html", "الاتحاد الجزائري"},
+		{"*testlargerbuffer.html", "Агентство недвижимости"},
+		{"*icu4j*resume.html", "Здравствуйте"},
+		{"*boilerplate-whitespace.html", "有什么需要我帮你的"},
+	} {
+		paths, err := filepath.Glob(filepath.Join(dir, tt.file))
+		if err != nil || len(paths) != 1 {
+			t.Errorf("%s: found %d files (%v), want 1", tt.file, len(paths), err)
+			continue
+		}
+		if rec, err := readHTMLFile(t, paths[0], Options{}); err != nil || !strings.Contains(rec.Doc.Body, tt.word) {
+			t.Errorf("%s: %v; want %q in its text", tt.file, err, tt.word)
+		}
+	}
+}

@@ -317,6 +317,7 @@ func TestCleanHTML(t *testing.T) {
 		{"boilerplate", "<nav>a</nav><p>x</p><footer>b</footer>", "<p>x</p>"},
 		{"relative links stay", `<p><a href="a.html">x</a></p>`, `<p><a href="a.html">x</a></p>`},
 		{"links become absolute", `<base href="https://x.com/d/"><p><a href="a.html">x</a> <a href="#b">y</a></p>`, `<p><a href="https://x.com/d/a.html">x</a> <a href="#b">y</a></p>`},
+		{"links relative to a base that is relative to the page", `<link rel=canonical href="https://x.com/e/f.html"><base href="../d/"><p><a href="a.html">x</a></p>`, `<p><a href="https://x.com/d/a.html">x</a></p>`},
 		{"structure stays", "<h1>a</h1><ul><li>b</li></ul><table><tbody><tr><td>c</td></tr></tbody></table>", "<h1>a</h1><ul><li>b</li></ul><table><tbody><tr><td>c</td></tr></tbody></table>"},
 		{"text is text", "<p>&lt;script&gt;a&lt;/script&gt;</p>", "<p>&lt;script&gt;a&lt;/script&gt;</p>"},
 	} {
@@ -470,7 +471,7 @@ func TestWildMarkup(t *testing.T) {
 		{"closed in the wrong order", rep("<div><span>word</div>", 50_000), 50_000, false},
 		{"formatting that comes back", bold.String() + rep("<p>word", 100_000), 100_000, true},
 		{"tables in tables", rep("<table><tr><td>word", 20_000), 20_000, true},
-		{"attributes without end", "<div " + rep("a=1 b ", 200_000) + ">word", 1, true},
+		{"attributes without end", "<div " + rep("a=1 b ", 200_000) + ">word", 1, false},
 		{"just deep", rep("<div>", 400) + "word", 1, false},
 		{"paragraphs without end", rep("<p>word", 100_000), 100_000, false},
 	} {

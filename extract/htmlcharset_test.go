@@ -97,6 +97,8 @@ func TestStrayBytes(t *testing.T) {
 	for _, tt := range []struct{ name, html, want string }{
 		{"said", "<meta charset=utf-8><p>für \xE9 größer, Bücher, Öl", "für é größer, Bücher, Öl"},
 		{"not said", "<p>" + strings.Repeat("ü", 30) + "\x96", strings.Repeat("ü", 30) + "–"},
+		{"said another", "<meta charset=iso-8859-1><p>" + strings.Repeat("ü", 30) + "\x96", strings.Repeat("ü", 30) + "–"},
+		{"said UTF-16, which it cannot be", "<meta charset=utf-16><p>für \xE9 größer, Bücher", "für é größer, Bücher"},
 		{"explicit", "<p>ü \x80", "ü €"},
 	} {
 		opt := Options{}

@@ -16,7 +16,6 @@ type markupLexer struct {
 	kind        markupKind
 	start, end  int    // the token is s[start:end]
 	name        string // of a tag, in lower case
-	attrs       int    // of a tag
 	selfClosing bool
 	// open is set when s ended before the last token did, to what it is.
 	open string
@@ -52,7 +51,7 @@ func (l *markupLexer) next() bool {
 		}
 		return false
 	}
-	l.name, l.attrs, l.selfClosing = "", 0, false
+	l.name, l.selfClosing = "", false
 	if l.raw != "" {
 		l.rawText()
 		if l.end > l.start {
@@ -200,7 +199,6 @@ func (l *markupLexer) tag(i int) {
 			l.end = i + 1
 			return
 		}
-		l.attrs++
 		if i = attribute(s, i); i >= len(s) {
 			break
 		}

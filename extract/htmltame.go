@@ -12,9 +12,6 @@ const (
 	// paragraph, so that one megabyte of <b id=1><b id=2>...<p><p> would make
 	// gigabytes of tree. Real pages stay below a few hundred thousand.
 	maxOpenWork = 10 << 20
-	// maxAttrs is the number of attributes from which a tag loses them all.
-	// The parser compares attributes of formatting elements with each other.
-	maxAttrs = 2000
 	// tameDepth is how deep elements may be nested in tamed markup. The parser
 	// gives up at 512, and opens some elements of its own.
 	tameDepth = 200
@@ -37,7 +34,6 @@ type markupReport struct {
 	open     string // what the text ended inside of, or ""
 	expand   bool   // XML: some elements have no end tag
 	fontWork int    // elements that the parser may have to open again, at most
-	attrs    int    // the most in one tag
 }
 
 func surveyMarkup(s string, xml bool) markupReport {
@@ -49,7 +45,6 @@ func surveyMarkup(s string, xml bool) markupReport {
 		case l.kind == markupCDATA:
 			r.expand = true
 		case l.kind == markupStart:
-			r.attrs = max(r.attrs, l.attrs)
 			r.fontWork += open
 			if formatting[l.name] {
 				open++
@@ -68,7 +63,7 @@ func surveyMarkup(s string, xml bool) markupReport {
 	return r
 }
 
-func (r markupReport) wild() bool { return r.fontWork > maxOpenWork || r.attrs > maxAttrs }
+func (r markupReport) wild() bool { return r.fontWork > maxOpenWork }
 
 // expandXML writes an XHTML text so that an HTML parser reads it as an XML
 // parser would: empty elements get an end tag, CDATA sections become text.
@@ -121,9 +116,6 @@ func tame(s string, xml bool) string {
 		}
 		if !keep {
 			continue
-		}
-		if l.attrs > maxAttrs {
-			token = "<" + l.name + ">"
 		}
 		b.WriteString(token)
 		broken = false
