@@ -418,3 +418,21 @@ func TestStaleDecode(t *testing.T) {
 	}
 	g.want(404, "GET", base+"/desk/items/a", nil)
 }
+
+// A change that fails half-way leaves nothing behind.
+func TestHalfAChangeIsUndone(t *testing.T) {
+	g := open(t, Options{})
+	g.register("desk", helpdesk)
+	boom := errors.New("boom")
+	err := g.srv.w.do(context.Background(), func(tx *wtx) error {
+		if err := tx.exec(`INSERT INTO groups (conn, id) VALUES (1, 'half')`); err != nil {
+			return err
+		}
+		return boom
+	})
+	if err != boom {
+		t.Errorf("the change: %v, want %v", err, boom)
+	}
+	g.want(404, "GET", base+"/desk/groups/half", nil)
+	g.want(201, "POST", base+"/desk/groups", `{"id":"whole"}`) // the writer goes on
+}
