@@ -370,6 +370,9 @@ func (s *Server) finishDeletes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(gone) == 0 {
+			return errNothing
+		}
 		for _, n := range gone {
 			if err := dropTables(tx, n); err != nil {
 				return err

@@ -237,6 +237,9 @@ func (s *Server) finishOperations(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(jobs) == 0 {
+			return errNothing // another was quicker
+		}
 		for _, j := range jobs {
 			if err := s.finishOperation(tx, j.id, j.conn, j.text); err != nil {
 				return err

@@ -259,6 +259,9 @@ func (cn *connection) usable() error {
 	return nil
 }
 
+// errNothing ends a change that has found nothing to do.
+var errNothing = errors.New("nothing to change")
+
 // change runs f in a transaction of the writer, counts the change, and makes
 // this process see it.
 func (s *Server) change(ctx context.Context, f func(tx *wtx) error) error {
@@ -268,7 +271,7 @@ func (s *Server) change(ctx context.Context, f func(tx *wtx) error) error {
 		}
 		return tx.exec(`UPDATE meta SET value = value + 1 WHERE key = 'gen'`)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errNothing) {
 		return err
 	}
 	return s.refresh(ctx)

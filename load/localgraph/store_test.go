@@ -330,7 +330,7 @@ func TestOneBadItemInABatch(t *testing.T) {
 		}
 		batch = append(batch, &writeOp{item: op, done: make(chan error, 1)})
 	}
-	g.srv.w.commit(batch)
+	inOneBatch(t, g, batch)
 	for i, want := range []bool{true, false, true} {
 		if err := <-batch[i].done; (err == nil) != want {
 			t.Errorf("item %s: %v, want stored = %v", batch[i].item.id, err, want)
@@ -342,4 +342,97 @@ func TestOneBadItemInABatch(t *testing.T) {
 	if err := asAPIError(errors.New("boom")); err.status != 500 || !bytes.Contains([]byte(err.message), []byte("boom")) {
 		t.Errorf("an unknown failure = %v", err)
 	}
+}
+
+// inOneBatch queues writes while the writer is busy, so that it takes them
+// together.
+func inOneBatch(t *testing.T, g *graph, batch []*writeOp) {
+	t.Helper()
+	busy, free := make(chan bool), make(chan bool)
+	done := make(chan error)
+	go func() {
+		done <- g.srv.w.do(context.Background(), func(*wtx) error {
+			close(busy)
+			<-free
+			return nil
+		})
+	}()
+	<-busy
+	for _, op := range batch {
+		g.srv.w.queue <- op
+	}
+	close(free)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// opsFor decodes PUTs; an empty body is a DELETE.
+func opsFor(t *testing.T, g *graph, cn *connection, id string, bodies ...string) []*writeOp {
+	t.Helper()
+	var batch []*writeOp
+	for _, b := range bodies {
+		op := &itemOp{conn: cn, del: true}
+		if b != "" {
+			var err error
+			if op, err = decodeItem(cn, &g.srv.opt, []byte(b)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		op.id = id
+		batch = append(batch, &writeOp{item: op, done: make(chan error, 1)})
+	}
+	return batch
+}
+
+// Writes of one item in one batch happen in the order of arrival.
+func TestOneItemTwiceInABatch(t *testing.T) {
+	g := open(t, Options{})
+	g.register("desk", helpdesk)
+	cn, _ := g.srv.connection(context.Background(), "desk")
+	put := func(title string) string { return `{"acl":` + everyone + `,"properties":{"title":"` + title + `"}}` }
+	batch := opsFor(t, g, cn, "a", put("first"), "", put("second"), put("third"), "", "", put("last"))
+	inOneBatch(t, g, batch)
+	for i, want := range []int{0, 0, 0, 0, 0, 404, 0} {
+		err := <-batch[i].done
+		if want == 0 && err != nil || want != 0 && (err == nil || asAPIError(err).status != want) {
+			t.Errorf("write %d: %v, want %d", i, err, want)
+		}
+	}
+	for q, want := range map[string]int{"last": 1, "first OR second OR third": 0} {
+		if ids, _ := g.search("u", "desk", q, ""); len(ids) != want {
+			t.Errorf("search(%q) = %v, want %d", q, ids, want)
+		}
+	}
+}
+
+// What was decoded by an old schema is not written under a new one.
+func TestStaleDecode(t *testing.T) {
+	g := open(t, Options{})
+	g.register("desk", helpdesk)
+	cn, _ := g.srv.connection(context.Background(), "desk")
+	op := opsFor(t, g, cn, "a", `{"acl":`+everyone+`,"properties":{"title":"x"}}`)[0]
+	g.update("desk", `[{"name":"extra","type":"string","isQueryable":true}]`)
+	if err := g.srv.w.submit(op); !errors.Is(err, errStale) {
+		t.Errorf("a write decoded by an old schema: %v, want errStale", err)
+	}
+	g.want(404, "GET", base+"/desk/items/a", nil)
+}
+
+// A change that fails half-way leaves nothing behind.
+func TestHalfAChangeIsUndone(t *testing.T) {
+	g := open(t, Options{})
+	g.register("desk", helpdesk)
+	boom := errors.New("boom")
+	err := g.srv.w.do(context.Background(), func(tx *wtx) error {
+		if err := tx.exec(`INSERT INTO groups (conn, id) VALUES (1, 'half')`); err != nil {
+			return err
+		}
+		return boom
+	})
+	if err != boom {
+		t.Errorf("the change: %v, want %v", err, boom)
+	}
+	g.want(404, "GET", base+"/desk/groups/half", nil)
+	g.want(201, "POST", base+"/desk/groups", `{"id":"whole"}`) // the writer goes on
 }

@@ -10,7 +10,9 @@ import (
 )
 
 // The index folds case and strips diacritics by FTS5's unicode61 tokenizer,
-// which splits at what is neither letter nor number. Scripts that are written
+// which splits at what is neither letter nor number. Marks that do not compose
+// with their letter (the points of Hebrew and Arabic, the vowel signs of
+// Devanagari) would split words too, so indexText leaves them out. Scripts that are written
 // without spaces would become tokens of whole sentences, so indexText sets
 // each of their letters apart: a word is then a phrase of letters, and any
 // part of a text is found, one letter included. The same is done to queries.
@@ -41,24 +43,29 @@ func indexText(s string) string {
 	// Compatibility forms (full-width letters, half-width Katakana, ligatures)
 	// and decomposed ones (file names of macOS) become the usual ones.
 	s = norm.NFKC.String(s)
-	if !strings.ContainsFunc(s, func(r rune) bool { return r == 0 || standsAlone(r) }) {
-		return s
-	}
 	var b strings.Builder
-	b.Grow(len(s) + len(s)/2)
+	b.Grow(len(s) + len(s)/4)
 	for _, r := range s {
 		switch {
-		case r == 0:
-			b.WriteByte(' ')
+		case r < utf8.RuneSelf && r != 0:
+			b.WriteByte(byte(r))
 		case standsAlone(r):
 			b.WriteByte(' ')
 			b.WriteRune(r)
 			b.WriteByte(' ')
-		default:
+		case inWord(r):
 			b.WriteRune(r)
+		case unicode.Is(unicode.M, r): // vowel points and signs: left out
+		default: // FTS5 takes some of what is unassigned for letters
+			b.WriteByte(' ')
 		}
 	}
 	return b.String()
+}
+
+// inWord tells the characters that unicode61 makes tokens of.
+func inWord(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Co, r)
 }
 
 // A span is a token of a text: its place and its folded form.
@@ -73,7 +80,10 @@ func spans(s string) []span {
 	start := -1
 	flush := func(end int) {
 		if start >= 0 {
-			list = append(list, span{start, end, foldToken(s[start:end])})
+			// A sound mark by itself folds to nothing; it is no token.
+			if fold := foldToken(s[start:end]); fold != "" {
+				list = append(list, span{start, end, fold})
+			}
 			start = -1
 		}
 	}
@@ -89,11 +99,11 @@ func spans(s string) []span {
 			flush(i)
 			start = i
 			flush(i + utf8.RuneLen(r))
-		case unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Co, r):
+		case inWord(r):
 			if start < 0 {
 				start = i
 			}
-		case unicode.Is(unicode.Mn, r) && start >= 0: // a diacritic of its own
+		case unicode.Is(unicode.M, r) && start >= 0: // a diacritic of its own
 		default:
 			flush(i)
 		}
@@ -107,7 +117,7 @@ func foldToken(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= utf8.RuneSelf {
 			return strings.Map(func(r rune) rune {
-				if unicode.Is(unicode.Mn, r) {
+				if unicode.Is(unicode.M, r) {
 					return -1
 				}
 				return unicode.ToLower(r)
