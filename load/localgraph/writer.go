@@ -43,6 +43,7 @@ type writer struct {
 	closed bool
 
 	// The fields below belong to the goroutine of loop.
+	last  int // size of the batch before
 	stmts map[string]*sql.Stmt
 	acls  map[aclKey]int64 // committed rows of acls
 }
@@ -117,11 +118,14 @@ func (w *writer) loop() {
 		batch := []*writeOp{op}
 		batch, held = w.gather(batch)
 		w.commit(batch)
+		w.last = len(batch)
 	}
 }
 
 // gather takes items from the queue until it is empty and nobody is about to
-// add one.
+// add one. The clients that the last batch has answered are likely to come
+// again, all but at once: most of them are awaited, or every second batch
+// would be of one item. A client that sends one item at a time waits for none.
 func (w *writer) gather(batch []*writeOp) (_ []*writeOp, held *writeOp) {
 	var late <-chan time.Time
 	for len(batch) < maxBatch {
@@ -130,7 +134,7 @@ func (w *writer) gather(batch []*writeOp) (_ []*writeOp, held *writeOp) {
 		select {
 		case op, ok = <-w.queue:
 		default:
-			if w.coming.Load() == 0 {
+			if w.coming.Load() == 0 && len(batch) >= w.last*3/4 {
 				return batch, nil
 			}
 			if late == nil {
