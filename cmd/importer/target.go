@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -149,7 +148,7 @@ func openJSONL(t *targetFlags) (*target, error) {
 	sum := sha256.Sum256([]byte(abs))
 	w := load.NewJSONL(f, false)
 	return &target{Target: w, flight: 1, batch: 500, lanes: 1, key: "jsonl-" + hex.EncodeToString(sum[:6]),
-		close: func() error { return errors.Join(w.Close(), f.Close()) }}, nil
+		close: w.Close}, nil
 }
 
 // targetKey names a service in the state: items known in one are not known in
