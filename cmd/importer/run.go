@@ -118,7 +118,7 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	}
 	c := &pipeline.Crawl{
 		Mapping: m, Dir: filepath.Dir(path), Digest: digest, Store: store,
-		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Log: a.log()},
+		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: a.log()},
 		Log:    a.log(), Readers: f.readers, Batch: t.batch, InFlight: t.lanes, Deletes: deletes, Keep: f.keep,
 	}
 	if t.graph != nil {

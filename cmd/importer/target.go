@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,23 +29,29 @@ type targetFlags struct {
 	out      string
 	rate     float64
 	flight   int
+	retryFor time.Duration
 	fresh    bool // jsonl: start the file anew, as nothing is remembered of it
 }
 
 func (t *targetFlags) add(cmd *cobra.Command, jsonl bool) {
 	f := cmd.Flags()
+	t.retryFor = 30 * time.Second // somebody waits for the answer
 	kinds := "local (the local Graph in --data) or graph (a Microsoft 365 tenant, or any server at --graph-url)"
 	if jsonl {
 		kinds = "local (the local Graph in --data), graph (a Microsoft 365 tenant, or any server at --graph-url) or jsonl (a file of JSON lines, see --out)"
 		f.StringVarP(&t.out, "out", "o", "-", "`file` that the jsonl target writes; - is stdout")
 		f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target; 0 learns what the service allows, up to 100")
 		f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25 for a graph target and 256 for the local Graph")
+		f.DurationVar(&t.retryFor, "retry-for", 15*time.Minute, "how long a graph target may settle nothing before the run gives up, resumable")
 	}
 	f.StringVar(&t.target, "target", "local", kinds)
 	f.StringVar(&t.graphURL, "graph-url", load.DefaultGraphURL, "`address` of the graph target")
 }
 
 func (t *targetFlags) check() error {
+	if t.retryFor < 0 {
+		return usageError{fmt.Errorf("--retry-for %v is negative", t.retryFor)}
+	}
 	switch t.target {
 	case "local", "graph":
 		return nil
@@ -54,6 +61,24 @@ func (t *targetFlags) check() error {
 	return usageError{fmt.Errorf("--target %q is none of local, graph, jsonl", t.target)}
 }
 
+// retry is how long the target is tried.
+func (t *targetFlags) retry() load.Retry {
+	switch {
+	case t.target == "local":
+		// It has no network to wait for. What passes is another process that
+		// writes to the same file, and SQLite has waited 10 s for that itself.
+		return load.Retry{Tries: 3, For: 3 * time.Second, Base: 200 * time.Millisecond, Max: time.Second}
+	case t.retryFor == 0:
+		return load.Retry{Tries: 1, For: 1, MaxAfter: 1}
+	}
+	r := load.Retry{For: t.retryFor, MaxAfter: max(t.retryFor, time.Hour)}
+	if t.retryFor < 15*time.Minute {
+		// Somebody who says how long wants it so, however few tries that is.
+		r.Tries, r.MaxAfter = 1, t.retryFor
+	}
+	return r
+}
+
 // A target is where items go, ready for use.
 type target struct {
 	load.Target
@@ -61,6 +86,7 @@ type target struct {
 	local   *localgraph.Server // nil for all but local
 	limiter *load.Limiter
 	flight  int
+	retry   load.Retry
 	batch   int
 	lanes   int
 	key     string // names the target in the state
@@ -96,12 +122,13 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 		Connection:  connection,
 		Transport:   &inProcess{handler: server, caller: caller},
 		Concurrency: flight,
+		Retry:       t.retry(),
 	})
 	if err != nil {
 		server.Close()
 		return nil, err
 	}
-	return &target{Target: graph, graph: graph, local: server, flight: flight, batch: 500, lanes: 4, key: "local", close: server.Close}, nil
+	return &target{Target: graph, graph: graph, local: server, flight: flight, retry: t.retry(), batch: 500, lanes: 4, key: "local", close: server.Close}, nil
 }
 
 func openGraph(t *targetFlags, connection string) (*target, error) {
@@ -114,7 +141,7 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 		flight = 25 // the last published limit of operations in flight a connection
 	}
 	graph, err := load.NewGraph(load.GraphOptions{BaseURL: t.graphURL, Connection: connection, Token: source, Concurrency: flight,
-		UserAgent: "importer/" + version})
+		Retry: t.retry(), UserAgent: "importer/" + version})
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--graph-url %s: %w", t.graphURL, err)}
 	}
@@ -124,7 +151,7 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 	}
 	// Small batches: a checkpoint comes with each, and at 25 items a second a
 	// batch of 50 is two seconds.
-	return &target{Target: graph, graph: graph, limiter: load.NewLimiter(opt), flight: flight, batch: 50, lanes: 4,
+	return &target{Target: graph, graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: 50, lanes: 4,
 		key: targetKey(t.graphURL), close: func() error { return nil }}, nil
 }
 
