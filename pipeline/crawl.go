@@ -26,7 +26,7 @@ func (c *Crawl) crawl(ctx context.Context, run state.Run, rep *Report) error {
 	g, soft := errgroup.WithContext(rctx)
 	order := make(chan *reading, c.Readers)
 	g.Go(func() error { return c.dispatch(soft, run, order) })
-	a := &admission{c: c, rep: rep, soft: soft, hard: hard, stop: stop, slots: make(chan struct{}, c.InFlight)}
+	a := &admission{c: c, rep: rep, soft: soft, hard: hard, stop: stop, slots: make(chan struct{}, c.InFlight), spare: make(chan *batch, c.InFlight+2)}
 	g.Go(func() error { return a.run(order) })
 	err := g.Wait()
 	upErr := a.wait() // what is in flight settles, whatever stopped the reading
@@ -98,6 +98,7 @@ type admission struct {
 	stop context.CancelCauseFunc // ends soft
 
 	slots   chan struct{} // one token a batch in flight
+	spare   chan *batch   // settled, for newBatch
 	uploads sync.WaitGroup
 	next    *batch // being filled
 	orders  int    // batches handed out
@@ -114,23 +115,47 @@ type batch struct {
 	steps   []step
 	entries []state.Entry
 	items   []*transform.Item // parallel to entries
-	// answers are the outcomes by entry, set when the batch has settled.
-	verdicts []state.Verdict
-	results  []load.Result // parallel to entries; only those that were sent count
-	bytes    int
+	bytes   int
+
+	verdicts []state.Verdict // parallel to entries, once admitted
+	results  []load.Result   // parallel to entries; only those that were sent count
 }
 
 // A step is a record or the end of a file, in crawl order.
 type step struct {
 	file    *state.Source
-	out     *outcome
+	part    int64
 	entry   int // index in entries, -1 when there is no item
 	end     *chunk
 	refusal *state.Refusal
 }
 
+// newBatch gives an empty batch, with the room of one that has settled when
+// there is one.
+func (a *admission) newBatch() *batch {
+	select {
+	case b := <-a.spare:
+		return b
+	default:
+	}
+	n := a.c.Batch
+	return &batch{steps: make([]step, 0, n), entries: make([]state.Entry, 0, n), items: make([]*transform.Item, 0, n)}
+}
+
+// reuse keeps the room of a batch that has settled, and nothing that was in it.
+func (a *admission) reuse(b *batch) {
+	clear(b.steps)
+	clear(b.entries)
+	clear(b.items)
+	*b = batch{steps: b.steps[:0], entries: b.entries[:0], items: b.items[:0]}
+	select {
+	case a.spare <- b:
+	default:
+	}
+}
+
 func (a *admission) run(order <-chan *reading) error {
-	a.next = &batch{}
+	a.next = a.newBatch()
 	for r := range order {
 		for {
 			ch, ok, err := a.take(r)
@@ -177,7 +202,7 @@ func (a *admission) add(ch *chunk) error {
 	b := a.next
 	for i := range ch.outs {
 		out := &ch.outs[i]
-		s := step{file: ch.file, out: out, entry: -1}
+		s := step{file: ch.file, part: out.part, entry: -1}
 		if ref := out.refusal; ref != nil {
 			if err := a.refuse(ch.file, out, ref); err != nil {
 				return err
@@ -190,7 +215,7 @@ func (a *admission) add(ch *chunk) error {
 			line := max(place.Line, place.Page)
 			b.entries = append(b.entries, state.Entry{ID: out.item.ID, Digest: out.digest, Source: ch.file, Part: out.part, Line: line, Sheet: place.Sheet})
 			b.items = append(b.items, out.item)
-			b.bytes += sizeOf(out.item)
+			b.bytes += out.size
 		}
 		b.steps = append(b.steps, s)
 		if len(b.steps) >= a.c.Batch || b.bytes >= 2*chunkBytes {
@@ -203,6 +228,7 @@ func (a *admission) add(ch *chunk) error {
 	if ch.end {
 		b.steps = append(b.steps, step{file: ch.file, entry: -1, end: ch})
 	}
+	a.c.outcomes.put(ch)
 	return nil
 }
 
@@ -226,7 +252,7 @@ func (a *admission) flush() error {
 	if len(b.steps) == 0 {
 		return nil
 	}
-	a.next = &batch{}
+	a.next = a.newBatch()
 	select {
 	case a.slots <- struct{}{}:
 	case <-a.soft.Done():
@@ -276,24 +302,20 @@ func (a *admission) wait() error {
 
 // upload sends what is to be sent of a batch and settles it.
 func (a *admission) upload(b *batch) error {
-	b.results = make([]load.Result, len(b.entries))
-	var send []*transform.Item
-	var which, again []int
-	for i, v := range b.verdicts {
-		switch {
-		case v.Kind == state.Send:
-			send, which = append(send, b.items[i]), append(which, i)
-		case v.Kind == state.Duplicate && a.c.Mapping.OnDuplicate == "last":
-			again = append(again, i)
-		}
-	}
+	send, which, again := b.sort(a.c.Mapping.OnDuplicate)
 	var err error
-	if len(send) > 0 {
+	switch {
+	case len(send) == len(b.entries): // all are new, as in a first crawl
+		b.results, err = a.c.Loader.Put(a.hard, send)
+	case len(send) > 0:
 		var results []load.Result
 		results, err = a.c.Loader.Put(a.hard, send)
+		b.results = make([]load.Result, len(b.entries))
 		for n, r := range results {
 			b.results[which[n]] = r
 		}
+	default:
+		b.results = make([]load.Result, len(b.entries))
 	}
 	if err != nil {
 		return errors.Join(err, a.keepStored(b))
@@ -304,6 +326,31 @@ func (a *admission) upload(b *batch) error {
 		}
 	}
 	return a.settle(b)
+}
+
+// sort tells what is to be sent: send are the items and which their indexes,
+// nil when they are all. again are the indexes of duplicates that are to
+// replace what was sent before them.
+func (b *batch) sort(onDuplicate string) (send []*transform.Item, which, again []int) {
+	all := true
+	for i := range b.verdicts {
+		if b.verdicts[i].Kind != state.Send {
+			all = false
+			break
+		}
+	}
+	if all {
+		return b.items, nil, nil
+	}
+	for i, v := range b.verdicts {
+		switch {
+		case v.Kind == state.Send:
+			send, which = append(send, b.items[i]), append(which, i)
+		case v.Kind == state.Duplicate && onDuplicate == "last":
+			again = append(again, i)
+		}
+	}
+	return send, which, again
 }
 
 // replace sends the later ones of records with one id, when the mapping wants
@@ -351,7 +398,8 @@ func (a *admission) settle(b *batch) error {
 	defer a.mu.Unlock()
 	var refused []state.Refusal
 	var files []*state.Source
-	for _, ready := range a.frontier.settle(b) {
+	passed := a.frontier.settle(b)
+	for _, ready := range passed {
 		more, err := a.account(ready, &refused)
 		if err != nil {
 			return err
@@ -362,12 +410,22 @@ func (a *admission) settle(b *batch) error {
 			}
 		}
 	}
-	return a.c.Store.Settle(context.WithoutCancel(a.hard), b.seq, b.outcomes(a.c.Mapping.OnDuplicate), false, files, refused)
+	var outs []state.Outcome
+	if a.c.Store.Keeps() {
+		outs = b.outcomes(a.c.Mapping.OnDuplicate)
+	}
+	if err := a.c.Store.Settle(context.WithoutCancel(a.hard), b.seq, outs, false, files, refused); err != nil {
+		return err
+	}
+	for _, ready := range passed {
+		a.reuse(ready)
+	}
+	return nil
 }
 
 // outcomes are the items whose rows are to be written.
 func (b *batch) outcomes(onDuplicate string) []state.Outcome {
-	var outs []state.Outcome
+	outs := make([]state.Outcome, 0, len(b.verdicts))
 	for i, v := range b.verdicts {
 		replaced := v.Kind == state.Duplicate && onDuplicate == "last" && b.results[i].Fate != load.Unsettled
 		switch {
@@ -412,7 +470,7 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 				return nil, err
 			}
 			if ref != nil {
-				ref.Source, ref.Part = f, s.out.part
+				ref.Source, ref.Part = f, s.part
 				*refused = append(*refused, *ref)
 			}
 		}

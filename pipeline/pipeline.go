@@ -66,6 +66,7 @@ type Crawl struct {
 	Keep bool
 
 	progress progress
+	outcomes recycler
 }
 
 type progress struct {

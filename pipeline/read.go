@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,8 +33,29 @@ type chunk struct {
 type outcome struct {
 	part    int64
 	item    *transform.Item // nil when filtered or refused
+	size    int             // of the item, about
 	digest  [32]byte
 	refusal *state.Refusal // nil when filtered
+}
+
+// A recycler hands the room of chunks that were taken back to the readers.
+type recycler struct{ pool sync.Pool }
+
+func (r *recycler) get() []outcome {
+	if outs, ok := r.pool.Get().(*[]outcome); ok {
+		return *outs
+	}
+	return make([]outcome, 0, chunkItems)
+}
+
+func (r *recycler) put(ch *chunk) {
+	if cap(ch.outs) < chunkItems {
+		return
+	}
+	clear(ch.outs)
+	outs := ch.outs[:0]
+	ch.outs = nil
+	r.pool.Put(&outs)
 }
 
 const (
@@ -69,7 +91,7 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 		// One refused record stands for the file, so that it shows in the balance.
 		if r.part < f.Resume {
 			r.part++ // settled before the run was interrupted
-		} else if err := r.add(outcome{refusal: refuseFile(err, in.Name)}, 0); err != nil {
+		} else if err := r.add(outcome{refusal: refuseFile(err, in.Name)}); err != nil {
 			return err
 		}
 	}
@@ -116,11 +138,11 @@ func (r *reader) records(in extract.Input, file *extract.File) error {
 			r.c.progress.read.Add(1)
 			continue
 		}
-		o, size, err := r.apply(rec, bad, file)
+		o, err := r.apply(rec, bad, file)
 		if err != nil {
 			return err
 		}
-		if err := r.add(o, size); err != nil {
+		if err := r.add(o); err != nil {
 			return err
 		}
 	}
@@ -128,9 +150,9 @@ func (r *reader) records(in extract.Input, file *extract.File) error {
 }
 
 // apply makes an outcome of a record. Its error is one of the whole file.
-func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extract.File) (outcome, int, error) {
+func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extract.File) (outcome, error) {
 	if bad != nil {
-		return outcome{refusal: refuse(bad.Place, "extract", bad.Reason, bad.Detail)}, 0, nil
+		return outcome{refusal: refuse(bad.Place, "extract", bad.Reason, bad.Detail)}, nil
 	}
 	rec.File = file
 	if rec.Doc != nil {
@@ -144,19 +166,19 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 	var wrong *transform.ItemError
 	switch {
 	case err == nil:
-		o := outcome{item: item}
+		o := outcome{item: item, size: sizeOf(item)}
 		if r.c.Store.Keeps() {
 			o.digest = item.Digest()
 		}
-		return o, sizeOf(item), nil
+		return o, nil
 	case errors.Is(err, transform.ErrSkip):
-		return outcome{}, 0, nil
+		return outcome{}, nil
 	case errors.As(err, &wrong):
 		ref := refuse(wrong.Place, "transform", wrong.Reason, wrong.Detail)
 		ref.Property, ref.Value, ref.Item = wrong.Property, wrong.Value, wrong.ID
-		return outcome{refusal: ref}, 0, nil
+		return outcome{refusal: ref}, nil
 	}
-	return outcome{}, 0, err
+	return outcome{}, err
 }
 
 func sizeOf(it *transform.Item) int {
@@ -168,7 +190,7 @@ func sizeOf(it *transform.Item) int {
 }
 
 // add puts an outcome into the chunk and sends the chunk when it is full.
-func (r *reader) add(o outcome, size int) error {
+func (r *reader) add(o outcome) error {
 	o.part = r.part
 	r.part++
 	r.c.progress.read.Add(1)
@@ -176,7 +198,7 @@ func (r *reader) add(o outcome, size int) error {
 		r.chunk.outs = make([]outcome, 0, 16)
 	}
 	r.chunk.outs = append(r.chunk.outs, o)
-	r.bytes += size
+	r.bytes += o.size
 	if len(r.chunk.outs) < chunkItems && r.bytes < chunkBytes {
 		return nil
 	}
@@ -184,7 +206,7 @@ func (r *reader) add(o outcome, size int) error {
 	if err := r.send(); err != nil {
 		return err
 	}
-	r.chunk, r.bytes = &chunk{file: full.file, src: full.src, outs: make([]outcome, 0, chunkItems)}, 0
+	r.chunk, r.bytes = &chunk{file: full.file, src: full.src, outs: r.c.outcomes.get()}, 0
 	return nil
 }
 

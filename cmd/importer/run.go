@@ -26,6 +26,7 @@ type runFlags struct {
 	maxDeletes string
 	keep       bool
 	readers    int
+	profile    profiler
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -52,6 +53,11 @@ was by running the same command again.`,
 	fl.StringVar(&f.maxDeletes, "max-deletes", "", "most deletes of this run, as 2% or 500, instead of the mapping's")
 	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
 	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
+	fl.StringVar(&f.profile.cpu, "cpuprofile", "", "write a CPU profile to this `file`")
+	fl.StringVar(&f.profile.memory, "memprofile", "", "write a heap profile to this `file`")
+	for _, name := range []string{"cpuprofile", "memprofile"} {
+		fl.Lookup(name).Hidden = true
+	}
 	return cmd
 }
 
@@ -86,6 +92,12 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	if a.json && f.target == "jsonl" && f.out == "-" {
 		return usageError{errors.New("--json and the items would both go to stdout; write the items to a file with --out")}
 	}
+	tuneCollector()
+	stopProfile, err := f.profile.start()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopProfile()) }()
 	m, err := transform.Load(path)
 	if err != nil {
 		return err

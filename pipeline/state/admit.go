@@ -309,6 +309,9 @@ type Refusal struct {
 func (s *Store) Settle(ctx context.Context, seq int64, outcomes []Outcome, partial bool, advanced []*Source, refused []Refusal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.Keeps() && len(refused) == 0 && s.later(advanced) {
+		return nil
+	}
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
 		if s.Keeps() {
 			if err := s.writeItems(ctx, tx, outcomes); err != nil {
@@ -329,11 +332,46 @@ func (s *Store) Settle(ctx context.Context, seq int64, outcomes []Outcome, parti
 			if err := src.write(ctx, tx); err != nil {
 				return err
 			}
+			delete(s.unwritten, src)
 		}
 		return nil
 		// If we crash before the commit, the intent stands and the batch is
 		// sent again; PUT is an upsert, so that is harmless. If we crash after
 		// it, the crawl goes on behind the batch.
+	}))
+}
+
+// later puts off the writing of files, unless one of them has ended: nobody
+// resumes a run of which nothing is kept, so a transaction for each batch
+// would be for nothing.
+func (s *Store) later(files []*Source) bool {
+	if slices.ContainsFunc(files, func(src *Source) bool { return src.Whole }) {
+		return false
+	}
+	if s.unwritten == nil {
+		s.unwritten = map[*Source]bool{}
+	}
+	for _, src := range files {
+		s.unwritten[src] = true
+	}
+	return true
+}
+
+// catchUp writes what later has put off.
+func (s *Store) catchUp(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.unwritten) == 0 {
+		return nil
+	}
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		for src := range s.unwritten {
+			if err := src.write(ctx, tx); err != nil {
+				return err
+			}
+		}
+		s.unwritten = nil
+		return nil
 	}))
 }
 

@@ -297,6 +297,9 @@ func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
 
 // Balance adds up the files of the run.
 func (s *Store) Balance(ctx context.Context, run Run) (c Counts, err error) {
+	if err := s.catchUp(ctx); err != nil {
+		return c, err
+	}
 	err = s.db.QueryRowContext(ctx, `SELECT coalesce(sum(read),0), coalesce(sum(stored),0), coalesce(sum(unchanged),0),
 		coalesce(sum(filtered),0), coalesce(sum(quarantined),0), coalesce(sum(duplicates),0) FROM sources WHERE walked = ?`, run.Walk).
 		Scan(&c.Read, &c.Stored, &c.Unchanged, &c.Filtered, &c.Quarantined, &c.Duplicates)
@@ -312,6 +315,9 @@ type SourceBalance struct {
 
 // Balances adds up the files of the run by source, in the order of the walk.
 func (s *Store) Balances(ctx context.Context, run Run) ([]SourceBalance, error) {
+	if err := s.catchUp(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := s.db.QueryContext(ctx, `SELECT source, count(*), sum(read), sum(stored), sum(unchanged), sum(filtered), sum(quarantined), sum(duplicates)
 		FROM sources WHERE walked = ? GROUP BY source ORDER BY min(ord)`, run.Walk)
 	if err != nil {

@@ -124,6 +124,9 @@ type Store struct {
 	many    *sql.Stmt // insert of rowsPerInsert rows
 	byRow   *sql.Stmt
 	byRange *sql.Stmt
+	// unwritten are files whose balance is behind. A store that keeps nothing
+	// writes it when the file has ended, or when it is asked for.
+	unwritten map[*Source]bool
 }
 
 // Open opens the memory in the file dir/name.db, making it when there is none,
