@@ -261,7 +261,7 @@ func (r *csvReader) findHeader() error {
 			}
 			return r.fileError(0, ReasonEmpty, "there is nothing in the file but line ends", nil)
 		case scanTooLarge, scanColumns:
-			return r.fileError(row.line, ReasonTooLarge, fmt.Sprintf("the row is over the limit of %d bytes or %d fields before any column is named; is this a table? (csv.delimiter, csv.header and limits set other ways to read it)", s.limit, s.columns), nil)
+			return r.fileError(row.line, ReasonTooLarge, fmt.Sprintf("the row is over the limit of %s or %d fields before any column is named; is this a table? (csv.delimiter, csv.header and limits set other ways to read it)", byteWords(int64(s.limit)), s.columns), nil)
 		case scanUnclosed, scanSwallowed:
 			return r.fileError(row.at, ReasonShort, "the quote opened here is never closed, and no column is named yet; close it, or set csv.quote: none", ErrShort)
 		}
@@ -374,7 +374,7 @@ func (r *csvReader) fault(row *scannedRow) *RecordError {
 	s := &r.scan
 	switch row.fault {
 	case scanTooLarge:
-		return r.recordError(row.line, 0, ReasonTooLarge, fmt.Sprintf("the row is longer than %d bytes; raise limits.record if that is meant, or look for a quote that is never closed", s.limit), nil)
+		return r.recordError(row.line, 0, ReasonTooLarge, fmt.Sprintf("the row is longer than %s; raise limits.record if that is meant, or look for a quote that is never closed", byteWords(int64(s.limit))), nil)
 	case scanColumns:
 		return r.recordError(row.line, 0, ReasonTooLarge, fmt.Sprintf("the row has more than %d fields; raise limits.columns if that is meant, or check csv.delimiter", s.columns), nil)
 	case scanUnclosed:

@@ -29,7 +29,7 @@ func Detect(in Input, opt Options) (*Format, error) {
 		return fail(ReasonOption, fmt.Sprintf("the format %q is not known; it is one of %s", opt.Format, strings.Join(formatNames(), ", ")), nil)
 	}
 	if in.Size == 0 {
-		return fail(ReasonEmpty, "the file is empty, without even a header; make it anew, or take it away", nil)
+		return fail(ReasonEmpty, "the file is empty; export or copy it again, or take it out of the source's path", nil)
 	}
 	if f != nil {
 		return f, nil
@@ -57,6 +57,8 @@ func Detect(in Input, opt Options) (*Format, error) {
 			return PDF, nil
 		}
 		return fail(ReasonBroken, fmt.Sprintf("the file is not text and not in any known format; %s", readable()), nil)
+	case named == PDF && named != nil && !bytes.Contains(head, []byte("%PDF-")) && !pdfObject.Match(head):
+		return fail(ReasonUnsupported, "the name ends in .pdf but the file is plain text; get the document again, or give the file the ending of what it is", nil)
 	case named != nil:
 		return named, nil
 	}

@@ -149,7 +149,7 @@ func readAllOf(ctx context.Context, in Input, limits Limits) ([]byte, error) {
 	}
 	if in.Size > most {
 		return nil, &FileError{Place: place, Reason: ReasonTooLarge,
-			Detail: fmt.Sprintf("the page has %d bytes and may have %d; split it, or raise limits.record", in.Size, most)}
+			Detail: fmt.Sprintf("the page has %s and may have %s; split it, or raise limits.record", byteWords(in.Size), byteWords(int64(most)))}
 	}
 	raw := make([]byte, in.Size)
 	for from := 0; from < len(raw); {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
+	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -64,4 +66,14 @@ func cause(err error) error {
 		return pe.Err
 	}
 	return err
+}
+
+// byteWords says a number of bytes as people do, exactly where it can.
+func byteWords(n int64) string {
+	units := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}
+	size, unit := float64(n), 0
+	for size >= 1024 && unit < len(units)-1 {
+		size, unit = size/1024, unit+1
+	}
+	return strconv.FormatFloat(math.Round(size*10)/10, 'f', -1, 64) + " " + units[unit]
 }

@@ -59,7 +59,9 @@ func (e *APIError) Retryable() bool {
 		http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
 	}
-	return e.Status >= 500
+	// RFC 4918, 11.5, forbids to repeat a request that met a full store until
+	// somebody asks for it: retries do not make room.
+	return e.Status >= 500 && e.Status != http.StatusInsufficientStorage
 }
 
 // An AuthError means that the service does not take the token, or that there

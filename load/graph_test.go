@@ -53,7 +53,7 @@ func TestVerdict(t *testing.T) {
 		{"502 with a page in the envelope", fault{status: 502, body: `{"error":{"code":"UnknownError","message":"<html><title>Our services aren't available</title>"}}`}, Result{}, "an HTML page"},
 		{"503, wait 2.5 s", fault{status: 503, header: map[string]string{"Retry-After": "2.5"}}, Result{After: 2500 * time.Millisecond}, "503"},
 		{"504", fault{status: 504}, Result{}, "504"},
-		{"507", fault{status: 507, body: why}, Result{}, "507"},
+		{"507", fault{status: 507, body: why}, Result{Fatal: true}, "507"},
 		{"509", fault{status: 509}, Result{Throttled: true}, "509"},
 		{"the request is lost", fault{loseRequest: true}, Result{}, "EOF"},
 		{"the reply is lost", fault{loseReply: true}, Result{}, "EOF"},

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"importer/extract"
 	"importer/load"
 	"importer/pipeline/state"
 	"importer/transform"
@@ -538,12 +539,16 @@ func rejected(it *transform.Item, err error) *state.Refusal {
 func (a *admission) duplicate(b *batch, i int) *state.Refusal {
 	it := b.items[i]
 	first := "an earlier record"
-	if source, path, line, ok := a.c.Store.Where(a.hard, b.verdicts[i].Row); ok {
-		first = path
-		if line > 0 {
-			first += fmt.Sprintf(":%d", line)
+	if source, path, sheet, line, ok := a.c.Store.Where(a.hard, b.verdicts[i].Row); ok {
+		src := a.c.source(source)
+		place := extract.Place{File: path, Sheet: sheet, Line: line}
+		if src != nil {
+			place.File = a.c.display(&state.Source{Found: state.Found{Path: path}}, src)
+			if !isTable(path, src) {
+				place.Line, place.Page = 0, line // as it was written down
+			}
 		}
-		first += " (source " + source + ")"
+		first = place.String()
 	} else {
 		for n := range i {
 			if b.verdicts[n].Row == b.verdicts[i].Row {

@@ -101,20 +101,20 @@ func (c *Crawl) phase(s string) { c.progress.phase.Store(&s) }
 
 // A Report is the balance sheet of a run.
 type Report struct {
-	Run     int64
-	Resumed bool
+	Run     int64 `json:"run"`
+	Resumed bool  `json:"resumed"`
 	state.Counts
-	Deleted int64
-	Kept    int64 // items that were not met and are kept, because nothing proves that they are gone
-	Held    int64 // stored items whose records are in quarantine now: the target keeps the old ones
-	Sources []state.SourceBalance
+	Deleted int64                 `json:"deleted"`
+	Kept    int64                 `json:"kept"` // items that were not met and are kept, because nothing proves that they are gone
+	Held    int64                 `json:"held"` // stored items whose records are in quarantine now: the target keeps the old ones
+	Sources []state.SourceBalance `json:"sources"`
 	// Problems are folders that could not be looked at and the like, a line each.
-	Problems []string
+	Problems []string `json:"problems,omitempty"`
 	// Refusals tells that records were refused, duplicates of the quarantine policy included.
-	Refusals  bool
-	Requests  int64
-	Throttled int64
-	Seconds   float64
+	Refusals  bool    `json:"refusals"`
+	Requests  int64   `json:"requests"`
+	Throttled int64   `json:"throttled"`
+	Seconds   float64 `json:"seconds"`
 }
 
 // A BalanceError means that records were lost or counted twice: a defect of

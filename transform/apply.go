@@ -21,6 +21,7 @@ const (
 	ReasonCellError        = "cell-error"        // an error cell of a workbook, such as #N/A
 	ReasonExpression       = "expression"        // an expression that stops on this record
 	ReasonMissingID        = "missing-id"        // the id is empty
+	ReasonNoColumns        = "no-columns"        // a document among tables
 	ReasonNoProperties     = "no-properties"     // not one property has a value
 	ReasonUnknownPrincipal = "unknown-principal" // an ACL names somebody that is not known
 	ReasonEmptyACL         = "empty-acl"         // nothing is granted to anybody
@@ -406,6 +407,10 @@ func (e *frame) properties(n int) []Property {
 }
 
 func (s *Source) apply(p *plan, e *frame) (*Item, error) {
+	if s.def.scope.table && !s.def.scope.doc && p.header == nil {
+		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonNoColumns,
+			Detail: "the file is a document without columns, and the source is one of tables; export it again as a table, or take it out of the source's path"}
+	}
 	if p.where != nil {
 		ok, err := p.where(e)
 		if err != nil {
@@ -420,7 +425,11 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 		return nil, e.itemError("id", "id", err)
 	}
 	if isBlank(key) {
-		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonMissingID, Property: "id", Detail: "the id is empty; fill it in, or leave such records out with where"}
+		detail := "the id is empty; fill it in, or leave such records out with where"
+		if s.def.scope.table && p.header == nil {
+			detail = "the id is empty: the file is a document, which has no columns; give documents a source of their own, with an id such as file.path"
+		}
+		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonMissingID, Property: "id", Detail: detail}
 	}
 	e.id = EncodeID(key)
 	it := &Item{ID: e.id, Properties: e.properties(len(p.props)),

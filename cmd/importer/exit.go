@@ -92,9 +92,6 @@ func exitCode(err error) int {
 	case errors.Is(err, state.ErrLocked):
 		return exitLocked
 	}
-	if strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
-		return exitUsage
-	}
 	return exitFailed
 }
 

@@ -249,7 +249,12 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [MAPPING]",
 		Short: "What is in the connections, and how the last runs ended",
-		Args:  cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("status takes one mapping file at most, not %d; see importer status --help", len(args))}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				m, err := transform.Load(args[0])
@@ -352,7 +357,7 @@ func (a *app) quarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
 		Short: "The records that were refused, each with its place and the reason",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.states(connection, func(target, id string, s *state.Store) error { return a.quarantine(cmd.Context(), s) })
 		},
@@ -392,7 +397,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			goVersion := ""
 			if info, ok := debug.ReadBuildInfo(); ok {

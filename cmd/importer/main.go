@@ -83,7 +83,7 @@ Exit codes:
 ` + exitHelp(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return flagsFromEnv(cmd.Flags())
 		},
@@ -97,7 +97,7 @@ Exit codes:
 	f.BoolVar(&a.json, "json", false, "print JSON to stdout")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no summary in words")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+		return usageError{fmt.Errorf("%w; see %s --help", flagWords(err), cmd.CommandPath())}
 	})
 	root.AddCommand(a.runCommand(), a.validateCommand(), a.previewCommand(), a.searchCommand(), a.serveCommand(),
 		a.statusCommand(), a.quarantineCommand(), a.versionCommand())
@@ -116,8 +116,35 @@ func flagsFromEnv(flags *pflag.FlagSet) (err error) {
 			return
 		}
 		if setErr := flags.Set(f.Name, value); setErr != nil {
-			err = usageError{fmt.Errorf("the environment variable %s=%q: %w", name, value, setErr)}
+			err = usageError{fmt.Errorf("the environment variable %s: %w", name, flagWords(setErr))}
 		}
 	})
 	return err
+}
+
+// noSuchCommand says what a word that is no command may have been meant for.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	remedy := "see importer --help"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		remedy = fmt.Sprintf("did you mean %s?", near[0])
+	}
+	return usageError{fmt.Errorf("there is no command %q; %s", args[0], remedy)}
+}
+
+// flagWords words what pflag says of a value, which speaks of strconv.
+func flagWords(err error) error {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	what := map[string]string{"int": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a duration such as 30s, 5m or 1h"}
+	kind, ok := what[bad.GetFlag().Value.Type()]
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("--%s %q is not %s", bad.GetFlag().Name, bad.GetValue(), kind)
 }

@@ -62,6 +62,9 @@ func (a *app) report(ctx context.Context, m *transform.Mapping, store *state.Sto
 	if s.Problems == nil {
 		s.Problems = []string{}
 	}
+	if s.Sources == nil {
+		s.Sources = []state.SourceBalance{}
+	}
 	switch {
 	case errors.Is(err, errQuarantined):
 		s.Status = "quarantined"
@@ -105,7 +108,10 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []s
 	if rep.Resumed {
 		resumed = ", resumed"
 	}
-	fmt.Fprintf(w, "%s: run %d%s, %s in %s\n\n", m.Connection.ID, rep.Run, resumed, verb, duration(rep.Seconds))
+	fmt.Fprintf(w, "%s: run %d%s, %s in %s\n", m.Connection.ID, rep.Run, resumed, verb, duration(rep.Seconds))
+	if err != nil && rep.Read == 0 {
+		return // nothing was done; the error says why
+	}
 	rows := [][]string{{"source", "files", "read", "stored", "unchanged", "filtered", "quarantined", "duplicates"}}
 	line := func(name, files string, c state.Counts) []string {
 		return []string{name, files, number(c.Read), number(c.Stored), number(c.Unchanged), number(c.Filtered), number(c.Quarantined), number(c.Duplicates)}
@@ -118,6 +124,7 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []s
 	if len(rep.Sources) != 1 {
 		rows = append(rows, line("all", number(files), rep.Counts))
 	}
+	fmt.Fprintln(w)
 	printTable(w, rows)
 	fmt.Fprintf(w, "\n%s read = %s stored + %s unchanged + %s filtered + %s quarantined + %s duplicates\n",
 		number(rep.Read), number(rep.Stored), number(rep.Unchanged), number(rep.Filtered), number(rep.Quarantined), number(rep.Duplicates))

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -68,6 +70,13 @@ func oneMapping(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+	}
+	return nil
+}
+
 func (f *runFlags) keeps() (bool, error) {
 	switch f.state {
 	case "keep":
@@ -114,7 +123,8 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.close()) }()
+	closeTarget := sync.OnceValue(t.close)
+	defer func() { err = errors.Join(err, closeTarget()) }()
 	var store *state.Store
 	if keeps {
 		store, err = state.Open(ctx, a.stateDir(t.key), m.Connection.ID)
@@ -139,6 +149,11 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	stop := a.progress(c)
 	rep, err := c.Run(ctx)
 	stop()
+	// What was not written to the end belongs in the report.
+	err = errors.Join(err, closeTarget())
+	if api, ok := errors.AsType[*load.APIError](err); ok && t.local != nil && api.Status == http.StatusInsufficientStorage {
+		err = fmt.Errorf("the disk is full under the local Graph in %s: make room and run again, the crawl goes on where it was", a.data)
+	}
 	return a.report(context.WithoutCancel(ctx), m, store, rep, err)
 }
 

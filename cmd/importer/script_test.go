@@ -33,7 +33,7 @@ import (
 //	                                until a line of either matches; $NAME is the match, or what its group matched
 //	finish NAME SIGNAL CODE         send SIGNAL (none, INT, TERM, KILL), wait for the end; the exit code must be CODE
 //	rss NAME MB                     the finished program never held more memory than that
-//	[!] json FILE PATH VALUE        in FILE's last line, PATH (a.b.0.c; # is the length) is VALUE; ~RE matches
+//	[!] json FILE PATH VALUE        in FILE's last line, PATH (a.b.0.c; len is the length) is VALUE; ~RE matches
 //	balance NAME=N...               the last line of stdout is a summary with these counts, all others 0, and they add up
 //	keys FILE KEY...                the last line of FILE is an object with these keys
 //	items DATA CONNECTION ID...     the local Graph in DATA has just these items
@@ -42,6 +42,7 @@ import (
 //	seen NAME N                     wait until the proxy has let N items through
 //	bytes FILE TEXT                 write TEXT, with Go's escapes
 //	rows FILE FROM TO FORMAT        write lines, FORMAT with each number for %d
+//	append FILE FROM                copy FROM to the end of FILE
 //	sparse FILE SIZE                make FILE so long, without using the disk
 //	age FILE DURATION               make FILE so old
 //	tmpfs DIR OPTIONS               mount one, or remount it
@@ -61,6 +62,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"seen":    cmdSeen,
 	"bytes":   cmdBytes,
 	"rows":    cmdRows,
+	"append":  cmdAppend,
 	"sparse":  cmdSparse,
 	"age":     cmdAge,
 	"tmpfs":   cmdTmpfs,
@@ -271,13 +273,13 @@ func at(v any, path string) any {
 	for _, step := range strings.Split(path, ".") {
 		switch have := v.(type) {
 		case map[string]any:
-			if step == "#" {
+			if step == "len" {
 				v = len(have)
 				continue
 			}
 			v = have[step]
 		case []any:
-			if step == "#" {
+			if step == "len" {
 				v = len(have)
 				continue
 			}
@@ -317,7 +319,7 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdBalance(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 1, -1)
+	need(ts, neg, args, 0, -1)
 	sum := lastLine(ts, "stdout")
 	if sum["type"] != "summary" {
 		ts.Fatalf("the last line of stdout is no summary: %v", sum)
@@ -459,6 +461,14 @@ func cmdRows(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(cmp.Or(err, f.Close()))
 }
 
+func cmdAppend(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, 2)
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	_, err = f.WriteString(ts.ReadFile(args[1]))
+	ts.Check(cmp.Or(err, f.Close()))
+}
+
 func cmdSparse(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2, 2)
 	size, err := strconv.ParseInt(args[1], 10, 64)
@@ -481,7 +491,7 @@ func TestJSONPath(t *testing.T) {
 		want any
 	}{
 		{"n", json.Number("7")},
-		{"a.#", 1},
+		{"a.len", 1},
 		{"a.0.b", "x"},
 		{"a.1.b", nil},
 		{"a.b", nil},

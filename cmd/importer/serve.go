@@ -27,7 +27,7 @@ Every request needs a bearer token. Set it in the environment:
   IMPORTER_SERVE_TOKEN   the token of an application
   IMPORTER_SERVE_USER    the user that a search with that token runs as`,
 		Example: `  IMPORTER_SERVE_TOKEN=$(openssl rand -hex 16) importer serve --listen 127.0.0.1:8080`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), listen) },
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
@@ -43,7 +43,7 @@ func (a *app) serve(ctx context.Context, listen string) (err error) {
 		Tokens: map[string]localgraph.Caller{token: {App: true, SearchAs: os.Getenv("IMPORTER_SERVE_USER")}},
 	})
 	if err != nil {
-		return fmt.Errorf("%w; choose another folder with --data", err)
+		return fmt.Errorf("%w, or choose another with --data", err)
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	l, err := net.Listen("tcp", listen)

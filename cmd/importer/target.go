@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -111,7 +113,7 @@ func (a *app) open(t *targetFlags, connection string, caller localgraph.Caller) 
 func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Caller) (*target, error) {
 	server, err := localgraph.Open(a.data, localgraph.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("%w; choose another folder with --data", err)
+		return nil, fmt.Errorf("%w, or choose another with --data", err)
 	}
 	flight := t.flight
 	if flight == 0 {
@@ -166,7 +168,7 @@ func (a *app) openJSONL(t *targetFlags) (*target, error) {
 	}
 	f, err := os.OpenFile(t.out, os.O_CREATE|os.O_WRONLY|mode, 0o644)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--out: %w", err)}
+		return nil, usageError{fmt.Errorf("--out %s: the file cannot be written (%w); choose another", t.out, bare(err))}
 	}
 	abs, err := filepath.Abs(t.out)
 	if err != nil {
@@ -175,7 +177,16 @@ func (a *app) openJSONL(t *targetFlags) (*target, error) {
 	sum := sha256.Sum256([]byte(abs))
 	w := load.NewJSONL(f, false)
 	return &target{Target: w, flight: 1, batch: 500, lanes: 1, key: "jsonl-" + hex.EncodeToString(sum[:6]),
-		close: w.Close}, nil
+		close: w.Close}, nil // which closes f
+}
+
+// bare takes the operation and the path off an error of the file system: the
+// message names the path itself.
+func bare(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
 }
 
 // targetKey names a service in the state: items known in one are not known in

@@ -76,7 +76,7 @@ func asAPIError(err error) *apiError {
 		return e
 	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff {
+		switch primary(e) {
 		case sqlite3.SQLITE_FULL:
 			return &apiError{status: http.StatusInsufficientStorage, code: "InsufficientStorage", cause: err,
 				message: "The store's disk is full; nothing of this request was stored. Free some space and send it again."}
@@ -93,6 +93,32 @@ func asAPIError(err error) *apiError {
 	}
 	return &apiError{status: http.StatusInternalServerError, code: "InternalServerError", cause: err,
 		message: "The store could not complete the request: " + err.Error()}
+}
+
+// primary is the code of an error without its details, but for the one detail
+// that tells a full disk: no room for the index of the write-ahead log.
+func primary(e *sqlite.Error) int {
+	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
+		return sqlite3.SQLITE_FULL
+	}
+	return e.Code() & 0xff
+}
+
+// openRemedy says what helps when the store cannot be opened.
+func openRemedy(err error) string {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch primary(e) {
+		case sqlite3.SQLITE_FULL:
+			return "the disk is full: make room in the folder"
+		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR:
+			return "its files cannot be written: make the folder and graph.db writable"
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return "graph.db is damaged: restore it from a backup, move it away to start afresh"
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return "another program holds graph.db: close it"
+		}
+	}
+	return "check the folder"
 }
 
 // errorBody is the envelope that every 4xx and 5xx carries.

@@ -131,7 +131,7 @@ func Open(dir string, opt Options) (*Server, error) {
 		opt.DeleteDelay = 20 * time.Millisecond
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("local Graph: making its folder: %w", err)
+		return nil, fmt.Errorf("local Graph: its folder cannot be made (%w); make it yourself", err)
 	}
 	s := &Server{opt: opt}
 	for t, c := range opt.Tokens {
@@ -140,7 +140,7 @@ func Open(dir string, opt Options) (*Server, error) {
 		}
 	}
 	if err := s.openStore(dir); err != nil {
-		return nil, fmt.Errorf("local Graph in %s: %w", dir, err)
+		return nil, fmt.Errorf("local Graph in %s: %w; %s", dir, err, openRemedy(err))
 	}
 	s.done, s.stop = context.WithCancel(context.Background())
 	s.resume()

@@ -501,10 +501,11 @@ func (s *Store) Hold(ctx context.Context, id string, src *Source) (bool, error) 
 
 // Where tells where the item of a row comes from, for a message about a
 // duplicate; ok is false when the row has not been written yet.
-func (s *Store) Where(ctx context.Context, row uint64) (source, path string, line int, ok bool) {
-	err := s.db.QueryRowContext(ctx, `SELECT s.source, s.path, i.line FROM items i JOIN sources s ON s.id = i.source WHERE i.rowid = ?`, row).
-		Scan(&source, &path, &line)
-	return source, path, line, err == nil
+func (s *Store) Where(ctx context.Context, row uint64) (source, path, sheet string, line int, ok bool) {
+	var maybe sql.NullString
+	err := s.db.QueryRowContext(ctx, `SELECT s.source, s.path, i.sheet, i.line FROM items i JOIN sources s ON s.id = i.source WHERE i.rowid = ?`, row).
+		Scan(&source, &path, &maybe, &line)
+	return source, path, maybe.String, line, err == nil
 }
 
 // OldRefusal gives the quarantine line of an item that was rejected before.

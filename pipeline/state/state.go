@@ -132,7 +132,9 @@ type Store struct {
 // Open opens the memory in the file dir/name.db, making it when there is none,
 // and takes its lock. It returns an error that wraps ErrLocked when another
 // process has it.
-func Open(ctx context.Context, dir, name string) (*Store, error) {
+func Open(ctx context.Context, dir, name string) (*Store, error) { return open(ctx, dir, name, "") }
+
+func open(ctx context.Context, dir, name, temp string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the folder for the state: %w; choose another with --data", err)
 	}
@@ -144,7 +146,7 @@ func Open(ctx context.Context, dir, name string) (*Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: another run works on %s (it holds %s); wait for it to end, or stop it", ErrLocked, name, lock.Path())
 	}
-	s := &Store{lock: lock, path: filepath.Join(dir, name+".db"), index: newIndex(dir), nextRow: 1}
+	s := &Store{temp: temp, lock: lock, path: filepath.Join(dir, name+".db"), index: newIndex(dir), nextRow: 1}
 	if err := s.open(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -159,12 +161,11 @@ func OpenTemp(ctx context.Context) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a folder for temporary files: %w; set TMPDIR to one that can be written", err)
 	}
-	s, err := Open(ctx, dir, "run")
+	s, err := open(ctx, dir, "run", dir)
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	s.temp = dir
 	return s, nil
 }
 
@@ -276,21 +277,28 @@ func (s *Store) wrap(err error) error {
 		return err
 	}
 	var lite *sqlite.Error
-	remedy := "check the disk, or choose another folder with --data"
+	another := "choose another folder with --data"
+	if s.temp != "" {
+		another = "set TMPDIR to another folder"
+	}
+	remedy := "check the disk, or " + another
 	switch {
 	case errors.As(err, &lite):
-		switch lite.Code() & 0xff {
-		case 13: // SQLITE_FULL
+		switch code := lite.Code(); {
+		case code&0xff == 13, code == 4874: // SQLITE_FULL, SQLITE_IOERR_SHMSIZE: no room for the index of the log
 			remedy = "the disk is full: make room and run again, the crawl goes on where it was"
-		case 8: // SQLITE_READONLY
-			remedy = "the folder is read-only: choose another with --data"
-		case 11, 26: // SQLITE_CORRUPT, SQLITE_NOTADB
+			if s.temp != "" {
+				remedy = "the disk is full: make room, or " + another
+			}
+		case code&0xff == 8, code&0xff == 14: // SQLITE_READONLY, SQLITE_CANTOPEN
+			remedy = "the folder or the file in it cannot be written: make it writable, or " + another
+		case code&0xff == 11, code&0xff == 26: // SQLITE_CORRUPT, SQLITE_NOTADB
 			remedy = "the file is damaged: restore it from a backup, or move it away and delete the connection, so that the next run starts afresh"
-		case 5: // SQLITE_BUSY
+		case code&0xff == 5: // SQLITE_BUSY
 			remedy = "another program holds the file: close it and run again"
 		}
 	case errors.Is(err, fs.ErrPermission):
-		remedy = "choose a folder that can be written with --data"
+		remedy = "it cannot be written: make it writable, or " + another
 	}
 	return fmt.Errorf("the state %s: %w; %s", s.path, err, remedy)
 }
