@@ -58,6 +58,26 @@ func readActivities(raw []byte, inItem bool) ([]activity, error) {
 	return list, nil
 }
 
+// result is an externalActivityResult. Of a wrong activity it repeats only
+// what is of its member's type: a client reads nothing else.
+func (a *activity) result(fault error) map[string]any {
+	m := map[string]any{"@odata.type": "#microsoft.graph.externalConnectors.externalActivityResult", "id": requestID(),
+		"type": "unknownFutureValue", "performedBy": nil, "error": nil}
+	if t, ok := spelled(activityTypes, a.Type); ok {
+		m["type"] = t
+	}
+	if _, ok := parseDate(a.Start, false); ok {
+		m["startDateTime"] = a.Start
+	}
+	if by := a.By; by.check("") == nil {
+		m["performedBy"] = by
+	}
+	if fault != nil {
+		m["error"] = map[string]any{"code": "InvalidRequest", "message": fault.Error()}
+	}
+	return m
+}
+
 // addActivities stores the activities that are right and tells of each of the
 // others what is wrong: 200 if all were, 207 if not.
 func (c *call) addActivities(cn *connection, id string) error {
@@ -85,13 +105,9 @@ func (c *call) addActivities(cn *connection, id string) error {
 	faults := make([]error, len(list))
 	for i := range list {
 		faults[i] = list[i].check()
-		results[i] = map[string]any{
-			"@odata.type": "#microsoft.graph.externalConnectors.externalActivityResult", "id": requestID(),
-			"type": list[i].Type, "startDateTime": list[i].Start, "performedBy": list[i].By, "error": nil,
-		}
+		results[i] = list[i].result(faults[i])
 		if faults[i] != nil {
 			status = http.StatusMultiStatus
-			results[i]["error"] = map[string]any{"code": "InvalidRequest", "message": faults[i].Error()}
 		}
 	}
 	err = c.s.w.do(c.r.Context(), func(tx *wtx) error {

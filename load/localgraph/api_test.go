@@ -57,6 +57,17 @@ func TestConnectionRules(t *testing.T) {
 		{"no UTF-8", "{\"id\":\"abcd\",\"name\":\"\xff\"}", 400, "UTF-8"},
 		{"no object", `[]`, 400, ""},
 		{"a number for a name", `{"id":"numname","name":7}`, 400, "name"},
+		{"an open configuration", `{"id":"conf1","name":"conf1","configuration":{"authorizedAppIds":null,"other":{"a":1}}}`, 201, ""},
+		{"configuration is a number", `{"id":"conf2","name":"x","configuration":7}`, 400, "configuration"},
+		{"authorizedAppIds of numbers", `{"id":"conf3","name":"x","configuration":{"authorizedAppIds":[7]}}`, 400, "authorizedAppIds"},
+		{"connectorId is an object", `{"id":"ctor","name":"x","connectorId":{}}`, 400, "connectorId"},
+		{"unknown settings are dropped", `{"id":"set1","name":"set1","searchSettings":{"other":1,"searchResultTemplates":[{"id":"a","other":1,"layout":null,"rules":[{"property":"p","operation":"Equals","values":null,"other":1}]}]},
+			"activitySettings":{"other":1,"urlToItemResolvers":[{"@odata.type":"microsoft.graph.externalConnectors.itemIdResolver","other":1,"urlMatchInfo":{"other":1}}]}}`, 201, ""},
+		{"null settings", `{"id":"set2","name":"set2","searchSettings":{"searchResultTemplates":null},"activitySettings":{"urlToItemResolvers":null}}`, 201, ""},
+		{"a rule's operation", `{"id":"set3","name":"x","searchSettings":{"searchResultTemplates":[{"id":"a","rules":[{"property":"p","operation":"like","values":[]}]}]}}`, 400, "operation"},
+		{"a rule's joining", `{"id":"set4","name":"x","searchSettings":{"searchResultTemplates":[{"id":"a","rules":[{"property":"p","operation":"equals","valuesJoinedBy":"xor"}]}]}}`, 400, "valuesJoinedBy"},
+		{"two templates of an id", `{"id":"set5","name":"x","searchSettings":{"searchResultTemplates":[{"id":"a"},{"id":"a"}]}}`, 400, "twice"},
+		{"a priority that is text", `{"id":"set6","name":"x","activitySettings":{"urlToItemResolvers":[{"@odata.type":"#microsoft.graph.externalConnectors.itemIdResolver","priority":"1"}]}}`, 400, "priority"},
 	} {
 		a := g.do("POST", base, tt.body)
 		if a.status != tt.status || !strings.Contains(a.inner(), tt.text) {
@@ -152,6 +163,7 @@ func TestSchemaRules(t *testing.T) {
 		{"one", `[{"name":"a","type":"string"}]`, 202, ""},
 		{"flags as strings, types in any case", `[{"name":"a","type":"String","isSearchable":"true","isRefinable":"False"},{"name":"b","type":"StringCollection"},{"name":"c","type":"DateTime"}]`, 202, ""},
 		{"128", props(128), 202, ""},
+		{"exact", `[{"name":"a","type":"string","isQueryable":true,"isExactMatchRequired":true}]`, 202, ""},
 		{"dates and collections refine", `[{"name":"a","type":"dateTime","isRefinable":true},{"name":"b","type":"stringCollection","isRefinable":true}]`, 202, ""},
 		{"a label in another case", `[{"name":"a","type":"string","isRetrievable":true,"labels":["Title"]}]`, 202, ""},
 		{"both spellings of a label", `[{"name":"a","type":"string","isRetrievable":true,"labels":["assignedTo"]},{"name":"b","type":"int64","isRetrievable":true,"labels":["numberOfReactions"]}]`, 202, ""},
@@ -184,6 +196,13 @@ func TestSchemaRules(t *testing.T) {
 			a := g.do("POST", base+"/desk/schema", `{"baseType":"microsoft.graph.externalItem","properties":`+tt.props+`}`)
 			if a.status != tt.status || !strings.Contains(a.inner(), tt.text) {
 				t.Errorf("%v, want %d with %q", a, tt.status, tt.text)
+			}
+			if a.status == 202 {
+				g.want(200, "GET", base+"/desk/schema", nil)
+				exact := g.want(200, "GET", "/beta/external/connections/desk/schema", nil).get("properties", 0, "isExactMatchRequired")
+				if (exact == true) != (tt.name == "exact") {
+					t.Errorf("isExactMatchRequired in beta = %v", exact)
+				}
 			}
 		})
 	}
@@ -491,7 +510,7 @@ func TestErrorsAndHeaders(t *testing.T) {
 			r.Header.Set("Authorization", token)
 		}
 		w := httptest.NewRecorder()
-		g.srv.ServeHTTP(w, r)
+		checked(t, g.srv).ServeHTTP(w, r)
 		a := answer{status: w.Code, header: w.Header(), raw: w.Body.Bytes()}
 		json.Unmarshal(a.raw, &a.body)
 		return a

@@ -129,10 +129,9 @@ func checkBatch(parts []*batchPart) (map[string]*batchPart, error) {
 }
 
 func failedDependency(id, on string) batchAnswer {
-	var body errorBody
-	body.Error.Code, body.Error.Message = "FailedDependency", "The request '"+on+"', on which this one depends, failed."
-	body.Error.Inner.RequestID = requestID()
-	return batchAnswer{ID: id, Status: http.StatusFailedDependency, Headers: map[string]string{"Content-Type": jsonType[0]}, Body: body}
+	e := &apiError{status: http.StatusFailedDependency, code: "FailedDependency",
+		message: "The request '" + on + "', on which this one depends, failed."}
+	return batchAnswer{ID: id, Status: e.status, Headers: map[string]string{"Content-Type": jsonType[0]}, Body: e.envelope(requestID(), "")}
 }
 
 // A recorder keeps the answer to a part.

@@ -15,15 +15,14 @@ import (
 	"unicode/utf8"
 )
 
-// A connectionDoc is what a client may say of a connection. Cards and
-// resolvers are any JSON: they are kept, not understood.
+// A connectionDoc is what a client may say of a connection.
 type connectionDoc struct {
 	Name             string          `json:"name"`
 	Description      *string         `json:"description"`
 	Configuration    json.RawMessage `json:"configuration,omitempty"`
 	SearchSettings   json.RawMessage `json:"searchSettings,omitempty"`
 	ActivitySettings json.RawMessage `json:"activitySettings,omitempty"`
-	ConnectorID      json.RawMessage `json:"connectorId,omitempty"`
+	ConnectorID      *string         `json:"connectorId,omitempty"`
 	ContentCategory  string          `json:"contentCategory,omitempty"`
 }
 
@@ -69,61 +68,18 @@ func (d *connectionDoc) check() error {
 		}
 		d.ContentCategory = contentCategories[i]
 	}
-	if err := checkSearchSettings(d.SearchSettings); err != nil {
+	var err error
+	if d.Configuration, err = checkConfiguration(d.Configuration); err != nil {
 		return err
 	}
-	return checkActivitySettings(d.ActivitySettings)
+	var search searchSettings
+	if d.SearchSettings, err = kept("searchSettings", d.SearchSettings, &search, search.check); err != nil {
+		return err
+	}
+	var activity activitySettings
+	d.ActivitySettings, err = kept("activitySettings", d.ActivitySettings, &activity, activity.check)
+	return err
 }
-
-func checkSearchSettings(raw json.RawMessage) error {
-	if isNull(raw) {
-		return nil
-	}
-	var s struct {
-		Templates []struct {
-			ID       string          `json:"id"`
-			Priority *int32          `json:"priority"`
-			Layout   json.RawMessage `json:"layout"`
-		} `json:"searchResultTemplates"`
-	}
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return malformed("searchSettings: %v", err)
-	}
-	if len(s.Templates) > 2 {
-		return badRequest("searchSettings: at most 2 searchResultTemplates, not %d", len(s.Templates))
-	}
-	for _, t := range s.Templates {
-		if t.ID == "" || len(t.ID) > 16 || strings.ContainsFunc(t.ID, func(r rune) bool { return !alphanumeric(r) }) {
-			return badRequest("searchSettings: the template id %q must be 1 to 16 letters and digits", t.ID)
-		}
-		if !isNull(t.Layout) && kindOf(t.Layout) != '{' {
-			return badRequest("searchSettings: the layout of template %q must be a JSON object", t.ID)
-		}
-	}
-	return nil
-}
-
-func checkActivitySettings(raw json.RawMessage) error {
-	if isNull(raw) {
-		return nil
-	}
-	var s struct {
-		Resolvers []map[string]json.RawMessage `json:"urlToItemResolvers"`
-	}
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return malformed("activitySettings: %v", err)
-	}
-	for _, r := range s.Resolvers {
-		var typ string
-		_ = json.Unmarshal(r["@odata.type"], &typ) // not a string: not the right one
-		if strings.TrimPrefix(typ, "#") != "microsoft.graph.externalConnectors.itemIdResolver" {
-			return malformed("activitySettings: each of urlToItemResolvers needs \"@odata.type\": \"#microsoft.graph.externalConnectors.itemIdResolver\"")
-		}
-	}
-	return nil
-}
-
-func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 func (c *call) createConnection() error {
 	var body struct {
@@ -195,7 +151,7 @@ func (c *call) connectionJSON(cn *connection, odataContext string) map[string]an
 	m := map[string]any{
 		"id": cn.id, "name": cn.doc.Name, "description": cn.doc.Description, "state": cn.state,
 		"configuration": raw(cn.doc.Configuration), "searchSettings": raw(cn.doc.SearchSettings),
-		"activitySettings": raw(cn.doc.ActivitySettings), "connectorId": raw(cn.doc.ConnectorID),
+		"activitySettings": raw(cn.doc.ActivitySettings), "connectorId": cn.doc.ConnectorID,
 		"contentCategory": category,
 	}
 	if odataContext != "" {

@@ -138,26 +138,30 @@ type innerError struct {
 	ClientRequestID string `json:"client-request-id"`
 }
 
-func (c *call) fail(err error) {
-	e := asAPIError(err)
+// envelope is the body of a refusal.
+func (e *apiError) envelope(id, client string) errorBody {
+	if client == "" {
+		client = id
+	}
 	var body errorBody
 	body.Error.Code, body.Error.Message = e.code, e.message
-	client := c.r.Header.Get("Client-Request-Id")
-	if client == "" {
-		client = c.id
-	}
 	body.Error.Inner = innerError{
 		Code:    e.innerCode,
 		Message: e.innerMessage,
 		// The service prints the date without a zone.
 		Date:            time.Now().UTC().Format("2006-01-02T15:04:05"),
-		RequestID:       c.id,
+		RequestID:       id,
 		ClientRequestID: client,
 	}
+	return body
+}
+
+func (c *call) fail(err error) {
+	e := asAPIError(err)
 	if e.retryAfter > 0 {
 		c.w.Header().Set("Retry-After", fmt.Sprint(e.retryAfter))
 	}
 	c.w.WriteHeader(e.status)
-	b, _ := json.Marshal(body) // cannot fail: strings only
+	b, _ := json.Marshal(e.envelope(c.id, c.r.Header.Get("Client-Request-Id"))) // cannot fail: strings only
 	c.w.Write(b)
 }

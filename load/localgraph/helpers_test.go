@@ -101,7 +101,7 @@ func (g *graph) as(c Caller, method, path string, body any, headers ...string) a
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	g.srv.ServeHTTP(w, r.WithContext(WithCaller(context.Background(), c)))
+	checked(g.t, g.srv).ServeHTTP(w, r.WithContext(WithCaller(context.Background(), c)))
 	a := answer{status: w.Code, header: w.Header(), raw: w.Body.Bytes()}
 	if len(a.raw) > 0 {
 		dec := json.NewDecoder(bytes.NewReader(a.raw))

@@ -307,11 +307,16 @@ func (c *call) getSchema(cn *connection) error {
 	if sc == nil {
 		return notFound("The connection '%s' has no schema yet.", cn.id)
 	}
-	props := sc.props
-	if !c.newEnums() {
-		props = slices.Clone(props)
-		for i, p := range props {
+	props := slices.Clone(sc.props)
+	all := c.newEnums()
+	for i, p := range props {
+		if !all {
 			props[i] = p.withoutNewEnums()
+		}
+		if !c.beta() && p.ExactMatch {
+			p := *props[i]
+			p.ExactMatch = false // v1.0 does not have the member
+			props[i] = &p
 		}
 	}
 	return c.reply(http.StatusOK, map[string]any{
@@ -321,6 +326,8 @@ func (c *call) getSchema(cn *connection) error {
 		"properties":     props,
 	})
 }
+
+func (c *call) beta() bool { return strings.HasSuffix(c.root, "/beta") }
 
 func (c *call) newEnums() bool {
 	if c.s.opt.AlwaysNewEnums {
