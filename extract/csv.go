@@ -112,6 +112,7 @@ type csvReader struct {
 
 	good     int // rows as wide as the header
 	padded   int
+	cells    int // of the present row, when it has been padded; else 0
 	warn     func(Place, string)
 	warnings map[string]int
 }
@@ -346,7 +347,7 @@ func (r *csvReader) rows(yield func(Record, error) bool) {
 			continue
 		}
 		r.good++
-		if !yield(Record{Place: Place{File: r.in.Name, Line: row.line}, Header: r.header, Text: s.fields}, nil) {
+		if !yield(Record{Place: Place{File: r.in.Name, Line: row.line}, Header: r.header, Text: s.fields, Cells: r.cells}, nil) {
 			return
 		}
 	}
@@ -446,11 +447,13 @@ func (r *csvReader) fit(row *scannedRow) *RecordError {
 	if r.opt.Ragged == "quarantine" || len(f) > want && r.opt.Ragged != "cut" && strings.TrimSpace(strings.Join(f[want:], "")) != "" {
 		return r.recordError(row.line, 0, ReasonRagged, fmt.Sprintf("the row has %d fields and the header %d; check for a delimiter or a quote too many, or set csv.ragged", len(f), want), f)
 	}
+	r.cells = 0
 	if len(f) >= want {
 		s.fields = f[:want:want]
 		return nil
 	}
 	r.padded++
+	r.cells = len(f)
 	r.warnOnce("padded", row.line, fmt.Sprintf("the row has %d of %d fields; the others are read as empty", len(f), want))
 	s.fields = append(f, make([]string, want-len(f))...)
 	return nil

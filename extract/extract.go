@@ -78,8 +78,9 @@ func (p Place) String() string {
 // Records of the same table hold the same *Header, so that a consumer can
 // compile against it once and compare pointers afterwards.
 type Header struct {
-	names []string
-	index map[string]int
+	names    []string
+	index    map[string]int
+	repeated map[string]bool
 }
 
 // NewHeader makes a header. An empty name becomes column1, column2, ... by
@@ -100,6 +101,12 @@ func NewHeader(names []string) *Header {
 			unique = name + "_" + strconv.Itoa(n)
 			next[name] = n + 1
 		}
+		if unique != name {
+			if h.repeated == nil {
+				h.repeated = map[string]bool{}
+			}
+			h.repeated[name] = true
+		}
 		h.names[i] = unique
 		h.index[unique] = i
 	}
@@ -114,6 +121,10 @@ func (h *Header) Index(name string) (int, bool) {
 	i, ok := h.index[name]
 	return i, ok
 }
+
+// Repeated tells that several columns bear the name, so that it does not say
+// which of them is meant. The first of them has it.
+func (h *Header) Repeated(name string) bool { return h.repeated[name] }
 
 // A Record is a row, a page or a document. It belongs to whoever receives it:
 // nothing in it changes when the sequence goes on.
@@ -131,6 +142,9 @@ type Record struct {
 	// wall clock of the cell, which has no zone), time.Duration or a
 	// [CellError]. It is nil in formats that store only text.
 	Typed []any
+	// Cells is the number of cells that the row really had, when it was short
+	// and has been filled with empty ones; else 0.
+	Cells int
 	Doc   *Document
 	// File is the file that the record came from. Readers leave it nil; who
 	// walks the files sets it.

@@ -51,6 +51,35 @@ func (b *builder) acl(defs []aclDef) aclPlan {
 	return p
 }
 
+// aclOf is acl, and tells how many cells a row must have for it: a row that is
+// short of one that says who may see it says nothing.
+func (b *builder) aclOf(defs []aclDef) (p aclPlan, cells int) {
+	all := b.uses
+	b.uses = map[string]bool{}
+	p = b.acl(defs)
+	for name := range b.uses {
+		if h := b.sc.header; h != nil {
+			if i, ok := h.Index(name); ok {
+				cells = max(cells, i+1)
+			}
+		}
+		all[name] = all[name] || b.uses[name]
+	}
+	b.uses = all
+	return p, cells
+}
+
+// repeated finds the columns that the mapping uses and that stand in the
+// header several times: which one is meant is not known.
+func (b *builder) repeated(s *Source, p *plan) {
+	for _, name := range p.uses {
+		if b.sc.header != nil && b.sc.header.Repeated(name) {
+			b.errs = append(b.errs, &Error{Pos: s.PathPos, Detail: fmt.Sprintf("source %q: the column %q stands in the header several times", s.Name, name),
+				Remedy: "give the columns different names, or name them with csv.columns"})
+		}
+	}
+}
+
 // entries gives the ACL of a record, sorted and without repeats, so that the
 // order of names in a cell does not make another item.
 func (p *aclPlan) entries(e *frame) ([]Access, error) {
@@ -184,11 +213,14 @@ func (m *Mapping) principal(kind, name string) (string, error) {
 		}
 		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("%q is no group of the groups file", name), remedy: "add it to the groups file, or correct the name"}
 	}
-	if isGUID(name) {
-		return strings.ToLower(name), nil
-	}
 	i, ok := m.people[fold(name)]
 	switch {
+	case kind == "group" && ok:
+		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("%q is a person of the identities file, not a group", name), remedy: "write user, or the object id of a group"}
+	case kind == "group" && !isGUID(name):
+		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("the group %q is no Entra object id", name), remedy: "write the id of the group, or make it an external group"}
+	case !ok && isGUID(name):
+		return strings.ToLower(name), nil
 	case !ok && m.people == nil:
 		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("the %s %q is no Entra object id", kind, name), remedy: "name a file of people under identities, so that it can be looked up"}
 	case !ok:

@@ -72,6 +72,7 @@ type plan struct {
 	content    textFn
 	contentOf  string // "text" or "html"
 	acl        aclPlan
+	aclCells   int // cells that a row must have for its ACL to be what it says
 	activities []activityPlan
 	uses       []string
 }
@@ -272,11 +273,12 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 			}
 		}
 	}
-	p.acl = b.acl(s.def.acl)
+	p.acl, p.aclCells = b.aclOf(s.def.acl)
 	for _, a := range s.def.activities {
 		p.activities = append(p.activities, b.activity(a))
 	}
 	p.uses = keysOf(b.uses)
+	b.repeated(s, p)
 	if len(b.errs) > 0 {
 		sortErrors(b.errs, s.m.File)
 		return nil, b.errs
@@ -450,6 +452,10 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 		if !isBlank(text) {
 			it.Content = Content{Type: p.contentOf, Value: clean(text)}
 		}
+	}
+	if cells := e.rec.Cells; cells > 0 && cells < p.aclCells {
+		return nil, &ItemError{Place: e.rec.Place, Reason: extract.ReasonRagged, Property: "acl",
+			Detail: fmt.Sprintf("the row has %d cells and its permissions are read from the first %d; it may have been split or cut, so it is left out: complete it", cells, p.aclCells)}
 	}
 	if it.ACL, err = p.acl.entries(e); err != nil {
 		return nil, err

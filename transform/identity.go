@@ -45,6 +45,7 @@ type userRow struct {
 	Mail        string `csv:"mail"`
 	DisplayName string `csv:"displayname"`
 	EmployeeID  string `csv:"employeeid"`
+	UserType    string `csv:"usertype"`
 }
 
 // A groupRow is a line of the groups file.
@@ -211,7 +212,8 @@ func (m *Mapping) readIdentities(s section) {
 				Remedy: "it looks like 5b2c7f3e-0d1a-4c55-9a3e-2f6b8d0c1e47; export it with az ad user list"})
 			continue
 		}
-		m.Users = append(m.Users, User{ID: strings.ToLower(r.ID), UPN: r.UPN, Mail: r.Mail, DisplayName: r.DisplayName, EmployeeID: r.EmployeeID})
+		m.Users = append(m.Users, User{ID: strings.ToLower(r.ID), UPN: r.UPN, Mail: r.Mail, DisplayName: r.DisplayName, EmployeeID: r.EmployeeID,
+			Guest: strings.EqualFold(r.UserType, "guest")})
 		m.indexUser(len(m.Users) - 1)
 	}
 }
@@ -219,7 +221,7 @@ func (m *Mapping) readIdentities(s section) {
 // indexUser makes the user findable by the columns that count.
 func (m *Mapping) indexUser(i int) {
 	u := &m.Users[i]
-	keys := []string{u.Mail, u.UPN}
+	keys := []string{u.ID, u.Mail, u.UPN}
 	for _, name := range m.match {
 		switch name {
 		case "displayName":

@@ -54,6 +54,7 @@ type User struct {
 	UPN, Mail   string
 	DisplayName string
 	EmployeeID  string
+	Guest       bool
 }
 
 // A Source is one entry of a mapping's sources.

@@ -209,7 +209,7 @@ func TestSideFileForms(t *testing.T) {
 			t.Errorf("%q: %v", data, err)
 			continue
 		}
-		diff(t, "rows", rows, []userRow{{"11111111-1111-1111-1111-111111111111", "u@x", "m@x", "N", "7"}})
+		diff(t, "rows", rows, []userRow{{"11111111-1111-1111-1111-111111111111", "u@x", "m@x", "N", "7", ""}})
 		diff(t, "lines", lines, []int{2})
 	}
 	for data, want := range map[string]string{
