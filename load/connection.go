@@ -39,6 +39,16 @@ func (g *Graph) GetConnection(ctx context.Context) (*ConnectionInfo, error) {
 	return &info, nil
 }
 
+// Ready tells whether the connection is there and may have items. A draft has
+// had no schema yet, and so no items.
+func (g *Graph) Ready(ctx context.Context) (bool, error) {
+	info, err := g.GetConnection(ctx)
+	if notFound(err) {
+		return false, nil
+	}
+	return err == nil && info.State != stateDraft, err
+}
+
 // EnsureConnection makes the connection and its schema what the mapping says
 // and returns when the schema is registered.
 func (g *Graph) EnsureConnection(ctx context.Context, c transform.Connection, s transform.Schema) (created bool, err error) {

@@ -95,8 +95,12 @@ func (e *UnavailableError) Error() string {
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// notFound tells the service's own 404.
-func notFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
+// notFound tells the service's own 404. A proxy's page says nothing of what is
+// there.
+func notFound(err error) bool {
+	var api *APIError
+	return errors.As(err, &api) && api.Status == http.StatusNotFound && api.Envelope
+}
 
 func hasStatus(err error, status int) bool {
 	var api *APIError
@@ -142,6 +146,9 @@ func verdict(err error) Result {
 		res.After, res.Throttled = api.After, api.Throttled()
 	case rejects(api):
 		res.Fate = Rejected
+	case api.Status == http.StatusNotFound && api.Envelope:
+		res.Fatal = true
+		res.Err = fmt.Errorf("%w; the connection is not there, or is being deleted: run again to make it anew", err)
 	default:
 		res.Fatal = true
 	}
@@ -151,9 +158,8 @@ func verdict(err error) Result {
 // rejects tells whether an answer is a verdict on the item.
 func rejects(e *APIError) bool {
 	switch e.Status {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
-		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge:
-		return true
+	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+		return true // too large to get through, whoever says so
 	case http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound,
 		http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusGone:
 		return false

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"importer/transform"
 )
@@ -69,3 +70,35 @@ func (g *Graph) remove(ctx context.Context, path string) error {
 	}
 	return err
 }
+
+// Members lists the members of a group, all pages of them. listed is false
+// when the service has no such call, or the group is not there.
+func (g *Graph) Members(ctx context.Context, group string) (members []transform.Member, listed bool, err error) {
+	path := g.groupPath(group) + "/members"
+	for page := 0; path != "" && page < maxPages; page++ {
+		var answer struct {
+			Value []struct{ ID, Type string }
+			Next  string `json:"@odata.nextLink"`
+		}
+		err := g.doJSON(ctx, call{method: http.MethodGet, path: path}, needItems, nil, &answer)
+		if err != nil {
+			if hasStatus(err, http.StatusNotFound) || hasStatus(err, http.StatusMethodNotAllowed) ||
+				hasStatus(err, http.StatusBadRequest) || hasStatus(err, http.StatusNotImplemented) {
+				return nil, false, nil
+			}
+			return nil, false, err
+		}
+		for _, m := range answer.Value {
+			members = append(members, transform.Member{Type: m.Type, ID: m.ID})
+		}
+		// The link's host is not followed, so that the token goes nowhere else.
+		path = ""
+		if next, err := url.Parse(answer.Next); err == nil && next.RawQuery != "" {
+			path = g.groupPath(group) + "/members?" + next.RawQuery
+		}
+	}
+	return members, true, nil
+}
+
+// maxPages bounds a listing whose links go in circles.
+const maxPages = 10_000

@@ -68,7 +68,13 @@ type Admin interface {
 	// returns when the schema is registered. created tells that the
 	// connection did not exist before: whatever was known of its items is void.
 	EnsureConnection(ctx context.Context, c transform.Connection, s transform.Schema) (created bool, err error)
+	// Ready tells that the connection is there and may have items: it exists
+	// and is no draft.
+	Ready(ctx context.Context) (bool, error)
 	PutGroup(ctx context.Context, g transform.Group) error // without members
+	// Members lists a group's members; listed is false where the service has
+	// no such call (it is in the model and on no page).
+	Members(ctx context.Context, group string) (members []transform.Member, listed bool, err error)
 	DeleteGroup(ctx context.Context, id string) error
 	AddMember(ctx context.Context, group string, m transform.Member) error
 	RemoveMember(ctx context.Context, group string, m transform.Member) error

@@ -32,6 +32,8 @@ func (c *Crawl) crawl(ctx context.Context, run state.Run, rep *Report) error {
 	err := g.Wait()
 	upErr := a.wait() // what is in flight settles, whatever stopped the reading
 	switch {
+	case upErr != nil && !errors.Is(upErr, context.Canceled):
+		return upErr // a cancel must not hide that something could not be written
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case upErr != nil:
@@ -107,6 +109,9 @@ type admission struct {
 	mu       sync.Mutex // guards the fields below
 	frontier frontier
 	err      error // the first failure
+	// broken is the failure of a settlement. What the frontier has passed in
+	// memory may be missing on disk after it, so nothing is settled any more.
+	broken error
 }
 
 // A batch is what is admitted, sent and committed together.
@@ -214,7 +219,7 @@ func (a *admission) add(ch *chunk) error {
 			s.entry = len(b.entries)
 			place := out.item.Origin.Place
 			line := max(place.Line, place.Page)
-			b.entries = append(b.entries, state.Entry{ID: out.item.ID, Digest: out.digest, Source: ch.file, Part: out.part, Line: line, Sheet: place.Sheet})
+			b.entries = append(b.entries, entryOf(out, ch.file, line))
 			b.items = append(b.items, out.item)
 			b.bytes += out.size
 		}
@@ -233,15 +238,40 @@ func (a *admission) add(ch *chunk) error {
 	return nil
 }
 
-// refuse places a refusal and keeps the item of an earlier, good record: what
-// the target has stays until the record is mended or gone.
+// entryOf is an item as the state sees it.
+func entryOf(out *outcome, f *state.Source, line int) state.Entry {
+	it := out.item
+	e := state.Entry{ID: it.ID, Digest: out.digest, Source: f, Part: out.part, Line: line, Sheet: it.Origin.Place.Sheet}
+	for _, a := range it.ACL { // sorted
+		switch {
+		case a.Deny:
+			if e.Denies != "" {
+				e.Denies += "\n"
+			}
+			e.Denies += a.Type + ":" + a.Value
+		case a.Type == "everyone":
+			e.Open = 2
+		case a.Type == "everyoneExceptGuests":
+			e.Open = max(e.Open, 1)
+		}
+	}
+	return e
+}
+
+// refuse places a refusal and decides on the item of an earlier, good record.
+// What the target has stays until the record is mended or gone, unless it is
+// the permissions that cannot be made: then nobody is to see it.
 func (a *admission) refuse(f *state.Source, out *outcome, ref *state.Refusal) error {
 	ref.Source, ref.Part = f, out.part
 	if ref.Item == "" {
 		return nil
 	}
-	known, err := a.c.Store.Hold(a.hard, ref.Item, f)
-	if known {
+	withdraw := ref.Property == "acl"
+	known, err := a.c.Store.Hold(a.hard, ref.Item, f, withdraw)
+	switch {
+	case known && withdraw:
+		a.rep.Withdrawn++
+	case known:
 		a.rep.Held++
 	}
 	return err
@@ -254,6 +284,11 @@ func (a *admission) flush() error {
 		return nil
 	}
 	a.next = a.newBatch()
+	// One batch that is tried again and again holds the frontier, and what has
+	// settled behind it is kept in memory: there is a bound to that.
+	if err := a.frontier.wait(a.soft, &a.mu, a.orders-2*a.c.InFlight-4); err != nil {
+		return err
+	}
 	select {
 	case a.slots <- struct{}{}:
 	case <-a.soft.Done():
@@ -303,7 +338,7 @@ func (a *admission) wait() error {
 
 // upload sends what is to be sent of a batch and settles it.
 func (a *admission) upload(b *batch) error {
-	send, which, again := b.sort(a.c.Mapping.OnDuplicate)
+	send, which, again := b.sort(a.c.Store)
 	var err error
 	switch {
 	case len(send) == len(b.entries): // all are new, as in a first crawl
@@ -332,7 +367,7 @@ func (a *admission) upload(b *batch) error {
 // sort tells what is to be sent: send are the items and which their indexes,
 // nil when they are all. again are the indexes of duplicates that are to
 // replace what was sent before them.
-func (b *batch) sort(onDuplicate string) (send []*transform.Item, which, again []int) {
+func (b *batch) sort(store *state.Store) (send []*transform.Item, which, again []int) {
 	all := true
 	for i := range b.verdicts {
 		if b.verdicts[i].Kind != state.Send {
@@ -347,7 +382,7 @@ func (b *batch) sort(onDuplicate string) (send []*transform.Item, which, again [
 		switch {
 		case v.Kind == state.Send:
 			send, which = append(send, b.items[i]), append(which, i)
-		case v.Kind == state.Duplicate && onDuplicate == "last":
+		case store.Sends(v):
 			again = append(again, i)
 		}
 	}
@@ -381,22 +416,33 @@ func (a *admission) replace(b *batch, again []int) error {
 // keepStored writes down what a batch that failed has stored all the same, so
 // that it is not sent again. The rest stays an intent.
 func (a *admission) keepStored(b *batch) error {
-	var done []state.Outcome
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var done, rest []state.Outcome
 	for i, r := range b.results {
-		if r.Fate == load.Stored && b.verdicts[i].Kind == state.Send {
-			done = append(done, state.Outcome{Entry: &b.entries[i], Verdict: b.verdicts[i]})
+		o := state.Outcome{Entry: &b.entries[i], Verdict: b.verdicts[i]}
+		switch {
+		case r.Fate == load.Stored && o.Verdict.Kind == state.Send:
+			done = append(done, o)
+		case a.c.Store.Sends(o.Verdict):
+			rest = append(rest, o)
 		}
 	}
-	if len(done) == 0 {
-		return nil
+	if len(done) == 0 || a.broken != nil {
+		return a.broken
 	}
-	return a.c.Store.Settle(context.WithoutCancel(a.hard), b.seq, done, true, nil, nil)
+	a.broken = a.c.Store.Settle(context.WithoutCancel(a.hard), b.seq, done, rest, nil, nil)
+	return a.broken
 }
 
 // settle writes down the answers to a batch and moves the frontier.
-func (a *admission) settle(b *batch) error {
+func (a *admission) settle(b *batch) (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.broken != nil {
+		return a.broken
+	}
+	defer func() { a.broken = err }()
 	var refused []state.Refusal
 	var files []*state.Source
 	passed := a.frontier.settle(b)
@@ -413,9 +459,9 @@ func (a *admission) settle(b *batch) error {
 	}
 	var outs []state.Outcome
 	if a.c.Store.Keeps() {
-		outs = b.outcomes(a.c.Mapping.OnDuplicate)
+		outs = b.outcomes(a.c.Store)
 	}
-	if err := a.c.Store.Settle(context.WithoutCancel(a.hard), b.seq, outs, false, files, refused); err != nil {
+	if err := a.c.Store.Settle(context.WithoutCancel(a.hard), b.seq, outs, nil, files, refused); err != nil {
 		return err
 	}
 	for _, ready := range passed {
@@ -425,12 +471,12 @@ func (a *admission) settle(b *batch) error {
 }
 
 // outcomes are the items whose rows are to be written.
-func (b *batch) outcomes(onDuplicate string) []state.Outcome {
+func (b *batch) outcomes(store *state.Store) []state.Outcome {
 	outs := make([]state.Outcome, 0, len(b.verdicts))
 	for i, v := range b.verdicts {
-		replaced := v.Kind == state.Duplicate && onDuplicate == "last" && b.results[i].Fate != load.Unsettled
+		replaced := v.Kind == state.Duplicate && store.Sends(v) && b.results[i].Fate != load.Unsettled
 		switch {
-		case v.Kind == state.Done, v.Kind == state.Duplicate && !replaced:
+		case v.Kind == state.Duplicate && !replaced:
 			continue
 		case replaced:
 			v = state.Verdict{Kind: state.Send, Row: v.Row}
@@ -451,8 +497,12 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 			files = append(files, f)
 		}
 		if s.end != nil {
-			if err := a.end(f, s.end); err != nil {
+			ref, err := a.end(f, s.end)
+			if err != nil {
 				return nil, err
+			}
+			if ref != nil {
+				*refused = append(*refused, *ref)
 			}
 			continue
 		}
@@ -486,25 +536,18 @@ func (a *admission) accountItem(b *batch, i int, f *state.Source) (*state.Refusa
 		f.Quarantined++
 		p.quarantined.Add(1)
 		return rejected(b.items[i], b.results[i].Err), nil
-	case v.Kind == state.Send, v.Kind == state.Done:
+	case v.Kind == state.Send, v.Before:
 		f.Stored++
 		p.stored.Add(1)
 	case v.Kind == state.Unchanged:
 		f.Unchanged++
 		p.unchanged.Add(1)
-	case v.Kind == state.Refused:
-		f.Quarantined++
-		p.quarantined.Add(1)
-		old, err := a.c.Store.OldRefusal(a.hard, b.items[i].ID)
-		if err != nil {
-			return rejected(b.items[i], errors.New("the target refused it before, and it has not changed")), nil
-		}
-		place := b.items[i].Origin.Place
-		old.File, old.Sheet, old.Page, old.Line, old.Col = place.File, place.Sheet, place.Page, place.Line, place.Col
-		return &old, nil
 	case v.Kind == state.Duplicate:
 		f.Duplicates++
 		p.duplicates.Add(1)
+		if b.results[i].Fate == load.Rejected { // it was to replace the earlier one
+			return rejected(b.items[i], b.results[i].Err), nil
+		}
 		if a.c.Mapping.OnDuplicate == "" || a.c.Mapping.OnDuplicate == "quarantine" {
 			return a.duplicate(b, i), nil
 		}
@@ -513,20 +556,37 @@ func (a *admission) accountItem(b *batch, i int, f *state.Source) (*state.Refusa
 }
 
 // end closes a file's balance: what its reader counted must be what settled.
-func (a *admission) end(f *state.Source, end *chunk) error {
+// The refusal is that of the file itself, where it could not be read to its
+// end; it counts as one record.
+func (a *admission) end(f *state.Source, end *chunk) (*state.Refusal, error) {
 	a.c.progress.filesDone.Add(1)
-	if end.parts != f.Settled() || f.Read != end.parts {
+	f.Ended, f.Whole = true, end.whole
+	switch {
+	case end.parts < f.Resume:
+		// Before the run was interrupted, more of the file could be read than
+		// now. What was counted of it does not count: the next run reads it anew.
+		f.Counts, f.Whole = state.Counts{}, false
+	case end.parts != f.Settled() || f.Read != end.parts:
 		counts := f.Counts
 		counts.Read = end.parts
-		return &BalanceError{a.c.display(f, end.src), counts}
+		return nil, &BalanceError{a.c.display(f, end.src), counts}
 	}
-	f.Whole = end.whole
+	if end.changed {
+		a.rep.Problems = append(a.rep.Problems, a.c.display(f, end.src)+": changed while it was read; the next run reads it again, and nothing of it is deleted now")
+	}
+	if ref := end.refusal; ref != nil {
+		f.Read++
+		f.Quarantined++
+		a.c.progress.quarantined.Add(1)
+		ref.Source, ref.Part = f, end.parts
+		return ref, nil
+	}
 	if end.racy {
 		// A change within the clock's grain would not show in the file's time,
 		// so the next run looks into it again.
 		f.Modified = f.Modified.Add(-1)
 	}
-	return nil
+	return nil, nil
 }
 
 func rejected(it *transform.Item, err error) *state.Refusal {

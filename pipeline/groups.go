@@ -2,55 +2,40 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 
 	"importer/pipeline/state"
 	"importer/transform"
 )
 
-// syncGroups makes the external groups of the target equal to the mapping's,
-// by difference. Groups come before members, as a member may be a group, and
-// removals before additions, so that nobody is let in who is to go.
+// The external groups of the target are made equal to the mapping's by
+// difference, in two steps.
+//
+// Before the crawl, groups and members are added. Where groups are only
+// granted, people are taken out and groups are deleted then too: nobody keeps
+// access while the crawl goes on.
+//
+// Where groups are denied it is the other way round: somebody who leaves a
+// denied group would see the items that still deny it. So there, people are
+// taken out after the crawl, and a group that has gone is deleted only when no
+// record is in quarantine, whose item might still name it.
 //
 // Every change is written down as unsure before it is made: whatever is
 // unsure after a crash is made once more.
-func (c *Crawl) syncGroups(ctx context.Context) error {
+func (c *Crawl) groupsBefore(ctx context.Context) error {
 	haveGroups, haveMembers, err := c.Store.Groups(ctx)
-	if err != nil {
+	if err != nil || len(haveGroups) == 0 && len(c.Mapping.Groups) == 0 {
 		return err
 	}
-	if len(haveGroups) == 0 && len(c.Mapping.Groups) == 0 {
-		return nil
-	}
 	c.phase("external groups")
-	want := map[string]bool{}
-	members := map[state.Member]bool{}
-	for _, g := range c.Mapping.Groups {
-		want[g.ID] = true
-		for _, m := range g.Members {
-			members[state.Member{Group: g.ID, Type: m.Type, ID: m.ID}] = true
-		}
-	}
-	for m := range haveMembers {
-		if members[m] || !want[m.Group] {
-			continue // members of a group that goes go with it
-		}
-		if err := c.removeMember(ctx, m); err != nil {
+	if !c.Mapping.DeniesGroups() {
+		if err := c.removeFromGroups(ctx, true); err != nil {
 			return err
 		}
 	}
+	known := map[string]bool{}
 	for g := range haveGroups {
-		if want[g.ID] {
-			continue
-		}
-		if err := c.Store.SetGroup(ctx, g, false); err != nil {
-			return err
-		}
-		if err := c.Admin.DeleteGroup(ctx, g.ID); err != nil {
-			return err
-		}
-		if err := c.Store.DropGroup(ctx, g.ID); err != nil {
-			return err
-		}
+		known[g.ID] = true
 	}
 	for _, g := range c.Mapping.Groups {
 		have := state.Group{ID: g.ID, Display: g.DisplayName, Description: g.Description}
@@ -62,6 +47,11 @@ func (c *Crawl) syncGroups(ctx context.Context) error {
 		}
 		if err := c.Admin.PutGroup(ctx, g); err != nil {
 			return err
+		}
+		if !known[g.ID] {
+			if err := c.adopt(ctx, g); err != nil {
+				return err
+			}
 		}
 		if err := c.Store.SetGroup(ctx, have, true); err != nil {
 			return err
@@ -76,6 +66,84 @@ func (c *Crawl) syncGroups(ctx context.Context) error {
 			if err := c.addMember(ctx, have); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// groupsAfter does what groupsBefore has left.
+func (c *Crawl) groupsAfter(ctx context.Context) error {
+	if !c.Mapping.DeniesGroups() {
+		return nil
+	}
+	refusals, err := c.Store.HasRefusals(ctx)
+	if err != nil {
+		return err
+	}
+	return c.removeFromGroups(ctx, !refusals)
+}
+
+// removeFromGroups takes out the members that the mapping does not have and,
+// with whole set, the groups. Members of a group that goes go with it.
+func (c *Crawl) removeFromGroups(ctx context.Context, whole bool) error {
+	haveGroups, haveMembers, err := c.Store.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	want := map[string]bool{}
+	members := map[state.Member]bool{}
+	for _, g := range c.Mapping.Groups {
+		want[g.ID] = true
+		for _, m := range g.Members {
+			members[state.Member{Group: g.ID, Type: m.Type, ID: m.ID}] = true
+		}
+	}
+	for m := range haveMembers {
+		if members[m] || !want[m.Group] {
+			continue
+		}
+		if err := c.removeMember(ctx, m); err != nil {
+			return err
+		}
+	}
+	for g := range haveGroups {
+		switch {
+		case want[g.ID]:
+			continue
+		case !whole:
+			c.Log.Warn("the external group is in the groups file no more and is kept with its members, as records in quarantine may deny it", "group", g.ID)
+			continue
+		}
+		if err := c.Store.DoubtGroup(ctx, g.ID); err != nil {
+			return err
+		}
+		if err := c.Admin.DeleteGroup(ctx, g.ID); err != nil {
+			return err
+		}
+		if err := c.Store.DropGroup(ctx, g.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adopt compares a group that is not known here, and may be there all the same
+// from another machine or another state, with the mapping's.
+func (c *Crawl) adopt(ctx context.Context, g transform.Group) error {
+	members, listed, err := c.Admin.Members(ctx, g.ID)
+	if err != nil {
+		return err
+	}
+	if !listed {
+		c.Log.Warn("the service does not list the members of external groups: if the group was there before, somebody may be in it who is not in the groups file", "group", g.ID)
+		return nil
+	}
+	for _, m := range members {
+		if slices.Contains(g.Members, m) {
+			continue
+		}
+		if err := c.removeMember(ctx, state.Member{Group: g.ID, Type: m.Type, ID: m.ID}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -120,14 +120,30 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 		if v.first == nil {
 			continue
 		}
-		if v.good {
-			return &DriftError{v.file, v.first}
+		var sheet *sheetError
+		if errors.As(v.first, &sheet) {
+			if v.good {
+				continue // one workbook without the sheet is refused as a file
+			}
+			wrong = append(wrong, &transform.Error{Pos: src.PathPos, Detail: fmt.Sprintf("source %q: %s: %s", src.Name, v.file, sheet.detail)})
+			continue
+		}
+		before, err := c.Store.SourceNames(ctx)
+		if err != nil {
+			return err
+		}
+		if v.good || slices.Contains(before, src.Name) {
+			return &DriftError{File: v.file, Errs: v.first}
 		}
 		var errs transform.Errors
 		if !errors.As(v.first, &errs) {
 			return v.first
 		}
-		wrong = append(wrong, errs...)
+		for _, e := range errs {
+			named := *e
+			named.Detail += " (checked against " + v.file + ")"
+			wrong = append(wrong, &named)
+		}
 	}
 	for _, src := range c.Mapping.Sources {
 		// Sources of documents have no columns: their expressions are checked once.
@@ -178,13 +194,22 @@ func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.S
 			// What the mapping asks for cannot be done with any file of the source.
 			return transform.Errors{{Pos: src.PathPos, Detail: fmt.Sprintf("source %q: %s", src.Name, file.Detail)}}
 		}
+		if file != nil && file.Reason == extract.ReasonSheet {
+			return &sheetError{file.Detail}
+		}
 		if err == nil && rec.Header != nil {
 			return src.Check(rec.Header)
 		}
-		break
+		return nil // what is wrong with the file shows when it is read
 	}
-	return src.Check(nil)
+	return nil
 }
+
+// A sheetError says that a workbook does not have the sheets that the mapping
+// names.
+type sheetError struct{ detail string }
+
+func (e *sheetError) Error() string { return e.detail }
 
 func (c *Crawl) source(name string) *transform.Source {
 	for _, s := range c.Mapping.Sources {

@@ -62,6 +62,11 @@ type Crawl struct {
 	Grace time.Duration
 	// Deletes stand for the mapping's guard when set (see --max-deletes).
 	Deletes transform.Limit
+	// Widenings is the most items that may be shown to more people than before;
+	// nil is the mapping's guard.
+	Widenings *int64
+	// File is the mapping's path; two mappings must not share a connection.
+	File string
 	// Keep leaves out the sweep.
 	Keep bool
 
@@ -104,10 +109,14 @@ type Report struct {
 	Run     int64 `json:"run"`
 	Resumed bool  `json:"resumed"`
 	state.Counts
-	Deleted int64                 `json:"deleted"`
-	Kept    int64                 `json:"kept"` // items that were not met and are kept, because nothing proves that they are gone
-	Held    int64                 `json:"held"` // stored items whose records are in quarantine now: the target keeps the old ones
-	Sources []state.SourceBalance `json:"sources"`
+	Deleted   int64 `json:"deleted"`
+	Kept      int64 `json:"kept"`      // items that were not met and are kept, because nothing proves that they are gone
+	Held      int64 `json:"held"`      // stored items whose records are in quarantine now: the target keeps the old ones
+	Withdrawn int64 `json:"withdrawn"` // stored items that nobody is to see, as their permissions cannot be made now
+	Widened   int64 `json:"widened"`   // stored items that more people see than before
+	// KeptFiles are the files of the kept items, the ones with the most first.
+	KeptFiles []state.Kept          `json:"keptFiles,omitempty"`
+	Sources   []state.SourceBalance `json:"sources"`
 	// Problems are folders that could not be looked at and the like, a line each.
 	Problems []string `json:"problems,omitempty"`
 	// Refusals tells that records were refused, duplicates of the quarantine policy included.
@@ -115,6 +124,7 @@ type Report struct {
 	Requests  int64   `json:"requests"`
 	Throttled int64   `json:"throttled"`
 	Seconds   float64 `json:"seconds"`
+	Error     string  `json:"error,omitempty"`
 }
 
 // A BalanceError means that records were lost or counted twice: a defect of
@@ -138,7 +148,8 @@ type GuardError struct {
 }
 
 func (e *GuardError) Error() string {
-	s := fmt.Sprintf("safety stop: %d of %d items have no record any more, and the guard lets %s go; nothing was deleted. Look whether the files are complete; if they are, run again with --max-deletes %d. Some of them:",
+	s := fmt.Sprintf("safety stop: %d of %d items are to be deleted, because their records are gone or their permissions cannot be made any more, and the guard lets %s go; nothing was deleted now. "+
+		"Look whether the files are complete; if they are, run again with --max-deletes %d. Some of them:",
 		e.Deletes, e.Known, e.Limit, e.Deletes)
 	for _, k := range e.Sample {
 		s += fmt.Sprintf("\n  %s (from %s, source %s)", k.ID, k.Path, k.Source)
@@ -149,12 +160,17 @@ func (e *GuardError) Error() string {
 // A DriftError means that a table does not have the columns that the mapping
 // needs, though other files of the same source have.
 type DriftError struct {
-	File string // with the sheet, where there is one
-	Errs error
+	File  string // with the sheet, where there is one
+	Sheet string
+	Errs  error
 }
 
 func (e *DriftError) Error() string {
-	return fmt.Sprintf("%s does not have the columns of its source any more; the crawl stops here, resumable, and nothing was deleted:\n%v", e.File, e.Errs)
+	hint := ""
+	if e.Sheet != "" {
+		hint = "; if the sheet is not meant to be read, name those that are: excel: {sheets: [...]}"
+	}
+	return fmt.Sprintf("%s does not have the columns that the mapping needs; the crawl stops here, resumable, and nothing was deleted%s:\n%v", e.File, hint, e.Errs)
 }
 
 func (e *DriftError) Unwrap() error { return e.Errs }
@@ -182,10 +198,16 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	rep := &Report{Run: run.ID, Resumed: run.Resumed}
+	c.Store.LastWins = c.Mapping.OnDuplicate == "last"
+	c.Store.MaxWidenings = c.maxWidenings()
 	err = c.run(ctx, run, rep)
 	stats := c.Loader.Stats()
 	rep.Requests, rep.Throttled = stats.Requests, stats.Throttled
 	rep.Seconds = time.Since(started).Seconds()
+	rep.Widened = c.Store.Widened()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		rep.Error = err.Error()
+	}
 	status := "done"
 	switch {
 	case ctx.Err() != nil:
@@ -230,6 +252,9 @@ func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status st
 
 func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	c.phase("looking at the files")
+	if err := c.foreign(ctx); err != nil {
+		return err
+	}
 	doubtful, err := c.meet(ctx, run, rep)
 	if err != nil {
 		return err
@@ -239,25 +264,31 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	}
 	if c.Admin != nil {
 		c.phase("connection and schema")
-		created, err := c.Admin.EnsureConnection(ctx, c.Mapping.Connection, c.Mapping.Schema)
-		if err != nil {
-			return err
-		}
 		known, err := c.Store.Knows(ctx)
 		if err != nil {
 			return err
 		}
-		if created && known {
-			// Whatever was known of the items is void: they went with the old connection.
-			if err := c.Store.Forget(ctx); err != nil {
+		if known {
+			ready, err := c.Admin.Ready(ctx)
+			if err != nil {
 				return err
 			}
-			rep.Problems = nil
-			if doubtful, err = c.meet(ctx, run, rep); err != nil {
-				return err
+			if !ready {
+				// What was stored went with the connection. That is written down before
+				// it is made anew: if we crash after that, nothing would tell any more.
+				if err := c.Store.Doubt(ctx); err != nil {
+					return err
+				}
+				rep.Problems = nil
+				if doubtful, err = c.meet(ctx, run, rep); err != nil {
+					return err
+				}
 			}
 		}
-		if err := c.syncGroups(ctx); err != nil {
+		if _, err := c.Admin.EnsureConnection(ctx, c.Mapping.Connection, c.Mapping.Schema); err != nil {
+			return err
+		}
+		if err := c.groupsBefore(ctx); err != nil {
 			return err
 		}
 	}
@@ -275,7 +306,12 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if counts.Read != counts.Settled() {
 		return &BalanceError{"the run", counts}
 	}
-	if c.Keep || !c.Store.Keeps() {
+	if c.Admin != nil {
+		if err := c.groupsAfter(ctx); err != nil {
+			return err
+		}
+	}
+	if !c.Store.Keeps() {
 		return nil
 	}
 	c.phase("sweeping")

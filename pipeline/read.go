@@ -23,10 +23,12 @@ type chunk struct {
 	src  *transform.Source
 	outs []outcome
 	// end is set on the last chunk of a file.
-	end   bool
-	whole bool  // the file was read to its end, and did not change meanwhile
-	parts int64 // records of the whole file, those before the resume position included
-	racy  bool  // the file is so young that its time does not tell later changes
+	end     bool
+	whole   bool           // the file was read to its end, and did not change meanwhile
+	changed bool           // it did change meanwhile
+	refusal *state.Refusal // the file's own, where it was not read to its end
+	parts   int64          // records of the whole file, those before the resume position included
+	racy    bool           // the file is so young that its time does not tell later changes
 }
 
 // An outcome is what became of one record on its way to the target.
@@ -83,24 +85,17 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var drift transform.Errors
+	var drift *DriftError
 	if errors.As(err, &drift) {
-		return &DriftError{in.Name, drift}
-	}
-	if err != nil {
-		// One refused record stands for the file, so that it shows in the balance.
-		if r.part < f.Resume {
-			r.part++ // settled before the run was interrupted
-		} else if err := r.add(outcome{refusal: refuseFile(err, in.Name)}); err != nil {
-			return err
-		}
-	}
-	if err == nil && changed(c.full(f, src), f) {
-		c.Log.Warn("the file changed while it was read; it is read again by the next run, and nothing of it is deleted now", "file", c.display(f, src))
-		err = errors.New("changed")
+		return drift
 	}
 	last := r.chunk
-	last.end, last.whole, last.parts = true, err == nil, r.part
+	if err != nil {
+		last.refusal = refuseFile(err, c.display(f, src))
+	} else {
+		last.changed = changed(c.full(f, src), f)
+	}
+	last.end, last.whole, last.parts = true, err == nil && !last.changed, r.part
 	last.racy = f.Modified.After(began.Add(-2 * time.Second))
 	return r.send()
 }
@@ -177,6 +172,12 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 		ref := refuse(wrong.Place, "transform", wrong.Reason, wrong.Detail)
 		ref.Property, ref.Value, ref.Item = wrong.Property, wrong.Value, wrong.ID
 		return outcome{refusal: ref}, nil
+	}
+	var errs transform.Errors
+	if errors.As(err, &errs) {
+		place := rec.Place
+		place.Line, place.Col, place.Page = 0, 0, 0
+		err = &DriftError{File: place.String(), Sheet: place.Sheet, Errs: errs}
 	}
 	return outcome{}, err
 }

@@ -19,19 +19,17 @@ const (
 // that their records are gone, and if the guard lets so many go.
 func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep *Report) error {
 	var err error
-	if rep.Kept, err = c.Store.Held(ctx, run, doubtful); err != nil {
+	if rep.KeptFiles, rep.Kept, err = c.Store.Kept(ctx, run, doubtful, 5); err != nil {
 		return err
 	}
-	stale, known, err := c.Store.CountStale(ctx, run, doubtful)
-	if err != nil {
-		return err
+	if c.Keep {
+		return c.Store.Tidy(ctx, run)
 	}
-	if stale > 0 {
-		if err := c.guard(ctx, run, doubtful, stale, known); err != nil {
-			return err
-		}
+	if err := c.guard(ctx, run, doubtful); err != nil {
+		return err
 	}
 	var after uint64
+	refused := 0
 	for {
 		items, err := c.Store.Stale(ctx, run, doubtful, after, c.Batch)
 		if err != nil {
@@ -52,11 +50,13 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 			case load.Stored:
 				gone = append(gone, items[i])
 			case load.Rejected:
-				rep.Problems = append(rep.Problems, fmt.Sprintf("item %s could not be deleted (%v); it is tried again by the next run", items[i].ID, r.Err))
+				if refused++; refused <= 10 {
+					rep.Problems = append(rep.Problems, fmt.Sprintf("item %s could not be deleted (%v); it is tried again by the next run", items[i].ID, r.Err))
+				}
 			}
 		}
 		rep.Deleted += int64(len(gone))
-		if err := c.Store.Deleted(context.WithoutCancel(ctx), gone); err != nil {
+		if err := c.Store.Deleted(context.WithoutCancel(ctx), run, gone); err != nil {
 			return err
 		}
 		if loadErr != nil {
@@ -66,20 +66,25 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 }
 
 // guard refuses to delete more than the mapping, or the command line, allows.
-func (c *Crawl) guard(ctx context.Context, run state.Run, doubtful []string, stale, known int64) error {
+// It counts what the run has deleted before it was interrupted.
+func (c *Crawl) guard(ctx context.Context, run state.Run, doubtful []string) error {
+	stale, deleted, known, err := c.Store.Guard(ctx, run, doubtful)
+	if err != nil || stale == 0 {
+		return err
+	}
 	limit := c.Deletes
 	if !limit.Set {
 		limit = c.Mapping.MaxDeletes
 	}
 	allowed, words := allowedDeletes(limit, known)
-	if stale <= allowed {
+	if stale+deleted <= allowed {
 		return nil
 	}
 	sample, err := c.Store.Stale(ctx, run, doubtful, 0, 10)
 	if err != nil {
 		return err
 	}
-	return &GuardError{Deletes: stale, Known: known, Limit: words, Sample: sample}
+	return &GuardError{Deletes: stale + deleted, Known: known, Limit: words, Sample: sample}
 }
 
 // allowedDeletes says how many of known items may go.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -74,67 +75,98 @@ func escapePattern(name string) string {
 }
 
 // walk yields the files of a source in a stable order: by name, folder by
-// folder. A WalkError is followed by what else can be looked at; any other
-// error ends the sequence. Names that start with a dot, and the lock files
-// that Office leaves beside open documents (~$book.xlsx), are passed over. A
-// folder as path means every file below it that some format reads.
+// folder, links followed. A WalkError is followed by what else can be looked
+// at; any other error ends the sequence. Names that start with a dot, and the
+// lock files that Office leaves beside open documents (~$book.xlsx), are passed
+// over. A folder as path means every file below it that some format reads.
 func walk(ctx context.Context, dir string, src *transform.Source) iter.Seq2[walked, error] {
 	return func(yield func(walked, error) bool) {
 		root, pattern := splitPath(dir, src)
-		depth := strings.Count(pattern, "/")
-		all := pattern == "**"
-		err := filepath.WalkDir(filepath.FromSlash(root), func(full string, d fs.DirEntry, err error) error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			rel, relErr := filepath.Rel(filepath.FromSlash(root), full)
-			if relErr != nil {
-				return relErr
-			}
-			rel = filepath.ToSlash(rel)
-			if err != nil {
-				if rel == "." && os.IsNotExist(err) {
-					return fs.SkipAll // nothing matches; the caller says so
-				}
-				if !yield(walked{}, &WalkError{src.Name, full, err}) {
-					return fs.SkipAll
-				}
-				if d != nil && d.IsDir() {
-					return fs.SkipDir
-				}
-				return nil
-			}
-			hidden := rel != "." && (strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "~$"))
-			if d.IsDir() {
-				if hidden || !strings.Contains(pattern, "**") && rel != "." && strings.Count(rel, "/") >= depth {
-					return fs.SkipDir
-				}
-				return nil
-			}
-			if hidden {
-				return nil
-			}
-			if ok, err := doublestar.Match(pattern, rel); err != nil || !ok || all && !readable(d.Name()) {
-				return err
-			}
-			info, err := os.Stat(full) // follows links to files
-			if err != nil {
-				info, err = d.Info() // a dangling link: opening it will tell
-			}
-			if err != nil || info.IsDir() || info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) != 0 {
-				return nil
-			}
-			if !yield(walked{rel, full, info}, nil) {
-				return fs.SkipAll
-			}
-			return nil
-		})
-		if err != nil && err != fs.SkipAll {
-			if ctx.Err() == nil {
-				err = &transform.Error{Pos: src.PathPos, Detail: fmt.Sprintf("the path %q cannot be walked (%v)", src.Path, err), Remedy: "check its pattern"}
-			}
-			yield(walked{}, err)
+		if !doublestar.ValidatePattern(pattern) {
+			yield(walked{}, &transform.Error{Pos: src.PathPos, Detail: fmt.Sprintf("the path %q is no pattern", src.Path), Remedy: "look for a bracket that is not closed"})
+			return
 		}
+		w := &walker{ctx: ctx, src: src, pattern: pattern, all: pattern == "**", depth: -1, yield: yield}
+		if !strings.Contains(pattern, "**") {
+			w.depth = strings.Count(pattern, "/")
+		}
+		full := filepath.FromSlash(root)
+		if _, err := os.Stat(full); errors.Is(err, fs.ErrNotExist) {
+			return // nothing matches; the caller says so
+		}
+		w.folder(full, "", nil)
+		if ctx.Err() != nil && !w.done {
+			yield(walked{}, context.Cause(ctx))
+		}
+	}
+}
+
+type walker struct {
+	ctx     context.Context
+	src     *transform.Source
+	pattern string
+	all     bool // every file that some format reads
+	depth   int  // folders below the root that can have matches; negative is any number
+	yield   func(walked, error) bool
+	done    bool // the consumer wants no more
+}
+
+func (w *walker) fail(path string, err error) {
+	w.done = w.done || !w.yield(walked{}, &WalkError{w.src.Name, path, err})
+}
+
+// folder walks one folder. above are the real paths of the folders around it,
+// so that a link back to one of them ends there.
+func (w *walker) folder(full, rel string, above []string) {
+	real, err := filepath.EvalSymlinks(full)
+	if err != nil {
+		w.fail(full, err)
+		return
+	}
+	if slices.Contains(above, real) {
+		return // its files have been met
+	}
+	above = append(above, real)
+	// What can be read of a folder that fails halfway is walked all the same.
+	entries, err := os.ReadDir(full)
+	if err != nil {
+		w.fail(full, err)
+	}
+	for _, d := range entries {
+		if w.done || w.ctx.Err() != nil {
+			return
+		}
+		if name := d.Name(); !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "~$") {
+			w.entry(d, filepath.Join(full, name), path.Join(rel, name), above)
+		}
+	}
+}
+
+func (w *walker) entry(d fs.DirEntry, full, rel string, above []string) {
+	isLink := d.Type()&fs.ModeSymlink != 0
+	matches, _ := doublestar.Match(w.pattern, rel) // the pattern has been validated
+	matches = matches && (!w.all || readable(d.Name()))
+	if !d.IsDir() && !isLink && !matches {
+		return
+	}
+	info, err := os.Stat(full) // follows links
+	switch {
+	case err != nil && isLink && errors.Is(err, fs.ErrNotExist):
+		if matches { // opening it will tell
+			if info, err = d.Info(); err == nil {
+				w.done = w.done || !w.yield(walked{rel, full, info}, nil)
+			}
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		// Gone since the folder was read.
+	case err != nil:
+		w.fail(full, err)
+	case info.IsDir():
+		if w.depth < 0 || strings.Count(rel, "/") < w.depth {
+			w.folder(full, rel, above)
+		}
+	case matches && info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) == 0:
+		w.done = w.done || !w.yield(walked{rel, full, info}, nil)
 	}
 }
 

@@ -85,7 +85,7 @@ func (w *world) crawl(ctx context.Context) (*Report, error) {
 	w.must(err)
 	src, err := os.ReadFile(path)
 	w.must(err)
-	store, err := state.Open(ctx, w.state, "testconnection")
+	store, err := state.Open(ctx, w.state, "testconnection", false)
 	w.must(err)
 	defer store.Close()
 	c := &Crawl{Mapping: m, Dir: w.dir, Digest: sum(src), Store: store, Log: slog.New(slog.DiscardHandler),

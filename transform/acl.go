@@ -289,3 +289,10 @@ func (a *activityPlan) add(e *frame, it *Item) error {
 		return nil
 	})
 }
+
+// DeniesGroups tells whether some source denies an external group.
+func (m *Mapping) DeniesGroups() bool {
+	return slices.ContainsFunc(m.Sources, func(s *Source) bool {
+		return slices.ContainsFunc(s.def.acl, func(a aclDef) bool { return a.deny && a.kind == "externalGroup" })
+	})
+}

@@ -19,6 +19,10 @@ type Entry struct {
 	Part   int64  // which record of the file, from 0
 	Line   int    // for people: line, row or page
 	Sheet  string // for people
+	// Open tells who may see the item: 1 everyone but guests, 2 everyone, else 0.
+	Open int
+	// Denies are those who may not, sorted, a line each.
+	Denies string
 }
 
 // A Kind says what is to be done with an entry.
@@ -28,8 +32,6 @@ const (
 	Send      Kind = iota
 	Unchanged      // the target has it just so
 	Duplicate      // another record of this run has the id
-	Done           // this very record was stored before the run was interrupted
-	Refused        // the target rejected it just so before
 )
 
 // A Verdict is the answer for one entry.
@@ -37,6 +39,15 @@ type Verdict struct {
 	Kind Kind
 	Row  uint64 // the item's row, which Commit wants back
 	New  bool   // the row is not in the database yet
+	// Before tells of an Unchanged that it was this run that stored it, before
+	// it was interrupted.
+	Before bool
+	// Later tells of a Duplicate that the record which has the id comes later
+	// in the crawl than this one.
+	Later bool
+	// Widens tells that the item was stored and is now for more people:
+	// everyone was granted it, or somebody is not denied it any more.
+	Widens bool
 
 	same bool  // only the pass of the stored row is to be changed
 	sent int64 // the reading that last sent it
@@ -46,9 +57,10 @@ const (
 	statusSent = iota
 	statusStored
 	statusRejected
+	statusWithdrawn // its record's permissions cannot be made: the sweep deletes it
 )
 
-const columns = 10 // of an insert into items
+const columns = 12 // of an insert into items
 
 const rowsPerInsert = 32 // more gain nothing: 4.1 us a row at 1, 2.3 at 32, 2.3 at 128
 
@@ -57,15 +69,15 @@ const rowsPerInsert = 32 // more gain nothing: 4.1 us a row at 1, 2.3 at 32, 2.3
 const digestSize = 16
 
 func (s *Store) prepare(ctx context.Context) (err error) {
-	one := "(?,?,?,?,?,?,?,?,?,?)"
-	into := "INSERT OR REPLACE INTO items (rowid, id, source, part, pass, sent, line, sheet, digest, status) VALUES "
+	one := "(?,?,?,?,?,?,?,?,?,?,?,?)"
+	into := "INSERT OR REPLACE INTO items (rowid, id, source, part, pass, sent, line, sheet, digest, status, open, denies) VALUES "
 	if s.insert, err = s.db.PrepareContext(ctx, into+one); err != nil {
 		return err
 	}
 	if s.many, err = s.db.PrepareContext(ctx, into+strings.Repeat(one+",", rowsPerInsert-1)+one); err != nil {
 		return err
 	}
-	info := "SELECT rowid, source, part, pass, sent, line, digest, status FROM items WHERE rowid "
+	info := "SELECT rowid, source, part, pass, sent, line, digest, status, open, coalesce(denies, '') FROM items WHERE rowid "
 	if s.byRow, err = s.db.PrepareContext(ctx, info+"= ?"); err != nil {
 		return err
 	}
@@ -81,6 +93,8 @@ type stored struct {
 	line                     int
 	digest                   []byte
 	status                   int
+	open                     int
+	denies                   string
 }
 
 // Admit decides on the entries of one batch, in crawl order, and writes down
@@ -109,6 +123,9 @@ func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts
 	if err := s.ask(ctx, entries, verdicts, ask, met); err != nil {
 		return 0, nil, s.wrap(err)
 	}
+	if err := s.guardWidenings(entries, verdicts); err != nil {
+		return 0, nil, err
+	}
 	seq = s.nextSeq
 	s.nextSeq++
 	if err := s.intend(ctx, seq, entries, verdicts); err != nil {
@@ -134,28 +151,43 @@ func (s *Store) ask(ctx context.Context, entries []Entry, verdicts []Verdict, as
 		switch {
 		case met[n] && ok && have.source == e.Source.ID && have.pass == e.Source.Pass && have.part == e.Part:
 			// Settled before the run was interrupted, but behind a batch that was not.
-			switch {
-			case !equal || have.status != statusStored:
-			case have.sent == have.pass:
-				v.Kind = Done
-			default:
+			if equal && have.status == statusStored {
 				v.Kind = Unchanged
 			}
 		case met[n]:
 			v.Kind = Duplicate
+			if ok {
+				if v.Later, err = s.comesLater(ctx, have, e); err != nil {
+					return err
+				}
+			}
 		case !ok:
 			// The row is unknown to the database though the index has it: given
 			// out in a batch that was rolled back. It is as good as new.
 			v.New = true
 		case equal && have.status == statusStored:
 			v.Kind = Unchanged
-		case equal && have.status == statusRejected:
-			v.Kind = Refused
 		}
+		v.Before = v.Kind == Unchanged && have.sent >= s.firstPass
+		v.Widens = ok && v.Kind == Send && have.widens(e)
 		v.sent = have.sent
 		v.same = ok && have.source == e.Source.ID && have.part == e.Part && have.line == e.Line
 	}
 	return nil
+}
+
+// comesLater tells whether the record that has an item comes later in the
+// crawl than e.
+func (s *Store) comesLater(ctx context.Context, have stored, e *Entry) (bool, error) {
+	if have.source == e.Source.ID {
+		return have.pass == e.Source.Pass && have.part > e.Part, nil
+	}
+	var ord int64
+	err := s.db.QueryRowContext(ctx, "SELECT ord FROM sources WHERE id = ?", have.source).Scan(&ord)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return ord > e.Source.Ord, err
 }
 
 // lookup reads the rows of the asked entries: in one go when they lie close
@@ -174,7 +206,7 @@ func (s *Store) lookup(ctx context.Context, verdicts []Verdict, ask []int) (map[
 		for rows.Next() {
 			var row uint64
 			var it stored
-			if err := rows.Scan(&row, &it.source, &it.part, &it.pass, &it.sent, &it.line, &it.digest, &it.status); err != nil {
+			if err := rows.Scan(&row, &it.source, &it.part, &it.pass, &it.sent, &it.line, &it.digest, &it.status, &it.open, &it.denies); err != nil {
 				return err
 			}
 			found[row] = it
@@ -200,11 +232,8 @@ func (s *Store) intend(ctx context.Context, seq int64, entries []Entry, verdicts
 	}
 	var blob []byte
 	for i, v := range verdicts {
-		if v.Kind == Send {
-			blob = binary.AppendUvarint(blob, v.Row)
-			blob = binary.AppendUvarint(blob, uint64(entries[i].Source.ID))
-			blob = binary.AppendUvarint(blob, uint64(len(entries[i].ID)))
-			blob = append(blob, entries[i].ID...)
+		if s.Sends(v) {
+			blob = appendIntent(blob, v.Row, &entries[i])
 		}
 	}
 	if len(blob) == 0 {
@@ -214,6 +243,18 @@ func (s *Store) intend(ctx context.Context, seq int64, entries []Entry, verdicts
 	// crash after it, recoverIntents finds the ids that may have been.
 	_, err := s.db.ExecContext(ctx, "INSERT INTO intents (seq, entries) VALUES (?, ?)", seq, blob)
 	return err
+}
+
+// Sends tells whether an entry with this verdict is to be sent.
+func (s *Store) Sends(v Verdict) bool {
+	return v.Kind == Send || s.LastWins && v.Kind == Duplicate && !v.Later
+}
+
+func appendIntent(blob []byte, row uint64, e *Entry) []byte {
+	blob = binary.AppendUvarint(blob, row)
+	blob = binary.AppendUvarint(blob, uint64(e.Source.ID))
+	blob = binary.AppendUvarint(blob, uint64(len(e.ID)))
+	return append(blob, e.ID...)
 }
 
 // recoverIntents turns the batches that were in flight when the process died
@@ -263,8 +304,8 @@ func (s *Store) recoverIntent(ctx context.Context, tx *sql.Tx, blob []byte) erro
 		blob = blob[length:]
 		// pass 0 was never given out: the item counts as not met. A row that
 		// was there keeps its place and loses its digest.
-		_, err := tx.ExecContext(ctx, `INSERT INTO items (rowid, id, source, part, pass, sent, line, digest, status)
-			VALUES (?, ?, ?, -1, 0, 0, 0, NULL, 0)
+		_, err := tx.ExecContext(ctx, `INSERT INTO items (rowid, id, source, part, pass, sent, line, digest, status, open)
+			VALUES (?, ?, ?, -1, 0, 0, 0, NULL, 0, -1)
 			ON CONFLICT (rowid) DO UPDATE SET digest = NULL, status = 0, pass = 0`, row, id, source)
 		if err != nil {
 			return err
@@ -299,14 +340,14 @@ type Refusal struct {
 	Detail   string
 }
 
-// Settle writes the answers to a batch. The outcomes are those of Send,
-// Unchanged and Refused verdicts; an entry that was sent and has no answer is
-// left out, and the batch's intent stays if partial is set.
+// Settle writes the answers to a batch: the outcomes of the entries that were
+// sent and answered, and of the unchanged ones. unanswered are those that were
+// sent and have no answer; they stay as the batch's intent.
 //
 // advanced are the files whose settled position, balance or end has moved, and
 // refused the records refused up to there: they become durable with the
 // answers, in one transaction.
-func (s *Store) Settle(ctx context.Context, seq int64, outcomes []Outcome, partial bool, advanced []*Source, refused []Refusal) error {
+func (s *Store) Settle(ctx context.Context, seq int64, outcomes, unanswered []Outcome, advanced []*Source, refused []Refusal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.Keeps() && len(refused) == 0 && s.later(advanced) {
@@ -317,10 +358,8 @@ func (s *Store) Settle(ctx context.Context, seq int64, outcomes []Outcome, parti
 			if err := s.writeItems(ctx, tx, outcomes); err != nil {
 				return err
 			}
-			if !partial {
-				if _, err := tx.ExecContext(ctx, "DELETE FROM intents WHERE seq = ?", seq); err != nil {
-					return err
-				}
+			if err := settleIntent(ctx, tx, seq, unanswered); err != nil {
+				return err
 			}
 		}
 		for i := range refused {
@@ -339,6 +378,19 @@ func (s *Store) Settle(ctx context.Context, seq int64, outcomes []Outcome, parti
 		// sent again; PUT is an upsert, so that is harmless. If we crash after
 		// it, the crawl goes on behind the batch.
 	}))
+}
+
+func settleIntent(ctx context.Context, tx *sql.Tx, seq int64, unanswered []Outcome) (err error) {
+	if len(unanswered) == 0 {
+		_, err = tx.ExecContext(ctx, "DELETE FROM intents WHERE seq = ?", seq)
+		return err
+	}
+	var blob []byte
+	for _, o := range unanswered {
+		blob = appendIntent(blob, o.Verdict.Row, o.Entry)
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE intents SET entries = ? WHERE seq = ?", blob, seq)
+	return err
 }
 
 // later puts off the writing of files, unless one of them has ended: nobody
@@ -393,7 +445,7 @@ func (s *Store) writeItems(ctx context.Context, tx *sql.Tx, outcomes []Outcome) 
 			continue
 		}
 		status := statusStored
-		if o.Rejected || o.Verdict.Kind == Refused {
+		if o.Rejected {
 			status = statusRejected
 		}
 		e := o.Entry
@@ -401,11 +453,15 @@ func (s *Store) writeItems(ctx context.Context, tx *sql.Tx, outcomes []Outcome) 
 		if e.Sheet != "" {
 			sheet = e.Sheet
 		}
+		var denies any
+		if e.Denies != "" {
+			denies = e.Denies
+		}
 		sent := o.Verdict.sent
 		if o.Verdict.Kind == Send {
 			sent = e.Source.Pass
 		}
-		args = append(args, o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, sent, e.Line, sheet, e.Digest[:digestSize], status)
+		args = append(args, o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, sent, e.Line, sheet, e.Digest[:digestSize], status, e.Open, denies)
 		if len(args) == cap(args) {
 			if err := flush(many); err != nil {
 				return err
@@ -462,11 +518,6 @@ func writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
 		}
 		return s
 	}
-	if r.Stage == "load" { // told again in this reading
-		if _, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE item = ? AND stage = 'load' AND pass <> ?", r.Item, r.Source.Pass); err != nil {
-			return err
-		}
-	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO quarantine
 		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
@@ -478,7 +529,11 @@ func writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
 // Hold marks an item as met although its record could not be made into one:
 // what is stored stays, and the sweep leaves it alone. It reports whether the
 // item was known.
-func (s *Store) Hold(ctx context.Context, id string, src *Source) (bool, error) {
+//
+// With withdraw set it is the item's permissions that cannot be made. What the
+// target has may be for people who may not see it any more, so the sweep takes
+// it out.
+func (s *Store) Hold(ctx context.Context, id string, src *Source, withdraw bool) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	row, found, err := s.index.getOrPut(id, s.nextRow)
@@ -494,9 +549,18 @@ func (s *Store) Hold(ctx context.Context, id string, src *Source) (bool, error) 
 	if s.seen.has(row) || !s.Keeps() {
 		return true, nil
 	}
-	s.seen.set(row)
-	_, err = s.db.ExecContext(ctx, "UPDATE items SET source = ?, pass = ? WHERE rowid = ?", src.ID, src.Pass, row)
-	return true, s.wrap(err)
+	// The row does not count as met: a good record with the id, in this batch
+	// or later, takes it over.
+	update := "UPDATE items SET source = ?, pass = ? WHERE rowid = ?"
+	if withdraw {
+		update = fmt.Sprintf("UPDATE items SET source = ?, pass = ?, status = %d, digest = NULL WHERE rowid = ?", statusWithdrawn)
+	}
+	res, err := s.db.ExecContext(ctx, update, src.ID, src.Pass, row)
+	if err != nil {
+		return false, s.wrap(err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, s.wrap(err)
 }
 
 // Where tells where the item of a row comes from, for a message about a
@@ -506,18 +570,4 @@ func (s *Store) Where(ctx context.Context, row uint64) (source, path, sheet stri
 	err := s.db.QueryRowContext(ctx, `SELECT s.source, s.path, i.sheet, i.line FROM items i JOIN sources s ON s.id = i.source WHERE i.rowid = ?`, row).
 		Scan(&source, &path, &maybe, &line)
 	return source, path, maybe.String, line, err == nil
-}
-
-// OldRefusal gives the quarantine line of an item that was rejected before.
-func (s *Store) OldRefusal(ctx context.Context, id string) (Refusal, error) {
-	var r Refusal
-	var sheet, property, value sql.NullString
-	err := s.db.QueryRowContext(ctx, `SELECT item, stage, reason, file, sheet, page, line, col, property, value, detail
-		FROM quarantine WHERE item = ? AND stage = 'load' ORDER BY rowid DESC LIMIT 1`, id).
-		Scan(&r.Item, &r.Stage, &r.Reason, &r.File, &sheet, &r.Page, &r.Line, &r.Col, &property, &value, &r.Detail)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Refusal{}, fmt.Errorf("no quarantine line for the rejected item %s", id)
-	}
-	r.Sheet, r.Property, r.Value = sheet.String, property.String, value.String
-	return r, s.wrap(err)
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 )
 
@@ -40,6 +41,20 @@ func (s *Store) Groups(ctx context.Context) (groups map[Group]bool, members map[
 // with sure true once the target has it.
 func (s *Store) SetGroup(ctx context.Context, g Group, sure bool) error {
 	return s.exec(ctx, "INSERT OR REPLACE INTO groups (id, display, description, sure) VALUES (?,?,?,?)", g.ID, g.Display, g.Description, sure)
+}
+
+// DoubtGroup writes down that it is not known any more whether the target has
+// a group and its members, before it is deleted.
+func (s *Store) DoubtGroup(ctx context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "UPDATE members SET sure = 0 WHERE grp = ?", id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "UPDATE groups SET sure = 0 WHERE id = ?", id)
+		return err
+	}))
 }
 
 // DropGroup forgets a group and its members.

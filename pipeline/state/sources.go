@@ -46,12 +46,14 @@ type Found struct {
 
 // A Source is a file in the present run.
 type Source struct {
-	ID int64
+	ID  int64
+	Ord int64 // its place in the crawl
 	Found
 	Run   int64
 	Pass  int64
 	Skip  bool // need not be opened: Counts says what it holds
-	Whole bool // the pass reached the end of the file
+	Ended bool // the pass is over, for the file's end or for an error
+	Whole bool // it reached the end of the file
 	// Resume is the number of records that were settled before the run was
 	// interrupted.
 	Resume int64
@@ -80,7 +82,7 @@ func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, now time.Time) (
 		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(walked), 0) + 1 FROM sources").Scan(&r.Walk); err != nil {
 			return err
 		}
-		err := tx.QueryRowContext(ctx, "SELECT id, started, status, mapping FROM runs ORDER BY id DESC LIMIT 1").Scan(&r.ID, &started, &status, &have)
+		err := tx.QueryRowContext(ctx, "SELECT id, started, status, mapping, pass FROM runs ORDER BY id DESC LIMIT 1").Scan(&r.ID, &started, &status, &have, &s.firstPass)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -94,8 +96,11 @@ func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, now time.Time) (
 		}
 		r.ID++
 		r.Started = now.UTC()
-		_, err = tx.ExecContext(ctx, "INSERT INTO runs (id, started, status, mapping) VALUES (?, ?, 'running', ?)",
-			r.ID, r.Started.Format(time.RFC3339), mapping[:])
+		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(pass), 0) + 1 FROM sources").Scan(&s.firstPass); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "INSERT INTO runs (id, started, status, mapping, pass) VALUES (?, ?, 'running', ?, ?)",
+			r.ID, r.Started.Format(time.RFC3339), mapping[:], s.firstPass)
 		return err
 	})
 	return r, s.wrap(err)
@@ -114,16 +119,25 @@ func (s *Store) EndRun(ctx context.Context, run int64, status string, summary an
 	return s.wrap(err)
 }
 
-// Forget drops what is known of the target: its connection was made anew, so
-// nothing is in it.
-func (s *Store) Forget(ctx context.Context) error {
+// Doubt takes back what is known of the target's content: its connection is
+// not there, or cannot have items yet. Every item is sent again, or deleted
+// when its record is gone; nothing is forgotten, for it cannot be known
+// whether the connection that is not there had not merely hidden itself.
+func (s *Store) Doubt(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.index.close()
-	s.index, s.seen, s.nextRow = newIndex(s.index.dir), nil, 1
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM items; DELETE FROM intents; DELETE FROM groups; DELETE FROM members; DELETE FROM quarantine; DELETE FROM sources")
-		return err
+		for _, stmt := range []string{
+			"UPDATE items SET digest = NULL, status = 0, open = -1, denies = NULL",
+			"UPDATE groups SET sure = 0",
+			"UPDATE members SET sure = 0",
+			"UPDATE sources SET digest = x'', whole = 0, proof = 0", // every file is read again
+		} {
+			if _, err := tx.ExecContext(ctx, stmt); err != nil {
+				return err
+			}
+		}
+		return nil
 	}))
 }
 
@@ -133,14 +147,16 @@ func (s *Store) Meet(ctx context.Context, run Run, ord int64, files []Found) err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
-		var pass int64
-		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(pass), 0) + 1 FROM sources").Scan(&pass); err != nil {
-			return err
-		}
-		for i, f := range files {
-			if err := meet(ctx, tx, run, ord+int64(i), f, pass+int64(i)); err != nil {
+		if s.nextPass == 0 { // once: it reads the whole table
+			if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(pass), 0) + 1 FROM sources").Scan(&s.nextPass); err != nil {
 				return err
 			}
+		}
+		for i, f := range files {
+			if err := meet(ctx, tx, run, ord+int64(i), f, s.nextPass); err != nil {
+				return err
+			}
+			s.nextPass++
 		}
 		return nil
 	}))
@@ -150,13 +166,13 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 	var src Source
 	var modified int64
 	var digest []byte
-	row := tx.QueryRowContext(ctx, `SELECT id, size, modified, digest, run, pass, whole,
+	row := tx.QueryRowContext(ctx, `SELECT id, size, modified, digest, run, pass, ended, whole,
 		read, stored, unchanged, filtered, quarantined, duplicates FROM sources WHERE source = ? AND path = ?`, f.Name, f.Path)
-	err := row.Scan(&src.ID, &src.Size, &modified, &digest, &src.Run, &src.Pass, &src.Whole,
+	err := row.Scan(&src.ID, &src.Size, &modified, &digest, &src.Run, &src.Pass, &src.Ended, &src.Whole,
 		&src.Read, &src.Stored, &src.Unchanged, &src.Filtered, &src.Quarantined, &src.Duplicates)
 	if errors.Is(err, sql.ErrNoRows) {
-		_, err = tx.ExecContext(ctx, `INSERT INTO sources (source, path, ord, size, modified, digest, run, walked, pass, settled, whole, proof,
-			read, stored, unchanged, filtered, quarantined, duplicates) VALUES (?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,0,0,0)`,
+		_, err = tx.ExecContext(ctx, `INSERT INTO sources (source, path, ord, size, modified, digest, run, walked, pass, settled, ended, whole, proof,
+			read, stored, unchanged, filtered, quarantined, duplicates) VALUES (?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,0,0,0,0)`,
 			f.Name, f.Path, ord, f.Size, f.Modified.UnixNano(), f.Digest[:], run.ID, run.Walk, pass)
 		return err
 	}
@@ -166,8 +182,8 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 	same := src.Size == f.Size && modified == f.Modified.UnixNano() && bytes.Equal(digest, f.Digest[:])
 	c := src.Counts
 	switch {
-	case same && src.Run == run.ID:
-		// This run has begun it, or ended it: go on there.
+	case same && src.Run == run.ID && (!src.Ended || src.Whole && c.Duplicates == 0):
+		// This run has begun it, or read it whole: go on there.
 		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ? WHERE id = ?", run.Walk, ord, src.ID)
 	case same && src.Whole && c.Duplicates == 0:
 		// Read whole before and untouched since. A file with duplicates is read
@@ -175,13 +191,12 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, run = ?, stored = 0, unchanged = ? WHERE id = ?",
 			run.Walk, ord, run.ID, c.Stored+c.Unchanged, src.ID)
 	default:
-		// It is read anew, so what was refused of it is found again. What the
-		// target refused is kept until then: it is not asked again.
-		if _, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND stage <> 'load'", src.ID); err != nil {
+		// It is read anew, so what was refused of it is found again.
+		if _, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ?", src.ID); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, settled = 0,
-			whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0 WHERE id = ?`,
+			ended = 0, whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0 WHERE id = ?`,
 			run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, src.ID)
 	}
 	return err
@@ -201,6 +216,11 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 		return s.wrap(err)
 	}
 	defer rows.Close()
+	passOf, err := s.db.PrepareContext(ctx, "SELECT pass FROM sources WHERE id = ? AND walked = ?")
+	if err != nil {
+		return s.wrap(err)
+	}
+	defer passOf.Close()
 	var source, live int64 = -1, -1
 	for rows.Next() {
 		var row uint64
@@ -211,7 +231,7 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 		}
 		if src != source {
 			source, live = src, -1
-			err := s.db.QueryRowContext(ctx, "SELECT pass FROM sources WHERE id = ? AND walked = ?", src, run.Walk).Scan(&live)
+			err := passOf.QueryRowContext(ctx, src, run.Walk).Scan(&live)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return s.wrap(err)
 			}
@@ -254,7 +274,7 @@ func (s *Store) Sources(ctx context.Context, run Run) iter.Seq2[*Source, error] 
 
 // sourcePage reads the files with an ord in (after, after+n]. Ords have no gaps.
 func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]*Source, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, source, path, size, modified, digest, run, pass, settled, whole,
+	rows, err := s.db.QueryContext(ctx, `SELECT id, ord, source, path, size, modified, digest, run, pass, settled, whole,
 		read, stored, unchanged, filtered, quarantined, duplicates
 		FROM sources WHERE walked = ? AND ord > ? AND ord <= ? ORDER BY ord`, run.Walk, after, after+int64(n))
 	if err != nil {
@@ -266,7 +286,7 @@ func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]
 		var src Source
 		var modified int64
 		var digest []byte
-		if err := rows.Scan(&src.ID, &src.Name, &src.Path, &src.Size, &modified, &digest, &src.Run, &src.Pass, &src.Resume, &src.Whole,
+		if err := rows.Scan(&src.ID, &src.Ord, &src.Name, &src.Path, &src.Size, &modified, &digest, &src.Run, &src.Pass, &src.Resume, &src.Whole,
 			&src.Read, &src.Stored, &src.Unchanged, &src.Filtered, &src.Quarantined, &src.Duplicates); err != nil {
 			return nil, err
 		}
@@ -284,10 +304,10 @@ func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]
 // refused record whose id is not known may be any of those that are missing,
 // so it takes the proof away.
 func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, whole = ?, modified = ?,
+	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, ended = ?, whole = ?, modified = ?,
 		proof = ? AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.source = sources.id AND q.pass = sources.pass AND q.item IS NULL),
 		read = ?, stored = ?, unchanged = ?, filtered = ?, quarantined = ?, duplicates = ? WHERE id = ?`,
-		src.Settled(), src.Whole, src.Modified.UnixNano(), src.Whole,
+		src.Settled(), src.Ended, src.Whole, src.Modified.UnixNano(), src.Whole,
 		src.Read, src.Stored, src.Unchanged, src.Filtered, src.Quarantined, src.Duplicates, src.ID)
 	if err == nil && src.Whole {
 		_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass <> ?", src.ID, src.Pass)
@@ -345,4 +365,36 @@ func (s *Store) Knows(ctx context.Context) (known bool, err error) {
 func (s *Store) HasRefusals(ctx context.Context) (has bool, err error) {
 	err = s.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM quarantine)").Scan(&has)
 	return has, s.wrap(err)
+}
+
+// SourceNames are the sources of the mapping that have items.
+func (s *Store) SourceNames(ctx context.Context) ([]string, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT s.source FROM items i NOT INDEXED JOIN sources s ON s.id = i.source ORDER BY 1")
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, s.wrap(err)
+		}
+		names = append(names, name)
+	}
+	return names, s.wrap(rows.Err())
+}
+
+// Meta gives a value that SetMeta has stored, "" when there is none.
+func (s *Store) Meta(ctx context.Context, name string) (value string, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = ?", name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return value, s.wrap(err)
+}
+
+// SetMeta stores a value under a name.
+func (s *Store) SetMeta(ctx context.Context, name, value string) error {
+	return s.exec(ctx, "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", name, value)
 }

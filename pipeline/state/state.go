@@ -17,9 +17,8 @@
 // # Layout
 //
 // One SQLite file a connection and target, in WAL mode with synchronous=NORMAL:
-// it loses nothing when the process is killed, and after a power cut at worst
-// the last commits, which repeats some PUTs and so is harmless. Any SQLite tool
-// opens it.
+// it loses nothing when the process is killed. For targets on other machines
+// it is FULL, so that a power cut takes nothing either. Any SQLite tool opens it.
 //
 //	meta        name -> value
 //	runs        a row a crawl, with its balance
@@ -57,6 +56,9 @@ CREATE TABLE runs (
   ended    TEXT,                   -- NULL while it runs, and after a kill
   status   TEXT NOT NULL,          -- running, interrupted, failed, done
   mapping  BLOB NOT NULL,          -- digest of the mapping file
+  pass     INTEGER NOT NULL,       -- the first reading of the run
+  known    INTEGER,                -- items in the target when its sweep began
+  deleted  INTEGER NOT NULL DEFAULT 0, -- by its sweep so far: the guard counts a run, not a process
   summary  TEXT                    -- JSON, once ended
 );
 CREATE TABLE sources (
@@ -71,7 +73,8 @@ CREATE TABLE sources (
   walked   INTEGER NOT NULL,       -- the last walk that met it
   pass     INTEGER NOT NULL,       -- the last reading of it, unique in the file
   settled  INTEGER NOT NULL,       -- records of that pass that are done with
-  whole    INTEGER NOT NULL,       -- 1: that pass reached the end of the file
+  ended    INTEGER NOT NULL,       -- 1: that pass is over, for the file's end or for an error
+  whole    INTEGER NOT NULL,       -- 1: it reached the end of the file
   proof    INTEGER NOT NULL,       -- 1: and every record of it was understood
   read INTEGER NOT NULL, stored INTEGER NOT NULL, unchanged INTEGER NOT NULL,
   filtered INTEGER NOT NULL, quarantined INTEGER NOT NULL, duplicates INTEGER NOT NULL,
@@ -87,7 +90,9 @@ CREATE TABLE items (
   line   INTEGER NOT NULL,         -- line, row or page; 0 is the whole file
   sheet  TEXT,
   digest BLOB,                     -- NULL: what the target has is not known
-  status INTEGER NOT NULL          -- 0 sent, unanswered; 1 stored; 2 rejected
+  status INTEGER NOT NULL,         -- 0 sent, unanswered; 1 stored; 2 rejected; 3 to be withdrawn
+  open   INTEGER NOT NULL,         -- who may see it: -1 not known; 1 everyone but guests; 2 everyone; else 0
+  denies TEXT                      -- who may not, a line each
 );
 CREATE TABLE intents (seq INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE quarantine (
@@ -97,7 +102,6 @@ CREATE TABLE quarantine (
   property TEXT, value TEXT, detail TEXT NOT NULL, run INTEGER NOT NULL
 );
 CREATE INDEX quarantine_source ON quarantine (source);
-CREATE INDEX quarantine_item ON quarantine (item) WHERE item IS NOT NULL;
 CREATE TABLE groups (             -- sure is 0 while it is not known whether the target has it so
   id TEXT PRIMARY KEY, display TEXT NOT NULL, description TEXT NOT NULL, sure INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (
@@ -115,15 +119,26 @@ type Store struct {
 	path string
 	temp string // the folder to remove with Close; items are not kept when it is set
 
+	// LastWins tells that of two records with one id the later is sent as well.
+	LastWins bool
+	// MaxWidenings is the most ACL widenings of a run; negative is no limit.
+	MaxWidenings int64
+
 	mu      sync.Mutex // guards the fields below, and orders the writes
 	index   *index
 	seen    bitset // rows that the present run has met
 	nextRow uint64 // the row number of the next new item
 	nextSeq int64  // the number of the next intent
-	insert  *sql.Stmt
-	many    *sql.Stmt // insert of rowsPerInsert rows
-	byRow   *sql.Stmt
-	byRange *sql.Stmt
+	// nextPass is the number of the next reading; 0 is not known yet.
+	nextPass int64
+	// firstPass is the first reading of the present run, those before it was
+	// interrupted included.
+	firstPass int64
+	widened   int64 // items sent to more people than before
+	insert    *sql.Stmt
+	many      *sql.Stmt // insert of rowsPerInsert rows
+	byRow     *sql.Stmt
+	byRange   *sql.Stmt
 	// unwritten are files whose balance is behind. A store that keeps nothing
 	// writes it when the file has ended, or when it is asked for.
 	unwritten map[*Source]bool
@@ -132,9 +147,15 @@ type Store struct {
 // Open opens the memory in the file dir/name.db, making it when there is none,
 // and takes its lock. It returns an error that wraps ErrLocked when another
 // process has it.
-func Open(ctx context.Context, dir, name string) (*Store, error) { return open(ctx, dir, name, "") }
+//
+// With durable set, commits survive a power cut as well, at an fsync each. It
+// is for targets on other machines: what has reached one must not be forgotten
+// here.
+func Open(ctx context.Context, dir, name string, durable bool) (*Store, error) {
+	return open(ctx, dir, name, "", durable)
+}
 
-func open(ctx context.Context, dir, name, temp string) (*Store, error) {
+func open(ctx context.Context, dir, name, temp string, durable bool) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the folder for the state: %w; choose another with --data", err)
 	}
@@ -146,8 +167,8 @@ func open(ctx context.Context, dir, name, temp string) (*Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: another run works on %s (it holds %s); wait for it to end, or stop it", ErrLocked, name, lock.Path())
 	}
-	s := &Store{temp: temp, lock: lock, path: filepath.Join(dir, name+".db"), index: newIndex(dir), nextRow: 1}
-	if err := s.open(ctx); err != nil {
+	s := &Store{temp: temp, lock: lock, path: filepath.Join(dir, name+".db"), index: newIndex(dir), nextRow: 1, MaxWidenings: -1}
+	if err := s.open(ctx, durable); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -161,7 +182,7 @@ func OpenTemp(ctx context.Context) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a folder for temporary files: %w; set TMPDIR to one that can be written", err)
 	}
-	s, err := open(ctx, dir, "run", dir)
+	s, err := open(ctx, dir, "run", dir, false)
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, err
@@ -196,17 +217,21 @@ func (s *Store) Keeps() bool { return s.temp == "" }
 // plenty, as all writing is in order.
 func dsn(path, more string) string {
 	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(filepath.ToSlash(path))
-	return "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(10000)" +
+	return "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)" +
 		"&_pragma=cache_size(-16384)&_pragma=wal_autocheckpoint(20000)&_txlock=immediate" + more
 }
 
-func (s *Store) open(ctx context.Context) error {
+func (s *Store) open(ctx context.Context, durable bool) error {
 	if old, err := filepath.Glob(filepath.Join(filepath.Dir(s.path), "ids-*.tmp")); err == nil {
 		for _, f := range old { // left by a killed process, where open files cannot be removed
 			os.Remove(f)
 		}
 	}
-	db, err := sql.Open("sqlite", dsn(s.path, ""))
+	sync := "&_pragma=synchronous(NORMAL)"
+	if durable {
+		sync = "&_pragma=synchronous(FULL)"
+	}
+	db, err := sql.Open("sqlite", dsn(s.path, sync))
 	if err != nil {
 		return s.wrap(err)
 	}

@@ -40,7 +40,7 @@ func (w *world) must(err error) {
 func (w *world) open() {
 	w.t.Helper()
 	var err error
-	w.s, err = Open(w.t.Context(), w.dir, "conn")
+	w.s, err = Open(w.t.Context(), w.dir, "conn", false)
 	w.must(err)
 }
 
@@ -108,8 +108,8 @@ func (w *world) settle(src *Source, seq int64, entries []Entry, verdicts []Verdi
 		}
 		outs = append(outs, Outcome{Entry: &entries[i], Verdict: v, Rejected: slices.Contains(reject, entries[i].ID)})
 	}
-	src.Whole = end
-	w.must(w.s.Settle(w.t.Context(), seq, outs, false, []*Source{src}, nil))
+	src.Ended, src.Whole = end, end
+	w.must(w.s.Settle(w.t.Context(), seq, outs, nil, []*Source{src}, nil))
 }
 
 // crawl reads every file that must be read and ends the run. It returns the
@@ -135,10 +135,10 @@ func (w *world) stale(doubtful ...string) []string {
 	w.t.Helper()
 	known, err := w.s.Stale(w.t.Context(), w.run, doubtful, 0, 1000)
 	w.must(err)
-	n, _, err := w.s.CountStale(w.t.Context(), w.run, doubtful)
+	n, _, _, err := w.s.Guard(w.t.Context(), w.run, doubtful)
 	w.must(err)
 	if int(n) != len(known) {
-		w.t.Errorf("CountStale = %d, Stale gives %d", n, len(known))
+		w.t.Errorf("Guard counts %d, Stale gives %d", n, len(known))
 	}
 	ids := []string{}
 	for _, k := range known {
@@ -159,8 +159,8 @@ func TestVerdicts(t *testing.T) {
 	w.write("a.csv", "1=x", "2=x", "3=x", "2=again")
 	check(t, "first run", w.crawl("3"), map[string]Kind{"1": Send, "2": Duplicate, "3": Send})
 
-	w.write("a.csv", "1=x", "2=changed", "3=x", "4=new")
-	check(t, "second run", w.crawl(), map[string]Kind{"1": Unchanged, "2": Send, "3": Refused, "4": Send})
+	w.write("a.csv", "1=x", "2=changed", "3=x", "4=new") // 3 is tried again, as its file has changed
+	check(t, "second run", w.crawl(), map[string]Kind{"1": Unchanged, "2": Send, "3": Send, "4": Send})
 
 	w.write("a.csv", "0=new", "1=x", "2=changed", "3=mended", "4=new")
 	check(t, "rows shifted", w.crawl(), map[string]Kind{"0": Send, "1": Unchanged, "2": Unchanged, "3": Send, "4": Unchanged})
@@ -252,12 +252,13 @@ func TestASettledBatchBehindTheFrontierIsNotSentAgain(t *testing.T) {
 	for i := range entries {
 		outs = append(outs, Outcome{Entry: &entries[i], Verdict: verdicts[i]})
 	}
-	w.must(w.s.Settle(t.Context(), seq, outs, false, nil, nil))
+	w.must(w.s.Settle(t.Context(), seq, outs, nil, nil, nil))
 	w.kill()
 	src = w.begin()[0]
 	check(t, "resume position", src.Resume, int64(0))
 	_, _, verdicts = w.admit(src, 0, 4)
-	check(t, "verdicts", []Kind{verdicts[0].Kind, verdicts[1].Kind, verdicts[2].Kind, verdicts[3].Kind}, []Kind{Send, Send, Done, Done})
+	check(t, "verdicts", []Kind{verdicts[0].Kind, verdicts[1].Kind, verdicts[2].Kind, verdicts[3].Kind}, []Kind{Send, Send, Unchanged, Unchanged})
+	check(t, "stored by this run", []bool{verdicts[2].Before, verdicts[3].Before}, []bool{true, true})
 }
 
 func TestAFileThatChangedAfterAKillIsReadFromTheStart(t *testing.T) {
@@ -311,14 +312,14 @@ func TestSweep(t *testing.T) {
 				if tt.lost {
 					refused = append(refused, Refusal{Source: src, Part: 1, Stage: "extract", Reason: "ragged-row", File: src.Path, Detail: "x"})
 				}
-				src.Whole = !tt.short
+				src.Ended, src.Whole = true, !tt.short
 				var outs []Outcome
 				for i, v := range verdicts {
 					if v.Kind != Duplicate {
 						outs = append(outs, Outcome{Entry: &entries[i], Verdict: v})
 					}
 				}
-				w.must(w.s.Settle(t.Context(), seq, outs, false, []*Source{src}, refused))
+				w.must(w.s.Settle(t.Context(), seq, outs, nil, []*Source{src}, refused))
 			}
 			check(t, "stale", w.stale(doubtful...), tt.want)
 		})
@@ -332,20 +333,20 @@ func TestHoldKeepsAnItemWhoseRecordIsBadNow(t *testing.T) {
 	w.write("a.csv", "1=x", "2=bad")
 	src := w.begin()[0]
 	seq, entries, verdicts := w.admit(src, 0, 1)
-	known, err := w.s.Hold(t.Context(), "2", src)
+	known, err := w.s.Hold(t.Context(), "2", src, false)
 	if err != nil || !known {
 		t.Fatalf("Hold of a stored item = %v, %v; want true, nil", known, err)
 	}
 	w.settle(src, seq, entries, verdicts, true)
 	check(t, "stale", w.stale(), []string{})
-	if known, err = w.s.Hold(t.Context(), "3", src); err != nil || known {
+	if known, err = w.s.Hold(t.Context(), "3", src, false); err != nil || known {
 		t.Errorf("Hold of an unknown item = %v, %v; want false, nil", known, err)
 	}
 }
 
 func TestOneProcessAtATime(t *testing.T) {
 	w := newWorld(t)
-	if _, err := Open(t.Context(), w.dir, "conn"); !errors.Is(err, ErrLocked) {
+	if _, err := Open(t.Context(), w.dir, "conn", false); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second Open = %v, want ErrLocked", err)
 	}
 	if _, err := Reader(w.dir, "conn"); err != nil {
@@ -358,7 +359,7 @@ func TestANewerFileIsRefused(t *testing.T) {
 	_, err := w.s.db.Exec("PRAGMA user_version = 99")
 	w.must(err)
 	w.must(w.s.Close())
-	_, err = Open(t.Context(), w.dir, "conn")
+	_, err = Open(t.Context(), w.dir, "conn", false)
 	if err == nil || !strings.Contains(err.Error(), "newer importer") {
 		t.Errorf("Open of a newer file = %v, want an error that says so", err)
 	}
@@ -381,12 +382,88 @@ func TestOpenTempLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestForget(t *testing.T) {
+// The connection is not there: everything is sent again, and nothing that may
+// still be in it is forgotten.
+func TestDoubt(t *testing.T) {
 	w := newWorld(t)
-	w.write("a.csv", "1=x")
+	w.write("a.csv", "1=x", "2=x")
 	w.crawl()
-	w.must(w.s.Forget(t.Context()))
-	check(t, "verdicts after Forget", w.crawl(), map[string]Kind{"1": Send})
+	w.must(w.s.Doubt(t.Context()))
+	w.write("a.csv", "1=x")
+	check(t, "verdicts after Doubt", w.crawl(), map[string]Kind{"1": Send})
+	check(t, "stale", w.stale(), []string{"2"})
+}
+
+func TestWithdrawn(t *testing.T) {
+	w := newWorld(t)
+	w.write("a.csv", "1=x", "2=x")
+	w.crawl()
+	w.write("a.csv", "1=x", "2=nobody may see it")
+	src := w.begin()[0]
+	seq, entries, verdicts := w.admit(src, 0, 1)
+	_, err := w.s.Hold(t.Context(), "2", src, true)
+	w.must(err)
+	// The file is not even read whole: permissions do not wait for proof.
+	w.settle(src, seq, entries, verdicts, false)
+	check(t, "stale", w.stale("src"), []string{"2"})
+
+	w.kill()
+	w.write("a.csv", "1=x", "2=x") // as it was before
+	check(t, "mended before the sweep", w.crawl(), map[string]Kind{"1": Unchanged, "2": Send})
+	check(t, "stale", w.stale(), []string{})
+}
+
+func TestWidenings(t *testing.T) {
+	entry := func(open int, denies string) Entry {
+		return Entry{ID: "1", Open: open, Denies: denies, Digest: sha256.Sum256(fmt.Append(nil, open, denies))}
+	}
+	tests := []struct {
+		name     string
+		had, has Entry
+		want     bool
+	}{
+		{"everyone is granted", entry(0, ""), entry(2, ""), true},
+		{"guests are granted", entry(1, ""), entry(2, ""), true},
+		{"everyone goes", entry(2, ""), entry(0, ""), false},
+		{"a deny vanishes", entry(2, "user:a\nuser:b"), entry(2, "user:b"), true},
+		{"a deny is exchanged", entry(2, "user:a"), entry(2, "user:b"), true},
+		{"a deny is added", entry(2, "user:a"), entry(2, "user:a\nuser:b"), false},
+		{"nothing", entry(2, "user:a"), entry(2, "user:a"), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			send := func(e Entry) error {
+				w.write("a.csv", "1")
+				src := w.begin()[0]
+				e.Source = src
+				entries := []Entry{e}
+				seq, verdicts, err := w.s.Admit(t.Context(), entries)
+				if err != nil {
+					return err
+				}
+				if len(verdicts) == 1 && verdicts[0].Widens != (tt.want && e.Digest == tt.has.Digest) {
+					t.Errorf("Widens = %v", verdicts[0].Widens)
+				}
+				w.settle(src, seq, entries, verdicts, true)
+				return w.s.EndRun(t.Context(), w.run.ID, "done", nil, time.Now())
+			}
+			w.must(send(tt.had))
+			w.s.MaxWidenings = 0
+			err := send(tt.has)
+			var stop *WideningError
+			if errors.As(err, &stop) != tt.want || err != nil && stop == nil {
+				t.Fatalf("Admit = %v, want a safety stop: %v", err, tt.want)
+			}
+			if stop == nil {
+				return
+			}
+			w.kill()
+			if err := send(tt.has); err != nil {
+				t.Errorf("Admit without a guard after the stop = %v", err)
+			}
+		})
+	}
 }
 
 // BenchmarkItem gives the cost of an item's state: on the first run, and on a
@@ -420,7 +497,7 @@ func BenchmarkItem(b *testing.B) {
 					outs[i] = Outcome{Entry: &entries[i], Verdict: verdicts[i]}
 				}
 				src.Whole = at+batch == items
-				if err := s.Settle(ctx, seq, outs, false, []*Source{src}, nil); err != nil {
+				if err := s.Settle(ctx, seq, outs, nil, []*Source{src}, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -431,7 +508,7 @@ func BenchmarkItem(b *testing.B) {
 	}
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
-			s, err := Open(ctx, b.TempDir(), "x")
+			s, err := Open(ctx, b.TempDir(), "x", false)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -444,7 +521,7 @@ func BenchmarkItem(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/items, "ns/item")
 	})
 	b.Run("again", func(b *testing.B) {
-		s, err := Open(ctx, b.TempDir(), "x")
+		s, err := Open(ctx, b.TempDir(), "x", false)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"strings"
 )
 
@@ -14,41 +15,45 @@ type Known struct {
 	Path   string
 }
 
-// stale selects the items that this run did not meet although their file was
-// read whole and understood, or is gone. gone tells of which sources of the
-// mapping a missing file is proven to be gone: those whose folder was walked
-// without an error, and those that the mapping no longer has.
-func stale(run Run, doubtful []string) (from string, args []any) {
-	// NOT INDEXED, as everywhere where most of the table is read: the planner
-	// would otherwise walk an index, at five times the cost.
-	from = ` FROM items i NOT INDEXED JOIN sources s ON s.id = i.source
-		WHERE i.pass <> s.pass AND s.walked = ? AND s.whole AND s.proof OR s.walked <> ?`
+// stale is the condition for an item to be deleted: this run did not meet it
+// although its file was read whole and understood, or is gone; or it was
+// withdrawn. doubtful are the sources of the mapping of which a missing file
+// is not proven to be gone, because their folders could not be looked at.
+func stale(run Run, doubtful []string) (cond string, args []any) {
+	cond = fmt.Sprintf("(i.status = %d OR i.pass <> s.pass AND s.walked = ? AND s.whole AND s.proof OR s.walked <> ?", statusWithdrawn)
 	args = []any{run.Walk, run.Walk}
 	if len(doubtful) > 0 {
-		from += " AND s.source NOT IN (?" + strings.Repeat(",?", len(doubtful)-1) + ")"
+		cond += " AND s.source NOT IN (?" + strings.Repeat(",?", len(doubtful)-1) + ")"
 		for _, d := range doubtful {
 			args = append(args, d)
 		}
 	}
-	return from, args
+	return cond + ")", args
 }
 
-// CountStale says how many items the sweep would delete, and of how many.
-func (s *Store) CountStale(ctx context.Context, run Run, doubtful []string) (stales, all int64, err error) {
-	from, args := stale(run, doubtful)
-	if err := s.db.QueryRowContext(ctx, "SELECT count(*)"+from, args...).Scan(&stales); err != nil {
-		return 0, 0, s.wrap(err)
+// NOT INDEXED, as everywhere where most of the table is read: the planner
+// would otherwise walk an index, at five times the cost.
+const itemsOfSources = " FROM items i NOT INDEXED JOIN sources s ON s.id = i.source WHERE "
+
+// Guard says how many items the sweep would delete now, how many the run has
+// deleted before, and how many the target had when its sweep began.
+func (s *Store) Guard(ctx context.Context, run Run, doubtful []string) (stales, deleted, known int64, err error) {
+	cond, args := stale(run, doubtful)
+	if err := s.db.QueryRowContext(ctx, "SELECT count(*)"+itemsOfSources+cond, args...).Scan(&stales); err != nil {
+		return 0, 0, 0, s.wrap(err)
 	}
-	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM items").Scan(&all)
-	return stales, all, s.wrap(err)
+	if err := s.exec(ctx, fmt.Sprintf("UPDATE runs SET known = coalesce(known, (SELECT count(*) FROM items WHERE status <> %d)) WHERE id = ?", statusRejected), run.ID); err != nil {
+		return 0, 0, 0, err
+	}
+	err = s.db.QueryRowContext(ctx, "SELECT deleted, known FROM runs WHERE id = ?", run.ID).Scan(&deleted, &known)
+	return stales, deleted, known, s.wrap(err)
 }
 
 // Stale gives up to n items to delete, those with a row above after.
 func (s *Store) Stale(ctx context.Context, run Run, doubtful []string, after uint64, n int) ([]Known, error) {
-	from, args := stale(run, doubtful)
-	from = strings.Replace(from, "WHERE ", "WHERE i.rowid > ? AND (", 1) + ") ORDER BY i.rowid LIMIT ?"
+	cond, args := stale(run, doubtful)
 	args = append([]any{after}, append(args, n)...)
-	rows, err := s.db.QueryContext(ctx, "SELECT i.rowid, i.id, s.source, s.path"+from, args...)
+	rows, err := s.db.QueryContext(ctx, "SELECT i.rowid, i.id, s.source, s.path"+itemsOfSources+"i.rowid > ? AND "+cond+" ORDER BY i.rowid LIMIT ?", args...)
 	if err != nil {
 		return nil, s.wrap(err)
 	}
@@ -66,7 +71,7 @@ func (s *Store) Stale(ctx context.Context, run Run, doubtful []string, after uin
 
 // Deleted forgets items that the target no longer has. If we crash before it,
 // they are deleted once more, which is harmless.
-func (s *Store) Deleted(ctx context.Context, items []Known) error {
+func (s *Store) Deleted(ctx context.Context, run Run, items []Known) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
@@ -80,7 +85,8 @@ func (s *Store) Deleted(ctx context.Context, items []Known) error {
 				return err
 			}
 		}
-		return nil
+		_, err = tx.ExecContext(ctx, "UPDATE runs SET deleted = deleted + ? WHERE id = ?", len(items), run.ID)
+		return err
 	}))
 }
 
@@ -101,15 +107,44 @@ func (s *Store) Tidy(ctx context.Context, run Run) error {
 	}))
 }
 
-// Held counts, by source of the mapping, the items that the run did not meet
-// and that are kept because nothing proves that they are gone.
-func (s *Store) Held(ctx context.Context, run Run, doubtful []string) (n int64, err error) {
-	stales, _, err := s.CountStale(ctx, run, doubtful)
+// A Kept is a file, or a source, whose vanished items are kept because nothing
+// proves that their records are gone.
+type Kept struct {
+	Source string `json:"source"`
+	Path   string `json:"file"`
+	Items  int64  `json:"items"`
+	Why    string `json:"why"`
+}
+
+// Kept counts, by file, the items that the run did not meet and that are kept,
+// the most first; all is their number over all files.
+func (s *Store) Kept(ctx context.Context, run Run, doubtful []string, most int) (kept []Kept, all int64, err error) {
+	cond, args := stale(run, doubtful)
+	query := "SELECT s.source, s.path, s.walked = ?, s.whole, count(*)" + itemsOfSources +
+		"(i.pass <> s.pass OR s.walked <> ?) AND NOT " + cond + " GROUP BY s.id ORDER BY 5 DESC, 1, 2"
+	rows, err := s.db.QueryContext(ctx, query, append([]any{run.Walk, run.Walk}, args...)...)
 	if err != nil {
-		return 0, err
+		return nil, 0, s.wrap(err)
 	}
-	var all int64
-	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM items i NOT INDEXED JOIN sources s ON s.id = i.source
-		WHERE i.pass <> s.pass OR s.walked <> ?`, run.Walk).Scan(&all)
-	return all - stales, s.wrap(err)
+	defer rows.Close()
+	for rows.Next() {
+		var k Kept
+		var walked, whole bool
+		if err := rows.Scan(&k.Source, &k.Path, &walked, &whole, &k.Items); err != nil {
+			return nil, 0, s.wrap(err)
+		}
+		switch {
+		case !walked:
+			k.Why = "the folder could not be looked at whole"
+		case !whole:
+			k.Why = "the file was not read to its end"
+		default:
+			k.Why = "the file has records without a readable id, which may be theirs; mend those"
+		}
+		all += k.Items
+		if len(kept) < most {
+			kept = append(kept, k)
+		}
+	}
+	return kept, all, s.wrap(rows.Err())
 }
