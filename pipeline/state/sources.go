@@ -182,8 +182,9 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 	same := src.Size == f.Size && modified == f.Modified.UnixNano() && bytes.Equal(digest, f.Digest[:])
 	c := src.Counts
 	switch {
-	case same && src.Run == run.ID && (!src.Ended || src.Whole && c.Duplicates == 0):
-		// This run has begun it, or read it whole: go on there.
+	case same && src.Run == run.ID && (!src.Ended || src.Whole) && c.Duplicates == 0:
+		// This run has begun it, or read it whole: go on there. Where a record
+		// was left out as a duplicate, the other one may be gone by now.
 		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ? WHERE id = ?", run.Walk, ord, src.ID)
 	case same && src.Whole && c.Duplicates == 0:
 		// Read whole before and untouched since. A file with duplicates is read
