@@ -117,12 +117,13 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 	}
 	flight := t.flight
 	if flight == 0 {
-		flight = 256 // one transaction of the local Graph carries what is in flight
+		flight = 1000 // one transaction of the local Graph carries what is in flight
 	}
 	graph, err := load.NewGraph(load.GraphOptions{
 		BaseURL:     "http://localhost",
 		Connection:  connection,
 		Transport:   &inProcess{handler: server, caller: caller},
+		Header:      http.Header{"Prefer": {"return=minimal"}}, // what was stored is not needed back
 		Concurrency: flight,
 		Retry:       t.retry(),
 	})

@@ -92,6 +92,10 @@ func (c *call) putItem(conn, id string) error {
 			arrived()
 			err = c.s.w.submit(&writeOp{item: op})
 		}
+		if err == nil && c.wantsMinimal() {
+			c.w.Header().Set("Preference-Applied", returnMinimal)
+			return c.replyNothing(http.StatusNoContent)
+		}
 		if err == nil {
 			b := op.out.appendJSON(make([]byte, 0, len(raw)+512), c.context("external/connections('"+op.conn.id+"')/items/$entity"))
 			return c.replyRaw(http.StatusOK, b)
@@ -103,6 +107,20 @@ func (c *call) putItem(conn, id string) error {
 			return err
 		}
 	}
+}
+
+// returnMinimal is the preference of a client that does not read the answer to
+// a write (RFC 7240, OData 4.01 section 8.2.8.7). To give the item back costs
+// as much as to read it.
+const returnMinimal = "return=minimal"
+
+func (c *call) wantsMinimal() bool {
+	for _, v := range c.r.Header["Prefer"] {
+		if strings.Contains(v, returnMinimal) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *call) decodePut(conn, id string, raw []byte) (*itemOp, error) {

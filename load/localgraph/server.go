@@ -299,6 +299,8 @@ func (c *call) external(seg []string) error {
 
 func (c *call) itemRoutes(conn, item string, rest []string, with func(func(*connection) error) func() error) error {
 	switch {
+	case len(rest) == 0 && c.r.Method == http.MethodPut: // nearly all requests: without making the table below
+		return c.putItem(conn, item)
 	case len(rest) == 0:
 		return c.by(methods{
 			"PUT":    func() error { return c.putItem(conn, item) },

@@ -14,7 +14,7 @@ import (
 // So one goroutine owns the writing connection, takes what has queued up, and
 // commits it as one transaction; each request is answered after its commit.
 
-const maxBatch = 1000
+const maxBatch = 2000
 
 // patience is how long a batch waits for requests that are being decoded.
 const patience = 2 * time.Millisecond
