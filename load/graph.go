@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +64,9 @@ type Graph struct {
 	opt  GraphOptions
 	base *url.URL // with the version, without a slash at the end
 	log  *slog.Logger
+	// together is the transport if it takes requests by the batch, and no
+	// token can expire between them.
+	together BatchTransport
 }
 
 // NewGraph makes a client. It sends nothing.
@@ -85,6 +89,9 @@ func NewGraph(opt GraphOptions) (*Graph, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	g := &Graph{opt: opt, base: base, log: opt.Log}
+	if t, ok := opt.Transport.(BatchTransport); ok && opt.Token == nil {
+		g.together = t
+	}
 	if opt.Token != nil && base.Scheme == "http" && !loopback(base.Hostname()) {
 		g.log.Warn("the access token and the items travel unencrypted", "url", base.String())
 	}
@@ -124,17 +131,38 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// MaxBatch is 1: whether items may travel in $batch is documented nowhere.
-func (g *Graph) MaxBatch() int { return 1 }
+// A BatchTransport carries many requests at the same time for less than as
+// many calls of RoundTrip from as many goroutines. A Graph in the same process
+// is one. Either a response or an error answers each request.
+type BatchTransport interface {
+	http.RoundTripper
+	RoundTripAll(reqs []*http.Request) ([]*http.Response, []error)
+}
+
+// MaxBatch is 1 for a service: whether items may travel in $batch is
+// documented nowhere. What a BatchTransport carries is a request an item all
+// the same.
+func (g *Graph) MaxBatch() int {
+	if g.together != nil {
+		return 500
+	}
+	return 1
+}
+
+// Requests is the number of requests that so many items take.
+func (g *Graph) Requests(items int) int { return items }
 
 // Put stores items, each by one attempt.
 func (g *Graph) Put(ctx context.Context, items []*transform.Item) []Result {
-	results := make([]Result, len(items))
+	calls := make([]call, len(items))
 	for i, it := range items {
 		// Room for the usual item without growing. The buffer is not reused:
 		// a transport may still read it when the answer is already there.
 		body := AppendItem(make([]byte, 0, 1024+len(it.Content.Value)+len(it.Content.Value)/8), it)
-		_, err := g.attempt(ctx, call{method: http.MethodPut, path: g.itemPath(it.ID), body: body, discard: true})
+		calls[i] = call{method: http.MethodPut, path: g.itemPath(it.ID), body: body, discard: true}
+	}
+	results := make([]Result, len(items))
+	for i, err := range g.attempts(ctx, calls) {
 		results[i] = Result{Fate: Stored}
 		if err != nil {
 			results[i] = verdict(g.explain(err, needItems))
@@ -145,15 +173,48 @@ func (g *Graph) Put(ctx context.Context, items []*transform.Item) []Result {
 
 // Delete deletes items, each by one attempt. What is not there is deleted.
 func (g *Graph) Delete(ctx context.Context, ids []string) []Result {
-	results := make([]Result, len(ids))
+	calls := make([]call, len(ids))
 	for i, id := range ids {
-		_, err := g.attempt(ctx, call{method: http.MethodDelete, path: g.itemPath(id), discard: true})
+		calls[i] = call{method: http.MethodDelete, path: g.itemPath(id), discard: true}
+	}
+	results := make([]Result, len(ids))
+	for i, err := range g.attempts(ctx, calls) {
 		results[i] = Result{Fate: Stored}
 		if err != nil && !notFound(err) {
 			results[i] = verdict(g.explain(err, needItems))
 		}
 	}
 	return results
+}
+
+// attempts makes one attempt of each call, at once where the transport can.
+func (g *Graph) attempts(ctx context.Context, calls []call) []error {
+	errs := make([]error, len(calls))
+	if g.together == nil {
+		for i, c := range calls {
+			_, errs[i] = g.attempt(ctx, c)
+		}
+		return errs
+	}
+	limited, cancel := context.WithTimeout(ctx, g.opt.Timeout)
+	defer cancel()
+	reqs := make([]*http.Request, len(calls))
+	for i, c := range calls {
+		var err error
+		if reqs[i], err = g.request(limited, c, ""); err != nil {
+			return slices.Repeat([]error{err}, len(calls)) // unreachable: see request
+		}
+	}
+	started := time.Now()
+	resps, failed := g.together.RoundTripAll(reqs)
+	for i, c := range calls {
+		if failed[i] != nil {
+			errs[i] = g.transportError(ctx, limited, c, failed[i])
+			continue
+		}
+		_, errs[i] = g.read(ctx, limited, c, exchange{reqs[i], resps[i], started, ""})
+	}
+	return errs
 }
 
 func (g *Graph) connectionPath() string {
@@ -243,16 +304,30 @@ func (g *Graph) send(ctx context.Context, c call, token string) (*answer, error)
 	if err != nil {
 		return nil, g.transportError(ctx, limited, c, err)
 	}
+	return g.read(ctx, limited, c, exchange{req, resp, started, token})
+}
+
+// An exchange is a request with its response.
+type exchange struct {
+	req     *http.Request
+	resp    *http.Response
+	started time.Time
+	token   string
+}
+
+// read reads the response to a call.
+func (g *Graph) read(ctx, limited context.Context, c call, x exchange) (_ *answer, err error) {
+	resp := x.resp
 	defer resp.Body.Close()
 	if g.log.Enabled(ctx, slog.LevelDebug) {
 		g.log.Debug("graph", "method", c.method, "path", c.path, "status", resp.StatusCode,
-			"duration", time.Since(started), "request-id", resp.Header.Get("request-id"),
-			"client-request-id", req.Header.Get(headerRequestID))
+			"duration", time.Since(x.started), "request-id", resp.Header.Get("request-id"),
+			"client-request-id", x.req.Header.Get(headerRequestID))
 	}
 	if resp.StatusCode/100 != 2 {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // what there is of it will do
 		drain(resp.Body)
-		err := newAPIError(c, resp, body, token)
+		err := newAPIError(c, resp, body, x.token)
 		if resp.StatusCode/100 == 3 {
 			return nil, &finalError{fmt.Errorf("%w: a redirect, which Graph never answers; check the Graph URL %s", err, g.base)}
 		}

@@ -39,7 +39,7 @@ type Loader struct {
 
 // LoaderStats count what a Loader has done.
 type LoaderStats struct {
-	Requests  int64 // calls of the target
+	Requests  int64 // made by the target
 	Throttled int64 // answers that asked for a lower rate
 	Retries   int64 // items sent again
 }
@@ -177,11 +177,20 @@ func (b *batch[T]) work(ctx, wait context.Context, chunks int) {
 			b.l.release()
 			return
 		}
-		b.l.requests.Add(1)
+		b.l.requests.Add(b.l.perCall(hi - lo))
 		res := b.call(ctx, b.todo[lo:hi])
 		b.l.release()
 		b.settle(lo, hi, res)
 	}
+}
+
+// perCall is the number of requests that a call of the target makes for so
+// many items: one, if the target does not say otherwise.
+func (l *Loader) perCall(items int) int64 {
+	if t, ok := l.Target.(interface{ Requests(items int) int }); ok {
+		return int64(t.Requests(items))
+	}
+	return 1
 }
 
 func (l *Loader) acquire(ctx context.Context) bool {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -35,6 +36,15 @@ func TestTarget(t *testing.T) {
 				return titles
 			}
 		}},
+	}
+	graph := targets[1]
+	targets = append(targets, targets[1])
+	targets[2].name = "Graph with a BatchTransport"
+	targets[2].open = func(t *testing.T) (Target, func() map[string]string) {
+		opened, read := graph.open(t)
+		g := opened.(*Graph)
+		g.together = oneByOne{g.opt.Transport}
+		return g, read
 	}
 	suite := []struct {
 		name string
@@ -112,6 +122,45 @@ func TestTarget(t *testing.T) {
 				tt.test(t, opened, read)
 			})
 		}
+	}
+}
+
+// oneByOne is a BatchTransport of any other.
+type oneByOne struct{ http.RoundTripper }
+
+func (t oneByOne) RoundTripAll(reqs []*http.Request) ([]*http.Response, []error) {
+	resps, errs := make([]*http.Response, len(reqs)), make([]error, len(reqs))
+	for i, r := range reqs {
+		resps[i], errs[i] = t.RoundTrip(r)
+	}
+	return resps, errs
+}
+
+// Of a batch each item has its own answer, and its request counts.
+func TestBatchTransport(t *testing.T) {
+	f, g := newFakeGraph(t, func(o *GraphOptions) { o.Transport = oneByOne{o.Transport} })
+	f.setFault(func(r *http.Request, n int) fault {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/bad"):
+			return fault{status: http.StatusBadRequest}
+		case strings.HasSuffix(r.URL.Path, "/busy"):
+			return fault{status: http.StatusServiceUnavailable}
+		case strings.HasSuffix(r.URL.Path, "/lost"):
+			return fault{loseReply: true}
+		}
+		return fault{}
+	})
+	items := []*transform.Item{item("good", "A"), item("bad", "B"), item("busy", "C"), item("lost", "D"), item("last", "E")}
+	checkFates(t, g.Put(t.Context(), items), Stored, Rejected, Unsettled, Unsettled, Stored)
+	checkFates(t, g.Delete(t.Context(), []string{"good", "never", "busy"}), Stored, Stored, Unsettled)
+
+	f.setFault(nil)
+	l := &Loader{Target: g}
+	if _, err := l.Put(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Stats().Requests; got != 5 {
+		t.Errorf("%d requests for 5 items, want 5", got)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ func (t *targetFlags) add(cmd *cobra.Command, jsonl bool) {
 		kinds = "local (the local Graph in --data), graph (a Microsoft 365 tenant, or any server at --graph-url) or jsonl (a file of JSON lines, see --out)"
 		f.StringVarP(&t.out, "out", "o", "-", "`file` that the jsonl target writes; - is stdout")
 		f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target; 0 learns what the service allows, up to 100")
-		f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25 for a graph target and 256 for the local Graph")
+		f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25; of the local Graph, most batches: 0 is 4")
 		f.DurationVar(&t.retryFor, "retry-for", 15*time.Minute, "how long a graph target may settle nothing before the run gives up, resumable")
 	}
 	f.StringVar(&t.target, "target", "local", kinds)
@@ -117,12 +118,13 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 	}
 	flight := t.flight
 	if flight == 0 {
-		flight = 256 // one transaction of the local Graph carries what is in flight
+		flight = 4 // batches, each of which is one transaction
 	}
 	graph, err := load.NewGraph(load.GraphOptions{
 		BaseURL:     "http://localhost",
 		Connection:  connection,
 		Transport:   &inProcess{handler: server, caller: caller},
+		Header:      http.Header{"Prefer": {"return=minimal"}}, // what was stored is not needed back
 		Concurrency: flight,
 		Retry:       t.retry(),
 	})
@@ -205,7 +207,7 @@ func targetKey(raw string) string {
 // inProcess is a RoundTripper that calls the local Graph's handler: the same
 // client as for a tenant, without a socket.
 type inProcess struct {
-	handler http.Handler
+	handler *localgraph.Server
 	caller  localgraph.Caller
 }
 
@@ -213,19 +215,32 @@ func (t *inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	rec := &recorder{header: http.Header{}, status: http.StatusOK}
-	t.handler.ServeHTTP(rec, r.WithContext(localgraph.WithCaller(r.Context(), t.caller)))
-	if r.Body != nil {
-		r.Body.Close()
+	rec := newRecorder()
+	t.handler.ServeHTTP(rec, t.from(r))
+	return rec.response(r)
+}
+
+// RoundTripAll is RoundTrip for many requests: a goroutine for each would cost
+// as much as what it does.
+func (t *inProcess) RoundTripAll(reqs []*http.Request) ([]*http.Response, []error) {
+	resps, errs := make([]*http.Response, len(reqs)), make([]error, len(reqs))
+	recs, served := make([]http.ResponseWriter, len(reqs)), make([]*http.Request, len(reqs))
+	for i, r := range reqs {
+		if err := r.Context().Err(); err != nil {
+			return resps, slices.Repeat([]error{err}, len(reqs))
+		}
+		recs[i], served[i] = newRecorder(), t.from(r)
 	}
-	if err := r.Context().Err(); err != nil {
-		return nil, err
+	t.handler.ServeAll(recs, served)
+	for i, r := range reqs {
+		resps[i], errs[i] = recs[i].(*recorder).response(r)
 	}
-	return &http.Response{
-		StatusCode: rec.status, Status: fmt.Sprintf("%d %s", rec.status, http.StatusText(rec.status)),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: rec.header,
-		Body: io.NopCloser(&rec.body), ContentLength: int64(rec.body.Len()), Request: r,
-	}, nil
+	return resps, errs
+}
+
+// from says for whom a request is made.
+func (t *inProcess) from(r *http.Request) *http.Request {
+	return r.WithContext(localgraph.WithCaller(r.Context(), t.caller))
 }
 
 // A recorder is the ResponseWriter of a call within the process.
@@ -234,6 +249,23 @@ type recorder struct {
 	body   bytes.Buffer
 	status int
 	wrote  bool
+}
+
+func newRecorder() *recorder { return &recorder{header: make(http.Header, 4), status: http.StatusOK} }
+
+// response closes the request and makes a response of what was recorded.
+func (r *recorder) response(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		req.Body.Close()
+	}
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: r.status, Status: fmt.Sprintf("%d %s", r.status, http.StatusText(r.status)),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: r.header,
+		Body: io.NopCloser(&r.body), ContentLength: int64(r.body.Len()), Request: req,
+	}, nil
 }
 
 func (r *recorder) Header() http.Header { return r.header }

@@ -52,12 +52,18 @@ func sha16(s string) []byte {
 
 // digest covers all that the rows of an item are made from, but for its ACL.
 func (op *itemOp) digest() []byte {
-	h := sha256.New()
-	for _, part := range [...]string{string(op.conn.schema.hash), op.props.json, op.content.typ.String(), op.content.value, op.label} {
-		fmt.Fprintf(h, "%d ", len(part))
-		h.Write([]byte(part))
+	parts := [...]string{string(op.conn.schema.hash), op.props.json, op.content.typ.String(), op.content.value, op.label}
+	size := 0
+	for _, part := range parts {
+		size += len(part) + 20
 	}
-	return h.Sum(nil)[:16]
+	b := make([]byte, 0, size)
+	for _, part := range parts {
+		b = strconv.AppendInt(b, int64(len(part)), 10)
+		b = append(append(b, ' '), part...)
+	}
+	sum := sha256.Sum256(b)
+	return sum[:16]
 }
 
 // statements are an item's writes, made once for each schema.

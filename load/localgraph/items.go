@@ -69,32 +69,47 @@ var errStale = errors.New("the connection has changed")
 // the file beforehand: the writer does that once for each batch, in its
 // transaction, and a refusal is only believed after a fresh look.
 func (c *call) putItem(conn, id string) error {
-	c.s.w.coming.Add(1)
-	coming := true
-	arrived := func() {
-		if coming {
-			c.s.w.coming.Add(-1)
-			coming = false
-		}
-	}
-	defer arrived()
 	if err := checkItemID("an item's id", id); err != nil {
 		return err
 	}
+	if c.together {
+		return c.putTogether(conn, id)
+	}
+	arriving := c.s.w.expect()
+	defer arriving.over()
 	raw, err := c.body(c.s.opt.MaxItemBytes)
 	if err != nil {
 		return err
 	}
+	return c.storeItem(conn, id, raw, arriving)
+}
+
+// putTogether is putItem for ServeAll.
+func (c *call) putTogether(conn, id string) error {
+	raw, err := c.body(c.s.opt.MaxItemBytes)
+	if err != nil {
+		return err
+	}
+	again := func() error { return c.storeItem(conn, id, raw, nil) }
+	op, err := c.decodePut(conn, id, raw)
+	if err != nil {
+		return again() // for a fresh look
+	}
+	c.pending = &pending{op: &writeOp{item: op}, again: again, reply: func() error { return c.replyPut(op, len(raw)) }}
+	return nil
+}
+
+// storeItem decodes an item and stores it.
+func (c *call) storeItem(conn, id string, raw []byte, arriving *arrival) error {
 	for try := 0; ; try++ {
 		gen := c.s.snap.Load().gen
 		op, err := c.decodePut(conn, id, raw)
 		if err == nil {
-			arrived()
+			arriving.over()
 			err = c.s.w.submit(&writeOp{item: op})
 		}
 		if err == nil {
-			b := op.out.appendJSON(make([]byte, 0, len(raw)+512), c.context("external/connections('"+op.conn.id+"')/items/$entity"))
-			return c.replyRaw(http.StatusOK, b)
+			return c.replyPut(op, len(raw))
 		}
 		if e := c.s.refresh(c.r.Context()); e != nil {
 			return e
@@ -103,6 +118,32 @@ func (c *call) putItem(conn, id string) error {
 			return err
 		}
 	}
+}
+
+func (c *call) replyPut(op *itemOp, size int) error {
+	of := c.context("external/connections('" + op.conn.id + "')/items/$entity")
+	if c.wantsMinimal() {
+		// With 200, the one status that the API describes for it.
+		c.w.Header().Set("Preference-Applied", returnMinimal)
+		b := appendQuoted([]byte(`{"@odata.context":`), of)
+		b = appendQuoted(append(b, `,"id":`...), op.id)
+		return c.replyRaw(http.StatusOK, append(b, '}'))
+	}
+	return c.replyRaw(http.StatusOK, op.out.appendJSON(make([]byte, 0, size+512), of))
+}
+
+// returnMinimal is the preference of a client that does not read the answer to
+// a write (RFC 7240, OData 4.01 section 8.2.8.7). To give the item back costs
+// as much as to read it.
+const returnMinimal = "return=minimal"
+
+func (c *call) wantsMinimal() bool {
+	for _, v := range c.r.Header["Prefer"] {
+		if strings.Contains(v, returnMinimal) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *call) decodePut(conn, id string, raw []byte) (*itemOp, error) {
@@ -142,6 +183,16 @@ func (c *call) deleteItem(conn, id string) error {
 	if err := checkItemID("an item's id", id); err != nil {
 		return err
 	}
+	if cn, err := c.s.cached(conn); c.together && err == nil && cn.ready() == nil {
+		c.pending = &pending{op: &writeOp{item: &itemOp{conn: cn, id: id, del: true}},
+			again: func() error { return c.removeItem(conn, id) },
+			reply: func() error { return c.replyNothing(http.StatusNoContent) }}
+		return nil
+	}
+	return c.removeItem(conn, id)
+}
+
+func (c *call) removeItem(conn, id string) error {
 	for try := 0; ; try++ {
 		cn, err := c.s.connection(c.r.Context(), conn)
 		if err != nil {

@@ -49,7 +49,7 @@ type schema struct {
 }
 
 func compileSchema(props []*property, text string) *schema {
-	sc := &schema{props: props, byName: map[string]*property{}, query: map[string]*property{}, hash: []byte(text)}
+	sc := &schema{props: props, byName: map[string]*property{}, query: map[string]*property{}, hash: sha16(text)}
 	var created *property
 	for k, p := range props {
 		p.k = k

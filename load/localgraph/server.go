@@ -172,18 +172,62 @@ type call struct {
 	root   string // scheme://host/v1.0, for links
 	query  url.Values
 	nested bool // a part of a batch
+
+	together bool // the call came with ServeAll
+	pending  *pending
+}
+
+// A pending is a write that is decoded and not yet queued.
+type pending struct {
+	op    *writeOp
+	reply func() error // answers once it is committed
+	again func() error // tries it alone when it was refused
 }
 
 // ServeHTTP answers one request of the Graph API, under /v1.0 or /beta.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{s: s, w: w, r: r, id: requestID()}
-	h := w.Header()
+	s.serve(&call{s: s, w: w, r: r, id: requestID()})
+}
+
+// ServeAll answers requests that come at the same time: w[i] is the answer to
+// r[i]. It is what as many goroutines would do that call ServeHTTP, at a lower
+// price: the writes among the requests are committed together.
+func (s *Server) ServeAll(w []http.ResponseWriter, r []*http.Request) {
+	calls := make([]call, len(r))
+	for i := range calls {
+		calls[i] = call{s: s, w: w[i], r: r[i], id: requestID(), together: true}
+		s.serve(&calls[i])
+	}
+	arriving := s.w.expect()
+	for i := range calls {
+		if p := calls[i].pending; p != nil {
+			s.w.enqueue(p.op)
+		}
+	}
+	arriving.over()
+	for i := range calls {
+		c := &calls[i]
+		if c.pending == nil {
+			continue
+		}
+		answer := c.pending.reply
+		if err := <-c.pending.op.done; err != nil {
+			answer = c.pending.again
+		}
+		if err := answer(); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+func (s *Server) serve(c *call) {
+	h := c.w.Header()
 	h["Request-Id"] = []string{c.id}
 	h["Content-Type"] = jsonType
-	if id := r.Header.Get("Client-Request-Id"); id != "" {
+	if id := c.r.Header.Get("Client-Request-Id"); id != "" {
 		h.Set("Client-Request-Id", id)
 	}
-	caller, ok := s.callerOf(r)
+	caller, ok := s.callerOf(c.r)
 	if !ok {
 		h.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"`)
 		c.fail(errUnauthenticated)
@@ -299,6 +343,8 @@ func (c *call) external(seg []string) error {
 
 func (c *call) itemRoutes(conn, item string, rest []string, with func(func(*connection) error) func() error) error {
 	switch {
+	case len(rest) == 0 && c.r.Method == http.MethodPut: // nearly all requests: without making the table below
+		return c.putItem(conn, item)
 	case len(rest) == 0:
 		return c.by(methods{
 			"PUT":    func() error { return c.putItem(conn, item) },

@@ -14,7 +14,7 @@ import (
 // So one goroutine owns the writing connection, takes what has queued up, and
 // commits it as one transaction; each request is answered after its commit.
 
-const maxBatch = 1000
+const maxBatch = 2000
 
 // patience is how long a batch waits for requests that are being decoded.
 const patience = 2 * time.Millisecond
@@ -80,15 +80,39 @@ func (w *writer) close() error {
 // submit queues an operation and waits for its commit. A caller that goes
 // away does not undo it: the write may already be part of a transaction.
 func (w *writer) submit(op *writeOp) error {
+	w.enqueue(op)
+	return <-op.done
+}
+
+// enqueue queues an operation; its outcome comes by op.done.
+func (w *writer) enqueue(op *writeOp) {
 	op.done = make(chan error, 1)
 	w.mu.RLock()
+	defer w.mu.RUnlock()
 	if w.closed {
-		w.mu.RUnlock()
-		return errClosed
+		op.done <- errClosed
+		return
 	}
 	w.queue <- op
-	w.mu.RUnlock()
-	return <-op.done
+}
+
+// An arrival is a request that will queue an item soon. A nil arrival is none.
+type arrival struct {
+	w *writer
+}
+
+func (w *writer) expect() *arrival {
+	w.coming.Add(1)
+	return &arrival{w}
+}
+
+// over tells that the item is about to be queued, or will not come. Only the
+// first call counts.
+func (a *arrival) over() {
+	if a != nil && a.w != nil {
+		a.w.coming.Add(-1)
+		a.w = nil
+	}
 }
 
 // do runs f in a transaction of its own.

@@ -16,7 +16,7 @@ import (
 
 // pragmas are those of the local Graph's writing connection.
 const pragmas = "?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=synchronous(normal)" +
-	"&_pragma=temp_store(memory)&_pragma=cache_size(-32768)"
+	"&_pragma=temp_store(memory)&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(8000)"
 
 const rowsPerTransaction = 500
 
@@ -54,6 +54,7 @@ func writeDirect(from, to string) (time.Duration, error) {
 // A copied is what a store holds of its one connection.
 type copied struct {
 	tables []string // the statements that make them
+	config [][]any  // settings of f1
 	items  [][]any  // rows of i1
 	bodies [][]any  // rows of b1
 	texts  [][]any  // rows of f1, which does not give its text back
@@ -70,6 +71,9 @@ func readStore(db *sql.DB) (*copied, error) {
 	}
 	for _, t := range tables {
 		c.tables = append(c.tables, t[0].(string))
+	}
+	if c.config, err = readRows(db, `SELECT k, v FROM f1_config WHERE k <> 'version'`); err != nil {
+		return nil, err
 	}
 	if c.items, err = readRows(db, `SELECT * FROM i1 ORDER BY n`); err != nil {
 		return nil, err
@@ -120,6 +124,11 @@ func (c *copied) write(path string) (err error) {
 	db.SetMaxOpenConns(1)
 	for _, stmt := range c.tables {
 		if _, err := db.Exec(stmt); err != nil {
+			return err
+		}
+	}
+	for _, kv := range c.config {
+		if _, err := db.Exec(`INSERT INTO f1 (f1, rank) VALUES (?, ?)`, kv...); err != nil {
 			return err
 		}
 	}

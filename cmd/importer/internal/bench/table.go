@@ -48,16 +48,17 @@ var (
 	tags     = []string{"printer", "vpn", "laptop", "password", "mail", "phone", "invoice", "licence", "projector", "badge"}
 )
 
-// vocabulary is the words of the texts: enough of them that an index has work.
+// vocabulary is the words of the texts, as many as a language has in use, so
+// that an index has work.
 var vocabulary = func() []string {
 	const onsets, vowels = "bcdfglmnprstv", "aeiou"
-	var words []string
-	for i := range 4096 {
-		w := []byte{onsets[i%13], vowels[i/13%5]}
-		for n := i / 65; n > 0; n /= 65 {
+	words := make([]string, 1<<15)
+	for i := range words {
+		var w []byte
+		for n := i + 65; n > 0; n /= 65 { // two or three syllables
 			w = append(w, onsets[n%13], vowels[n/13%5])
 		}
-		words = append(words, string(w)+"n"[:i%2])
+		words[i] = string(w) + "n"[:i%2]
 	}
 	return words
 }()
