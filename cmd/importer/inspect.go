@@ -102,7 +102,11 @@ func (a *app) preview(ctx context.Context, path string, limit int, source string
 		}
 	}
 	if !found {
-		return usageError{fmt.Errorf("--source %q: the mapping has no such source", source)}
+		var names []string
+		for _, src := range m.Sources {
+			names = append(names, src.Name)
+		}
+		return usageError{fmt.Errorf("--source %q: the mapping has no such source; it has %s", source, strings.Join(names, ", "))}
 	}
 	if refused {
 		return errors.Join(flush(), errQuarantined, errTold)
@@ -174,7 +178,7 @@ func (a *app) search(ctx context.Context, f *targetFlags, query, connection, as 
 		}
 		if _, known, err := t.local.ResolveUser(ctx, as); err != nil {
 			return err
-		} else if !known && !a.quiet {
+		} else if !known && !a.quiet && !objectID.MatchString(as) {
 			fmt.Fprintf(a.stderr, "%s is not in the directory of the local Graph: searching as somebody in no group, who sees what everyone sees\n", as)
 		}
 	} else if connection == "" {

@@ -88,6 +88,9 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	if err != nil {
 		return err
 	}
+	if f.readers < 0 || f.flight < 0 || f.rate < 0 {
+		return usageError{errors.New("--readers, --concurrency and --rate cannot be negative")}
+	}
 	deletes, err := parseLimit(f.maxDeletes)
 	if err != nil {
 		return err

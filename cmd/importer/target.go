@@ -37,15 +37,18 @@ type targetFlags struct {
 
 func (t *targetFlags) add(cmd *cobra.Command, jsonl bool) {
 	f := cmd.Flags()
-	t.retryFor = 30 * time.Second // somebody waits for the answer
 	kinds := "local (the local Graph in --data) or graph (a Microsoft 365 tenant, or any server at --graph-url)"
 	if jsonl {
 		kinds = "local (the local Graph in --data), graph (a Microsoft 365 tenant, or any server at --graph-url) or jsonl (a file of JSON lines, see --out)"
 		f.StringVarP(&t.out, "out", "o", "-", "`file` that the jsonl target writes; - is stdout")
 		f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target; 0 learns what the service allows, up to 100")
 		f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25 for a graph target and 256 for the local Graph")
-		f.DurationVar(&t.retryFor, "retry-for", 15*time.Minute, "how long a graph target may settle nothing before the run gives up, resumable")
 	}
+	patience := 30 * time.Second // somebody waits for the answer
+	if jsonl {
+		patience = 15 * time.Minute // longer than a restart, a deployment or a fail-over
+	}
+	f.DurationVar(&t.retryFor, "retry-for", patience, "how long a graph target may go without settling anything before it is given up")
 	f.StringVar(&t.target, "target", "local", kinds)
 	f.StringVar(&t.graphURL, "graph-url", load.DefaultGraphURL, "`address` of the graph target")
 }
