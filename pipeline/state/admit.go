@@ -102,9 +102,10 @@ func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts
 			s.nextRow++
 		} else {
 			ask = append(ask, i)
-			met = append(met, s.seen.has(row))
+			met = append(met, s.seen.has(row) && !s.held.has(row))
 		}
 		s.seen.set(row)
+		s.held.clear(row)
 	}
 	if err := s.ask(ctx, entries, verdicts, ask, met); err != nil {
 		return 0, nil, s.wrap(err)
@@ -264,8 +265,8 @@ func (s *Store) recoverIntent(ctx context.Context, tx *sql.Tx, blob []byte) erro
 		// pass 0 was never given out: the item counts as not met. A row that
 		// was there keeps its place and loses its digest.
 		_, err := tx.ExecContext(ctx, `INSERT INTO items (rowid, id, source, part, pass, sent, line, digest, status)
-			VALUES (?, ?, ?, -1, 0, 0, 0, NULL, 0)
-			ON CONFLICT (rowid) DO UPDATE SET digest = NULL, status = 0, pass = 0`, row, id, source)
+			VALUES (?, ?, ?, ?, 0, 0, 0, NULL, 0)
+			ON CONFLICT (rowid) DO UPDATE SET digest = NULL, status = 0, pass = 0`, row, id, source, nowhere)
 		if err != nil {
 			return err
 		}
@@ -437,28 +438,44 @@ func writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
 	return err
 }
 
+// nowhere is the part of an item that no good record of the reading has met.
+const nowhere = -1
+
 // Hold marks an item as met although its record could not be made into one:
-// what is stored stays, and the sweep leaves it alone. It reports whether the
-// item was known.
-func (s *Store) Hold(ctx context.Context, id string, src *Source) (bool, error) {
+// what is stored stays, and the sweep leaves it alone. A good record with the
+// same id may still come, before or after, and is no duplicate of this one.
+func (s *Store) Hold(ctx context.Context, id string, src *Source) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	row, found, err := s.index.getOrPut(id, s.nextRow)
+	row, found := uint64(0), false
+	if s.Keeps() {
+		var err error
+		if row, found, err = s.index.get(id); err != nil {
+			return s.wrap(err)
+		}
+	}
+	if !found || s.seen.has(row) {
+		return nil
+	}
+	// If we crash after it, Load finds by the part that the item is held.
+	res, err := s.db.ExecContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ? WHERE rowid = ?", src.ID, src.Pass, nowhere, row)
 	if err != nil {
-		return false, s.wrap(err)
+		return s.wrap(err)
 	}
-	if !found {
-		// The index has taken the row for this id; nothing is written under it
-		// unless a good record with the id follows.
-		s.nextRow++
-		return false, nil
+	n, err := res.RowsAffected()
+	if n > 0 { // none: given out in a batch that was rolled back
+		s.seen.set(row)
+		s.held.set(row)
 	}
-	if s.seen.has(row) || !s.Keeps() {
-		return true, nil
-	}
-	s.seen.set(row)
-	_, err = s.db.ExecContext(ctx, "UPDATE items SET source = ?, pass = ? WHERE rowid = ?", src.ID, src.Pass, row)
-	return true, s.wrap(err)
+	return s.wrap(err)
+}
+
+// HeldBack counts the items whose records are refused: the target keeps what
+// it had of them.
+func (s *Store) HeldBack() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held.count()
 }
 
 // Where tells where the item of a row comes from, for a message about a
