@@ -113,8 +113,10 @@ func killAt(w *world, k int, after bool) bool {
 			return nil
 		}
 		once.Do(func() {
-			items = w.target.snapshot()
+			// The state first: others are still at work, and it never says
+			// stored of what the target does not have.
 			copyDir(w.t, w.state, copied)
+			items = w.target.snapshot()
 		})
 		return errKilled
 	}

@@ -108,7 +108,8 @@ type admission struct {
 
 	mu       sync.Mutex // guards the fields below
 	frontier frontier
-	err      error // the first failure
+	settling *batch // the one whose answers are being written down
+	err      error  // the first failure
 	// broken is the failure of a settlement. What the frontier has passed in
 	// memory may be missing on disk after it, so nothing is settled any more.
 	broken error
@@ -267,12 +268,9 @@ func (a *admission) refuse(f *state.Source, out *outcome, ref *state.Refusal) er
 		return nil
 	}
 	withdraw := ref.Property == "acl"
-	known, err := a.c.Store.Hold(a.hard, ref.Item, f, withdraw)
-	switch {
-	case known && withdraw:
+	withdrawn, err := a.c.Store.Hold(a.hard, ref.Item, f, withdraw)
+	if withdrawn {
 		a.rep.Withdrawn++
-	case known:
-		a.rep.Held++
 	}
 	return err
 }
@@ -446,6 +444,7 @@ func (a *admission) settle(b *batch) (err error) {
 	var refused []state.Refusal
 	var files []*state.Source
 	passed := a.frontier.settle(b)
+	a.settling = b
 	for _, ready := range passed {
 		more, err := a.account(ready, &refused)
 		if err != nil {
@@ -598,26 +597,35 @@ func rejected(it *transform.Item, err error) *state.Refusal {
 // duplicate makes the refusal of a record whose id another record had.
 func (a *admission) duplicate(b *batch, i int) *state.Refusal {
 	it := b.items[i]
-	first := "an earlier record"
-	if source, path, sheet, line, ok := a.c.Store.Where(a.hard, b.verdicts[i].Row); ok {
-		src := a.c.source(source)
-		place := extract.Place{File: path, Sheet: sheet, Line: line}
-		if src != nil {
-			place.File = a.c.display(&state.Source{Found: state.Found{Path: path}}, src)
-			if !isTable(path, src) {
-				place.Line, place.Page = 0, line // as it was written down
-			}
-		}
-		first = place.String()
-	} else {
-		for n := range i {
-			if b.verdicts[n].Row == b.verdicts[i].Row {
-				first = b.items[n].Origin.Place.String()
-				break
+	ref := refuse(it.Origin.Place, "transform", "duplicate-id", fmt.Sprintf("the id %q is taken by %s in this run, so this record is left out; make the id unique in the mapping, or set duplicates: first or last",
+		it.Origin.Key, a.first(b, i)))
+	ref.Item, ref.Property, ref.Value = it.ID, "id", it.Origin.Key
+	return ref
+}
+
+// first names the record that has the id of a duplicate: it stands in this
+// batch, in the one that is being written to the state, or in the state. What
+// the state knows may be older, so it is asked last.
+func (a *admission) first(b *batch, i int) string {
+	row := b.verdicts[i].Row
+	for _, where := range []*batch{b, a.settling} {
+		for n, v := range where.verdicts {
+			if v.Row == row && v.Kind != state.Duplicate {
+				p := where.items[n].Origin.Place
+				return extract.Place{File: p.File, Sheet: p.Sheet, Page: p.Page, Line: p.Line}.String()
 			}
 		}
 	}
-	ref := refuse(it.Origin.Place, "transform", "duplicate-id", fmt.Sprintf("the id %q is taken by %s in this run, so this record is left out; make the id unique in the mapping, or set duplicates: first or last", it.Origin.Key, first))
-	ref.Item, ref.Property, ref.Value = it.ID, "id", it.Origin.Key
-	return ref
+	source, path, sheet, line, ok := a.c.Store.Where(a.hard, row)
+	if !ok {
+		return "an earlier record"
+	}
+	place := extract.Place{File: path, Sheet: sheet, Line: line}
+	if src := a.c.source(source); src != nil {
+		place.File = a.c.display(&state.Source{Found: state.Found{Path: path}}, src)
+		if !isTable(path, src) {
+			place.Line, place.Page = 0, line // as it was written down
+		}
+	}
+	return place.String()
 }

@@ -231,7 +231,7 @@ func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status st
 	if err != nil {
 		return err
 	}
-	rep.Counts = counts
+	rep.Counts, rep.Held = counts, c.Store.HeldBack()
 	if rep.Sources, err = c.Store.Balances(ctx, run); err != nil {
 		return err
 	}

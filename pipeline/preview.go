@@ -37,10 +37,10 @@ func Check(ctx context.Context, m *transform.Mapping, dir string) error {
 // (*extract.RecordError, *transform.ItemError) or file (*extract.FileError),
 // after which it goes on, or of the mapping (transform.Errors, *DriftError),
 // which ends it. Records that the mapping filters out are passed over.
-func Preview(ctx context.Context, dir string, src *transform.Source) iter.Seq2[*transform.Item, error] {
+func Preview(ctx context.Context, dir string, src *transform.Source, log *slog.Logger) iter.Seq2[*transform.Item, error] {
 	return func(yield func(*transform.Item, error) bool) {
 		m := &transform.Mapping{Sources: []*transform.Source{src}}
-		c := &Crawl{Mapping: m, Dir: dir, Log: slog.New(slog.DiscardHandler)}
+		c := &Crawl{Mapping: m, Dir: dir, Log: log}
 		any := false
 		for f, err := range walk(ctx, dir, src) {
 			if err != nil {
@@ -68,7 +68,9 @@ func (c *Crawl) previewFile(ctx context.Context, f *state.Source, src *transform
 	}
 	defer closeFile()
 	file := c.fileOf(f, src)
-	for rec, err := range extract.Records(ctx, in, src.Options) {
+	opt := src.Options
+	opt.Warn = func(p extract.Place, what string) { c.Log.Warn(p.String() + ": " + what) }
+	for rec, err := range extract.Records(ctx, in, opt) {
 		if err != nil {
 			if !yield(nil, err) {
 				return false

@@ -37,7 +37,7 @@ var exitWords = []struct {
 	{exitQuarantined, "finished, with records in quarantine or files that could not be read"},
 	{exitAuth, "no token, or one that the target does not take"},
 	{exitUnavailable, "the target did not answer after all retries; run again to go on"},
-	{exitGuard, "safety stop: more deletes than the guard allows; nothing was deleted"},
+	{exitGuard, "safety stop: more deletes, or more ACL widenings, than the guard allows"},
 	{exitDrift, "a file does not have the columns that the mapping needs"},
 	{exitLocked, "another run works on the same connection"},
 	{exitInterrupted, "interrupted at a checkpoint; run again to go on"},
@@ -72,6 +72,8 @@ func exitCode(err error) int {
 		unavailable *load.UnavailableError
 		schema      *load.SchemaError
 		guard       *pipeline.GuardError
+		widening    *state.WideningError
+		foreign     *pipeline.ForeignError
 		drift       *pipeline.DriftError
 	)
 	switch {
@@ -87,7 +89,7 @@ func exitCode(err error) int {
 		return exitAuth
 	case errors.As(err, &unavailable):
 		return exitUnavailable
-	case errors.As(err, &guard):
+	case errors.As(err, &guard), errors.As(err, &widening), errors.As(err, &foreign):
 		return exitGuard
 	case errors.Is(err, state.ErrLocked):
 		return exitLocked

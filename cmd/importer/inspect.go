@@ -35,7 +35,7 @@ the files, ids and ACLs. Every finding says file:line:col and a remedy.`,
 				err = pipeline.Check(cmd.Context(), m, filepath.Dir(args[0]))
 			}
 			if err != nil {
-				return err
+				return a.findings(err)
 			}
 			if a.json {
 				return a.printJSON(map[string]any{"type": "valid", "version": jsonVersion, "connection": m.Connection.ID,
@@ -45,6 +45,23 @@ the files, ids and ACLs. Every finding says file:line:col and a remedy.`,
 			return nil
 		},
 	}
+}
+
+// findings prints what is wrong with a mapping, an object a line with --json.
+func (a *app) findings(err error) error {
+	var all transform.Errors
+	if !a.json || !errors.As(err, &all) {
+		return err
+	}
+	for _, e := range all {
+		err := a.printJSON(map[string]any{"type": "finding", "version": jsonVersion,
+			"file": e.Pos.File, "line": e.Pos.Line, "col": e.Pos.Col, "message": e.Detail, "remedy": e.Remedy})
+		if err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(a.stderr, "importer: %s\n", words(err))
+	return errors.Join(err, errTold)
 }
 
 func (a *app) previewCommand() *cobra.Command {
@@ -67,6 +84,9 @@ key, file and line. Records that the mapping refuses are told on stderr.`,
 }
 
 func (a *app) preview(ctx context.Context, path string, limit int, source string) error {
+	if limit < 0 {
+		return usageError{errors.New("--limit is 0 (all) or more")}
+	}
 	m, err := transform.Load(path)
 	if err != nil {
 		return err
@@ -80,7 +100,7 @@ func (a *app) preview(ctx context.Context, path string, limit int, source string
 		}
 		found = true
 		n := 0
-		for item, err := range pipeline.Preview(ctx, filepath.Dir(path), src) {
+		for item, err := range pipeline.Preview(ctx, filepath.Dir(path), src, a.log()) {
 			var stop *pipeline.DriftError
 			var wrong transform.Errors
 			switch {
@@ -102,7 +122,11 @@ func (a *app) preview(ctx context.Context, path string, limit int, source string
 		}
 	}
 	if !found {
-		return usageError{fmt.Errorf("--source %q: the mapping has no such source", source)}
+		var names []string
+		for _, src := range m.Sources {
+			names = append(names, src.Name)
+		}
+		return usageError{fmt.Errorf("--source %q: the mapping has no such source; it has %s", source, strings.Join(names, ", "))}
 	}
 	if refused {
 		return errors.Join(flush(), errQuarantined, errTold)
@@ -125,8 +149,8 @@ In the local Graph the user is a mail address, a UPN or an object id; people of
 the mapping's identities file are known by all three. Somebody who is not known
 there is in no group, and sees what everyone sees. In a tenant the user is the
 token's.`,
-		Example: `  importer search printer --connection contosohelpdesk --as anna.berg@contoso.com
-  importer search 'priority>=3 AND status:open' --connection contosohelpdesk --as anna.berg@contoso.com --json`,
+		Example: `  importer search printer --connection contosohelpdesk --as priya.nair@contoso.com
+  importer search 'priority>=3 AND status:open' --connection contosohelpdesk --as priya.nair@contoso.com --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{errors.New("search takes a query, such as printer or '*'")}
@@ -155,6 +179,8 @@ func (a *app) search(ctx context.Context, f *targetFlags, query, connection, as 
 		return usageError{errors.New("search needs --as USER: items are shown only to those who may see them")}
 	case !local && as != "":
 		return usageError{errors.New("--as is for the local Graph; a tenant searches as the user of IMPORTER_GRAPH_TOKEN")}
+	case strings.TrimSpace(as) != as:
+		return usageError{fmt.Errorf("--as %q has spaces around it", as)}
 	case from < 0 || size < 1 || size > 500:
 		return usageError{errors.New("--from is 0 or more, --size 1 to 500")}
 	}
@@ -167,14 +193,14 @@ func (a *app) search(ctx context.Context, f *targetFlags, query, connection, as 
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	defer t.close(true)
 	if local {
 		if connection, err = a.localConnection(ctx, t, connection); err != nil {
 			return err
 		}
 		if _, known, err := t.local.ResolveUser(ctx, as); err != nil {
 			return err
-		} else if !known && !a.quiet {
+		} else if !known && !a.quiet && !objectID.MatchString(as) {
 			fmt.Fprintf(a.stderr, "%s is not in the directory of the local Graph: searching as somebody in no group, who sees what everyone sees\n", as)
 		}
 	} else if connection == "" {
@@ -327,12 +353,12 @@ func (a *app) status(ctx context.Context, connection string) error {
 				known
 			}{"status", jsonVersion, known{target, id, o}})
 		}
-		fmt.Fprintf(a.stdout, "%s (%s): %s items from %s files", id, target, number(o.Items), number(o.Files))
+		fmt.Fprintf(a.stdout, "%s (%s): %s from %s", id, target, count(o.Items, "item", "items"), count(o.Files, "file", "files"))
 		if o.Unsettled > 0 {
 			fmt.Fprintf(a.stdout, ", %s unsettled", number(o.Unsettled))
 		}
 		if o.Quarantine > 0 {
-			fmt.Fprintf(a.stdout, ", %s records in quarantine", number(o.Quarantine))
+			fmt.Fprintf(a.stdout, ", %s in quarantine, duplicates included", count(o.Quarantine, "record", "records"))
 		}
 		fmt.Fprintln(a.stdout)
 		if r := o.LastRun; r != nil {
@@ -341,12 +367,18 @@ func (a *app) status(ctx context.Context, connection string) error {
 				fmt.Fprintf(a.stdout, ", ended %s", r.Ended.Local().Format("15:04:05"))
 			}
 			fmt.Fprintln(a.stdout)
-			if r.Status != "done" {
+			switch {
+			case r.Status == "running" && state.Locked(filepath.Join(a.data, "state", target), id):
+				fmt.Fprintln(a.stdout, "  it is at work now")
+			case r.Status != "done":
+				if why := r.Why(); why != "" {
+					fmt.Fprintf(a.stdout, "  it stopped: %s\n", why)
+				}
 				fmt.Fprintln(a.stdout, "  it did not end: running the same mapping again goes on from its checkpoint")
 			}
 		}
 		for _, b := range o.Sources {
-			fmt.Fprintf(a.stdout, "  %s: %s files, %s records, %s in quarantine\n", b.Name, number(b.Files), number(b.Read), number(b.Quarantined+b.Duplicates))
+			fmt.Fprintf(a.stdout, "  %s: %s, %s, %s in quarantine\n", b.Name, count(b.Files, "file", "files"), count(b.Read, "record", "records"), number(b.Quarantined+b.Duplicates))
 		}
 		return nil
 	})

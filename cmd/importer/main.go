@@ -74,13 +74,14 @@ with permission-trimmed search. It needs no tenant, no server and no
 configuration:
 
   importer run mappings/helpdesk.yaml
-  importer search printer --connection contosohelpdesk --as anna.berg@contoso.com
+  importer search printer --connection contosohelpdesk --as priya.nair@contoso.com
 
 Every flag can be set by an environment variable: --graph-url by
 IMPORTER_GRAPH_URL, and so on. Secrets are never flags.
 
 Exit codes:
 ` + exitHelp(),
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noSuchCommand,

@@ -75,6 +75,7 @@ func placeOf(r state.QuarantineLine) string {
 type lines struct {
 	w     io.Writer
 	mu    *sync.Mutex
+	tty   bool // a progress line may have to be cleared first
 	attrs []slog.Attr
 }
 
@@ -103,12 +104,15 @@ func (h *lines) Handle(_ context.Context, r slog.Record) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.tty {
+		fmt.Fprint(h.w, "\r\x1b[K")
+	}
 	_, err := fmt.Fprintln(h.w, b.String())
 	return err
 }
 
 func (h *lines) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &lines{h.w, h.mu, append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
+	return &lines{h.w, h.mu, h.tty, append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
 }
 
 func (h *lines) WithGroup(string) slog.Handler { return h }

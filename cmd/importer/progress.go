@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -17,8 +18,8 @@ func (a *app) progress(c *pipeline.Crawl) (stop func()) {
 	if a.quiet {
 		return func() {}
 	}
-	f, ok := a.stderr.(*os.File)
-	tty := ok && term.IsTerminal(int(f.Fd()))
+	f, _ := a.stderr.(*os.File)
+	tty := isTerminal(a.stderr)
 	every := 30 * time.Second
 	if tty {
 		every = 200 * time.Millisecond
@@ -53,6 +54,11 @@ func (a *app) progress(c *pipeline.Crawl) (stop func()) {
 		}
 	}()
 	return func() { close(done); <-ended }
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // A meter turns snapshots into a rate and a time left.

@@ -34,6 +34,8 @@ type summary struct {
 	Resumed     bool                  `json:"resumed"`
 	Kept        int64                 `json:"kept"`
 	Held        int64                 `json:"held"`
+	Withdrawn   int64                 `json:"withdrawn"`
+	Widened     int64                 `json:"widened"`
 	Sources     []state.SourceBalance `json:"sources"`
 	Causes      []state.Cause         `json:"causes"`
 	Problems    []string              `json:"problems"`
@@ -58,7 +60,7 @@ func (a *app) report(ctx context.Context, m *transform.Mapping, store *state.Sto
 	s := summary{Type: "summary", Version: jsonVersion, Run: rep.Run, Connection: m.Connection.ID,
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
-		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Sources: rep.Sources, Causes: causes, Problems: rep.Problems}
+		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Widened: rep.Widened, Sources: rep.Sources, Causes: causes, Problems: rep.Problems}
 	if s.Problems == nil {
 		s.Problems = []string{}
 	}
@@ -136,11 +138,20 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []s
 		fmt.Fprintf(w, ", %s records/s", number(int64(float64(rep.Read)/rep.Seconds)))
 	}
 	fmt.Fprintln(w)
-	if rep.Kept > 0 {
-		fmt.Fprintf(w, "%s items were not met and are kept: nothing proves that their records are gone\n", number(rep.Kept))
+	if rep.Widened > 0 {
+		fmt.Fprintf(w, "%s seen by more people than before\n", count(rep.Widened, "stored item is", "stored items are"))
+	}
+	if rep.Withdrawn > 0 {
+		fmt.Fprintf(w, "%s, as who may see them cannot be told any more: see acl below\n", count(rep.Withdrawn, "stored item was withdrawn", "stored items were withdrawn"))
 	}
 	if rep.Held > 0 {
-		fmt.Fprintf(w, "%s stored items keep their old content and permissions: their records are in quarantine now\n", number(rep.Held))
+		fmt.Fprintf(w, "%s as before: what is new of them is in quarantine\n", count(rep.Held, "stored item stays", "stored items stay"))
+	}
+	if rep.Kept > 0 {
+		fmt.Fprintf(w, "%s, as nothing proves that their records are gone:\n", count(rep.Kept, "item was not met and is kept", "items were not met and are kept"))
+		for _, k := range rep.KeptFiles {
+			fmt.Fprintf(w, "  %s of %s (source %s): %s\n", number(k.Items), k.Path, k.Source, k.Why)
+		}
 	}
 	a.printCauses(causes)
 	for _, p := range rep.Problems {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +25,7 @@ type runFlags struct {
 	targetFlags
 	state      string
 	maxDeletes string
+	widenings  int64
 	keep       bool
 	readers    int
 	profile    profiler
@@ -53,6 +53,7 @@ was by running the same command again.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.state, "state", "auto", "what is remembered: keep, none, or auto (keep, but none for jsonl)")
 	fl.StringVar(&f.maxDeletes, "max-deletes", "", "most deletes of this run, as 2% or 500, instead of the mapping's")
+	fl.Int64Var(&f.widenings, "max-acl-widenings", -1, "most stored items that this run may show to more people than before, instead of the mapping's; negative is the mapping's")
 	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
 	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
 	fl.StringVar(&f.profile.cpu, "cpuprofile", "", "write a CPU profile to this `file`")
@@ -94,9 +95,15 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	if err != nil {
 		return err
 	}
+	if f.readers < 0 || f.flight < 0 || f.rate < 0 {
+		return usageError{errors.New("--readers, --concurrency and --rate cannot be negative")}
+	}
 	deletes, err := parseLimit(f.maxDeletes)
 	if err != nil {
 		return err
+	}
+	if f.target != "jsonl" && f.out != "-" {
+		return usageError{fmt.Errorf("--out %s is for --target jsonl, and the target is %s", f.out, f.target)}
 	}
 	if a.json && f.target == "jsonl" && f.out == "-" {
 		return usageError{errors.New("--json and the items would both go to stdout; write the items to a file with --out")}
@@ -123,34 +130,46 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	if err != nil {
 		return err
 	}
-	closeTarget := sync.OnceValue(t.close)
-	defer func() { err = errors.Join(err, closeTarget()) }()
+	defer t.close(false)
 	var store *state.Store
 	if keeps {
-		store, err = state.Open(ctx, a.stateDir(t.key), m.Connection.ID)
+		store, err = state.Open(ctx, a.stateDir(t.key), m.Connection.ID, t.remote)
 	} else {
 		store, err = state.OpenTemp(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() {
+		if closeErr := store.Close(); closeErr != nil {
+			fmt.Fprintf(a.stderr, "importer: %v\n", closeErr)
+			err = errors.Join(err, closeErr)
+		}
+	}()
+	if t.empty {
+		if err := store.Doubt(ctx); err != nil {
+			return err
+		}
+	}
 	if err := importDirectory(ctx, t, m); err != nil {
 		return err
 	}
 	c := &pipeline.Crawl{
-		Mapping: m, Dir: filepath.Dir(path), Digest: digest, Store: store,
+		Mapping: m, File: path, Dir: filepath.Dir(path), Digest: digest, Store: store,
 		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: a.log()},
 		Log:    a.log(), Readers: f.readers, Batch: t.batch, InFlight: t.lanes, Deletes: deletes, Keep: f.keep,
 	}
 	if t.graph != nil {
 		c.Admin = t.graph
 	}
+	if f.widenings >= 0 {
+		c.Widenings = &f.widenings
+	}
 	stop := a.progress(c)
 	rep, err := c.Run(ctx)
 	stop()
 	// What was not written to the end belongs in the report.
-	err = errors.Join(err, closeTarget())
+	err = errors.Join(err, t.close(err == nil))
 	if api, ok := errors.AsType[*load.APIError](err); ok && t.local != nil && api.Status == http.StatusInsufficientStorage {
 		err = fmt.Errorf("the disk is full under the local Graph in %s: make room and run again, the crawl goes on where it was", a.data)
 	}
@@ -165,7 +184,7 @@ func (a *app) log() *slog.Logger {
 	if a.quiet {
 		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(&lines{w: a.stderr, mu: &a.printing})
+	return slog.New(&lines{w: a.stderr, mu: &a.printing, tty: isTerminal(a.stderr)})
 }
 
 func fileDigest(path string) ([32]byte, error) {

@@ -30,7 +30,8 @@ import (
 //
 //	exits CODE PROGRAM ARG...       run it; its exit code must be CODE
 //	start NAME REGEXP PROGRAM ARG... run it in the background, with its output in NAME.out and NAME.err, and wait
-//	                                until a line of either matches; $NAME is the match, or what its group matched
+//	                                until a line of either matches ('' does at once); $NAME is the match, or what
+//	                                its group matched
 //	finish NAME SIGNAL CODE         send SIGNAL (none, INT, TERM, KILL), wait for the end; the exit code must be CODE
 //	rss NAME MB                     the finished program never held more memory than that
 //	[!] json FILE PATH VALUE        in FILE's last line, PATH (a.b.0.c; len is the length) is VALUE; ~RE matches
@@ -40,6 +41,7 @@ import (
 //	http METHOD URL TOKEN STATUS [FILE]  make a request; the answer's body is in the file response
 //	slow NAME URL DELAY             $NAME is the address of a proxy that lets one request through each DELAY
 //	seen NAME N                     wait until the proxy has let N items through
+//	atmost NAME N                   the proxy has let N items through at most
 //	bytes FILE TEXT                 write TEXT, with Go's escapes
 //	rows FILE FROM TO FORMAT        write lines, FORMAT with each number for %d
 //	append FILE FROM                copy FROM to the end of FILE
@@ -60,6 +62,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"http":    cmdHTTP,
 	"slow":    cmdSlow,
 	"seen":    cmdSeen,
+	"atmost":  cmdAtMost,
 	"bytes":   cmdBytes,
 	"rows":    cmdRows,
 	"append":  cmdAppend,
@@ -438,6 +441,13 @@ func cmdSeen(ts *testscript.TestScript, neg bool, args []string) {
 		if time.Since(began) > patience {
 			ts.Fatalf("the proxy has let %d items through, want %d", p.items.Load(), want)
 		}
+	}
+}
+
+func cmdAtMost(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, 2)
+	if got, most := world(ts).proxies[args[0]].items.Load(), int64(integer(ts, args[1])); got > most {
+		ts.Fatalf("the proxy has let %d items through, want at most %d", got, most)
 	}
 }
 

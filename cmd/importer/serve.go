@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,12 +48,17 @@ func (a *app) serve(ctx context.Context, listen string) (err error) {
 		return fmt.Errorf("%w, or choose another with --data", err)
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	l, err := net.Listen("tcp", listen)
+	l, err := net.Listen("tcp", strings.TrimPrefix(listen, "http://")) // as it is printed
 	if err != nil {
 		return usageError{fmt.Errorf("--listen %s: %w; choose another address or port", listen, err)}
 	}
 	if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil && !net.ParseIP(host).IsLoopback() {
 		fmt.Fprintf(a.stderr, "warning: %s can be reached from other machines, and the token travels in clear text; put a TLS proxy in front, or listen on 127.0.0.1\n", l.Addr())
+	}
+	if user := os.Getenv("IMPORTER_SERVE_USER"); user != "" && !objectID.MatchString(user) {
+		if _, known, err := server.ResolveUser(ctx, user); err == nil && !known {
+			fmt.Fprintf(a.stderr, "warning: %s is not in the directory of the local Graph in %s, so searches find what everyone may see; run a mapping with identities into it, or set IMPORTER_SERVE_USER to an object id\n", user, a.data)
+		}
 	}
 	a.printServing(l.Addr().String())
 	h := &http.Server{
@@ -71,6 +78,9 @@ func (a *app) serve(ctx context.Context, listen string) (err error) {
 	}
 	return nil
 }
+
+// objectID is the form of a user's id in Entra, which needs no directory.
+var objectID = regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // printServing tells whoever started the server that it is ready.
 func (a *app) printServing(address string) {

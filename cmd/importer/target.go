@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +18,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,15 +42,18 @@ type targetFlags struct {
 
 func (t *targetFlags) add(cmd *cobra.Command, jsonl bool) {
 	f := cmd.Flags()
-	t.retryFor = 30 * time.Second // somebody waits for the answer
 	kinds := "local (the local Graph in --data) or graph (a Microsoft 365 tenant, or any server at --graph-url)"
 	if jsonl {
 		kinds = "local (the local Graph in --data), graph (a Microsoft 365 tenant, or any server at --graph-url) or jsonl (a file of JSON lines, see --out)"
 		f.StringVarP(&t.out, "out", "o", "-", "`file` that the jsonl target writes; - is stdout")
 		f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target; 0 learns what the service allows, up to 100")
 		f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25; of the local Graph, most batches: 0 is 4")
-		f.DurationVar(&t.retryFor, "retry-for", 15*time.Minute, "how long a graph target may settle nothing before the run gives up, resumable")
 	}
+	patience := 30 * time.Second // somebody waits for the answer
+	if jsonl {
+		patience = 15 * time.Minute // longer than a restart, a deployment or a fail-over
+	}
+	f.DurationVar(&t.retryFor, "retry-for", patience, "how long a graph target may go without settling anything before it is given up")
 	f.StringVar(&t.target, "target", "local", kinds)
 	f.StringVar(&t.graphURL, "graph-url", load.DefaultGraphURL, "`address` of the graph target")
 }
@@ -93,7 +100,11 @@ type target struct {
 	batch   int
 	lanes   int
 	key     string // names the target in the state
-	close   func() error
+	remote  bool   // on another machine, or out of this process's reach
+	empty   bool   // nothing is in it, whatever is remembered
+	// close ends the target's use; good tells that all was written. It may be
+	// called again.
+	close func(good bool) error
 }
 
 // open makes the target for a connection. caller says for whom the local Graph
@@ -132,7 +143,7 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 		server.Close()
 		return nil, err
 	}
-	return &target{Target: graph, graph: graph, local: server, flight: flight, retry: t.retry(), batch: 500, lanes: 4, key: "local", close: server.Close}, nil
+	return &target{Target: graph, graph: graph, local: server, flight: flight, retry: t.retry(), batch: 500, lanes: 4, key: "local", close: once(func(bool) error { return server.Close() })}, nil
 }
 
 func openGraph(t *targetFlags, connection string) (*target, error) {
@@ -149,26 +160,48 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--graph-url %s: %w", t.graphURL, err)}
 	}
-	opt := load.LimiterOptions{}
+	opt := load.LimiterOptions{Start: 25, Max: 100, InFlight: flight}
 	if t.rate > 0 {
 		opt.Start, opt.Max = t.rate, t.rate
+	}
+	key, err := targetKey(t.graphURL, source)
+	if err != nil {
+		return nil, err
 	}
 	// Small batches: a checkpoint comes with each, and at 25 items a second a
 	// batch of 50 is two seconds.
 	return &target{Target: graph, graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: 50, lanes: 4,
-		key: targetKey(t.graphURL), close: func() error { return nil }}, nil
+		key: key, remote: true, close: func(bool) error { return nil }}, nil
 }
 
+// once makes a function for closing that does it once.
+func once(do func(good bool) error) func(bool) error {
+	var first sync.Once
+	var err error
+	return func(good bool) error {
+		first.Do(func() { err = do(good) })
+		return err
+	}
+}
+
+// openJSONL opens a file of JSON lines. A file of which nothing is remembered
+// is written anew, beside the old one, which it replaces when the run is done:
+// a run that fails leaves yesterday's.
 func (a *app) openJSONL(t *targetFlags) (*target, error) {
+	out := &target{flight: 1, batch: 500, lanes: 1, key: "jsonl-stdout"}
 	if t.out == "-" {
 		w := load.NewJSONL(struct{ io.Writer }{a.stdout}, false) // not to be closed
-		return &target{Target: w, flight: 1, batch: 500, lanes: 1, key: "jsonl-stdout", close: w.Close}, nil
+		out.Target, out.close = w, once(func(bool) error { return w.Close() })
+		return out, nil
 	}
-	mode := os.O_APPEND
-	if t.fresh {
-		mode = os.O_TRUNC
+	name, mode := t.out, os.O_APPEND
+	info, err := os.Stat(t.out)
+	regular := err != nil || info.Mode().IsRegular()
+	out.empty = err != nil || info.Size() == 0
+	if t.fresh && regular {
+		name, mode = t.out+".part", os.O_TRUNC
 	}
-	f, err := os.OpenFile(t.out, os.O_CREATE|os.O_WRONLY|mode, 0o644)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|mode, 0o600) // it holds what not everybody may see
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--out %s: the file cannot be written (%w); choose another", t.out, bare(err))}
 	}
@@ -177,9 +210,20 @@ func (a *app) openJSONL(t *targetFlags) (*target, error) {
 		abs = t.out
 	}
 	sum := sha256.Sum256([]byte(abs))
+	out.key = "jsonl-" + hex.EncodeToString(sum[:6])
 	w := load.NewJSONL(f, false)
-	return &target{Target: w, flight: 1, batch: 500, lanes: 1, key: "jsonl-" + hex.EncodeToString(sum[:6]),
-		close: w.Close}, nil // which closes f
+	out.Target = w
+	out.close = once(func(good bool) error {
+		err := w.Close() // and f with it
+		switch {
+		case name == t.out || err != nil:
+			return err
+		case good:
+			return os.Rename(name, t.out)
+		}
+		return os.Remove(name)
+	})
+	return out, nil
 }
 
 // bare takes the operation and the path off an error of the file system: the
@@ -191,17 +235,40 @@ func bare(err error) error {
 	return err
 }
 
-// targetKey names a service in the state: items known in one are not known in
-// another.
-func targetKey(raw string) string {
+// targetKey names a service in the state: the items of one tenant are not
+// known in another, so the tenant that the token is for is part of it.
+func targetKey(raw string, source load.TokenSource) (string, error) {
 	name := raw
 	if u, err := url.Parse(raw); err == nil && u.Host != "" {
 		name = u.Host
 	}
-	if tenant := os.Getenv("AZURE_TENANT_ID"); tenant != "" {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	token, err := source.Token(ctx)
+	if err != nil {
+		return "", err
+	}
+	if tenant := tenantOf(token); tenant != "" {
 		name += "-" + tenant
 	}
-	return "graph-" + regexp.MustCompile(`[^A-Za-z0-9.-]+`).ReplaceAllString(name, "_")
+	return "graph-" + regexp.MustCompile(`[^A-Za-z0-9.-]+`).ReplaceAllString(name, "_"), nil
+}
+
+// tenantOf reads the tenant out of a token of Entra ID, "" if it is no such
+// token. It is not verified: it only names a folder.
+func tenantOf(token string) string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct {
+		Tenant string `json:"tid"`
+	}
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return ""
+	}
+	return claims.Tenant
 }
 
 // inProcess is a RoundTripper that calls the local Graph's handler: the same
@@ -289,7 +356,7 @@ func importDirectory(ctx context.Context, t *target, m *transform.Mapping) error
 	}
 	users := make([]localgraph.User, len(m.Users))
 	for i, u := range m.Users {
-		users[i] = localgraph.User{ID: u.ID, UserPrincipalName: u.UPN, Mail: u.Mail, DisplayName: u.DisplayName, EmployeeID: u.EmployeeID}
+		users[i] = localgraph.User{ID: u.ID, UserPrincipalName: u.UPN, Mail: u.Mail, DisplayName: u.DisplayName, EmployeeID: u.EmployeeID, Guest: u.Guest}
 	}
 	return t.local.ImportDirectory(ctx, users, nil)
 }

@@ -33,6 +33,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -95,6 +96,10 @@ func (s *Server) openStore(dir string) error {
 	}
 	wdb.SetMaxOpenConns(1)
 	if s.id, err = migrate(wdb); err != nil {
+		wdb.Close()
+		return err
+	}
+	if err := os.Chmod(path, 0o600); err != nil { // it holds what not everybody may see
 		wdb.Close()
 		return err
 	}

@@ -116,9 +116,10 @@ func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts
 			s.nextRow++
 		} else {
 			ask = append(ask, i)
-			met = append(met, s.seen.has(row))
+			met = append(met, s.seen.has(row) && !s.held.has(row))
 		}
 		s.seen.set(row)
+		s.held.clear(row)
 	}
 	if err := s.ask(ctx, entries, verdicts, ask, met); err != nil {
 		return 0, nil, s.wrap(err)
@@ -305,8 +306,8 @@ func (s *Store) recoverIntent(ctx context.Context, tx *sql.Tx, blob []byte) erro
 		// pass 0 was never given out: the item counts as not met. A row that
 		// was there keeps its place and loses its digest.
 		_, err := tx.ExecContext(ctx, `INSERT INTO items (rowid, id, source, part, pass, sent, line, digest, status, open)
-			VALUES (?, ?, ?, -1, 0, 0, 0, NULL, 0, -1)
-			ON CONFLICT (rowid) DO UPDATE SET digest = NULL, status = 0, pass = 0`, row, id, source)
+			VALUES (?, ?, ?, ?, 0, 0, 0, NULL, 0, -1)
+			ON CONFLICT (rowid) DO UPDATE SET digest = NULL, status = 0, pass = 0`, row, id, source, nowhere)
 		if err != nil {
 			return err
 		}
@@ -526,41 +527,49 @@ func writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
 	return err
 }
 
+// nowhere is the part of an item that no good record of the reading has met.
+const nowhere = -1
+
 // Hold marks an item as met although its record could not be made into one:
-// what is stored stays, and the sweep leaves it alone. It reports whether the
-// item was known.
+// what is stored stays, and the sweep leaves it alone. A good record with the
+// same id may still come, before or after, and is no duplicate of this one.
 //
 // With withdraw set it is the item's permissions that cannot be made. What the
 // target has may be for people who may not see it any more, so the sweep takes
-// it out.
-func (s *Store) Hold(ctx context.Context, id string, src *Source, withdraw bool) (bool, error) {
+// it out; withdrawn tells that there is such an item.
+func (s *Store) Hold(ctx context.Context, id string, src *Source, withdraw bool) (withdrawn bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	row, found, err := s.index.getOrPut(id, s.nextRow)
-	if err != nil {
-		return false, s.wrap(err)
-	}
-	if !found {
-		// The index has taken the row for this id; nothing is written under it
-		// unless a good record with the id follows.
-		s.nextRow++
+	if !s.Keeps() {
 		return false, nil
 	}
-	if s.seen.has(row) || !s.Keeps() {
-		return true, nil
+	row, found, err := s.index.get(id)
+	if err != nil || !found || s.seen.has(row) {
+		return false, s.wrap(err)
 	}
-	// The row does not count as met: a good record with the id, in this batch
-	// or later, takes it over.
-	update := "UPDATE items SET source = ?, pass = ? WHERE rowid = ?"
+	// If we crash after it, Load finds by the part that the item is held.
+	update := "UPDATE items SET source = ?, pass = ?, part = ? WHERE rowid = ?"
 	if withdraw {
-		update = fmt.Sprintf("UPDATE items SET source = ?, pass = ?, status = %d, digest = NULL WHERE rowid = ?", statusWithdrawn)
+		update = fmt.Sprintf("UPDATE items SET source = ?, pass = ?, part = ?, status = %d, digest = NULL WHERE rowid = ?", statusWithdrawn)
 	}
-	res, err := s.db.ExecContext(ctx, update, src.ID, src.Pass, row)
+	res, err := s.db.ExecContext(ctx, update, src.ID, src.Pass, nowhere, row)
 	if err != nil {
 		return false, s.wrap(err)
 	}
 	n, err := res.RowsAffected()
-	return n > 0, s.wrap(err)
+	if n > 0 && !withdraw { // none: given out in a batch that was rolled back
+		s.seen.set(row)
+		s.held.set(row)
+	}
+	return withdraw && n > 0, s.wrap(err)
+}
+
+// HeldBack counts the items whose records are refused: the target keeps what
+// it had of them.
+func (s *Store) HeldBack() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held.count()
 }
 
 // Where tells where the item of a row comes from, for a message about a

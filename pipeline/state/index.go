@@ -78,13 +78,19 @@ func (x *index) close() {
 	x.runs = nil
 }
 
-// getOrPut gives the row that id has, or gives it the row v (not 0) and says
-// that it is new.
-func (x *index) getOrPut(id string, v uint64) (row uint64, found bool, err error) {
-	e := entry{maphash.String(x.seedA, id), maphash.String(x.seedB, id), v}
-	slot := x.slot(e)
-	if x.table[slot].v != 0 {
-		return x.table[slot].v, true, x.err
+// get gives the row that id has.
+func (x *index) get(id string) (row uint64, found bool, err error) {
+	row, found, _, _, err = x.find(id)
+	return row, found, err
+}
+
+// find is get, with the entry and the slot of the table where an id that is
+// not found belongs.
+func (x *index) find(id string) (row uint64, found bool, e entry, slot uint64, err error) {
+	e = entry{maphash.String(x.seedA, id), maphash.String(x.seedB, id), 0}
+	slot = x.slot(e)
+	if v := x.table[slot].v; v != 0 {
+		return v, true, e, slot, x.err
 	}
 	for i := len(x.runs) - 1; i >= 0; i-- {
 		got, ok, err := x.runs[i].lookup(e)
@@ -92,9 +98,20 @@ func (x *index) getOrPut(id string, v uint64) (row uint64, found bool, err error
 			x.err = fmt.Errorf("the index of item ids in %s: %w", x.dir, err)
 		}
 		if ok || x.err != nil {
-			return got, ok, x.err
+			return got, ok, e, slot, x.err
 		}
 	}
+	return 0, false, e, slot, x.err
+}
+
+// getOrPut gives the row that id has, or gives it the row v (not 0) and says
+// that it is new.
+func (x *index) getOrPut(id string, v uint64) (row uint64, found bool, err error) {
+	row, found, e, slot, err := x.find(id)
+	if found || err != nil {
+		return row, found, err
+	}
+	e.v = v
 	x.table[slot] = e
 	x.used++
 	if x.used*4 > len(x.table)*3 {
@@ -363,6 +380,19 @@ func (s *bitset) set(row uint64) {
 		*s = append(*s, 0)
 	}
 	(*s)[row/64] |= 1 << (row % 64)
+}
+
+func (s bitset) clear(row uint64) {
+	if s.has(row) {
+		s[row/64] &^= 1 << (row % 64)
+	}
+}
+
+func (s bitset) count() (n int64) {
+	for _, word := range s {
+		n += int64(bits.OnesCount64(word))
+	}
+	return n
 }
 
 func (s bitset) has(row uint64) bool {

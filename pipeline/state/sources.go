@@ -210,9 +210,9 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.index.close()
-	s.index, s.seen = newIndex(s.index.dir), nil
+	s.index, s.seen, s.held = newIndex(s.index.dir), nil, nil
 	// In crawl order the source changes seldom, so it is looked up when it does.
-	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, pass FROM items")
+	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, part, pass, status FROM items")
 	if err != nil {
 		return s.wrap(err)
 	}
@@ -226,8 +226,8 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 	for rows.Next() {
 		var row uint64
 		var id sql.RawBytes
-		var src, pass int64
-		if err := rows.Scan(&row, &id, &src, &pass); err != nil {
+		var src, part, pass, status int64
+		if err := rows.Scan(&row, &id, &src, &part, &pass, &status); err != nil {
 			return s.wrap(err)
 		}
 		if src != source {
@@ -240,8 +240,11 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 		if _, _, err := s.index.getOrPut(string(id), row); err != nil {
 			return s.wrap(err)
 		}
-		if pass == live {
+		if pass == live && status != statusWithdrawn {
 			s.seen.set(row)
+			if part == nowhere {
+				s.held.set(row)
+			}
 		}
 		s.nextRow = max(s.nextRow, row+1)
 	}

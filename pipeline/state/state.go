@@ -127,6 +127,7 @@ type Store struct {
 	mu      sync.Mutex // guards the fields below, and orders the writes
 	index   *index
 	seen    bitset // rows that the present run has met
+	held    bitset // those of them that only a refused record has met so far
 	nextRow uint64 // the row number of the next new item
 	nextSeq int64  // the number of the next intent
 	// nextPass is the number of the next reading; 0 is not known yet.

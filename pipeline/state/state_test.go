@@ -131,6 +131,13 @@ func (w *world) crawl(reject ...string) map[string]Kind {
 	return kinds
 }
 
+// hold refuses the record of an item.
+func (w *world) hold(src *Source, id string) {
+	w.t.Helper()
+	_, err := w.s.Hold(w.t.Context(), id, src, false)
+	w.must(err)
+}
+
 func (w *world) stale(doubtful ...string) []string {
 	w.t.Helper()
 	known, err := w.s.Stale(w.t.Context(), w.run, doubtful, 0, 1000)
@@ -333,15 +340,40 @@ func TestHoldKeepsAnItemWhoseRecordIsBadNow(t *testing.T) {
 	w.write("a.csv", "1=x", "2=bad")
 	src := w.begin()[0]
 	seq, entries, verdicts := w.admit(src, 0, 1)
-	known, err := w.s.Hold(t.Context(), "2", src, false)
-	if err != nil || !known {
-		t.Fatalf("Hold of a stored item = %v, %v; want true, nil", known, err)
-	}
+	w.hold(src, "2")
+	check(t, "held", w.s.HeldBack(), int64(1))
 	w.settle(src, seq, entries, verdicts, true)
 	check(t, "stale", w.stale(), []string{})
-	if known, err = w.s.Hold(t.Context(), "3", src, false); err != nil || known {
-		t.Errorf("Hold of an unknown item = %v, %v; want false, nil", known, err)
-	}
+	w.hold(src, "3")
+	check(t, "held, with an item that is not known", w.s.HeldBack(), int64(1))
+}
+
+// A refused record is no record: a good one with its id is not its duplicate,
+// whether the item is stored, in flight when the process died, or held by a
+// run that died.
+func TestAGoodRecordAfterARefusedOneWithItsID(t *testing.T) {
+	w := newWorld(t)
+	w.write("a.csv", "1=x", "2=x")
+	w.crawl()
+	w.write("a.csv", "2=y", "1=x")
+	src := w.begin()[0]
+	w.hold(src, "1")
+	w.hold(src, "2")
+	_, _, verdicts := w.admit(src, 0, 2)
+	check(t, "kinds", []Kind{verdicts[0].Kind, verdicts[1].Kind}, []Kind{Send, Unchanged})
+	check(t, "held", w.s.HeldBack(), int64(0))
+
+	w.kill() // the intent of 2 is there, nothing else
+	src = w.begin()[0]
+	w.hold(src, "2")
+	w.hold(src, "1")
+	w.kill()
+	src = w.begin()[0]
+	check(t, "held after a kill", w.s.HeldBack(), int64(2))
+	_, _, verdicts = w.admit(src, 0, 2)
+	check(t, "kinds after a kill", []Kind{verdicts[0].Kind, verdicts[1].Kind}, []Kind{Send, Unchanged})
+	_, _, verdicts = w.admit(src, 0, 2)
+	check(t, "kinds of true duplicates", []Kind{verdicts[0].Kind, verdicts[1].Kind}, []Kind{Duplicate, Duplicate})
 }
 
 func TestOneProcessAtATime(t *testing.T) {

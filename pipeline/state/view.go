@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"path/filepath"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // A RunInfo is a line of the history.
@@ -14,6 +17,25 @@ type RunInfo struct {
 	Ended   *time.Time      `json:"ended,omitempty"`
 	Status  string          `json:"status"` // running, interrupted, failed, done
 	Summary json.RawMessage `json:"summary,omitempty"`
+}
+
+// Why gives the error that ended the run, "" when there was none.
+func (r *RunInfo) Why() string {
+	var summary struct{ Error string }
+	if json.Unmarshal(r.Summary, &summary) != nil {
+		return ""
+	}
+	return summary.Error
+}
+
+// Locked tells whether a process is at work on a connection now.
+func Locked(dir, name string) bool {
+	lock := flock.New(filepath.Join(dir, name+".lock"))
+	ok, err := lock.TryLock()
+	if ok {
+		lock.Unlock()
+	}
+	return err == nil && !ok
 }
 
 // Overview is what is known of a connection.
