@@ -261,18 +261,13 @@ func entryOf(out *outcome, f *state.Source, line int) state.Entry {
 
 // refuse places a refusal and decides on the item of an earlier, good record.
 // What the target has stays until the record is mended or gone, unless it is
-// the permissions that cannot be made: then nobody is to see it.
+// the permissions that cannot be made: see Store.Withdraw.
 func (a *admission) refuse(f *state.Source, out *outcome, ref *state.Refusal) error {
 	ref.Source, ref.Part = f, out.part
 	if ref.Item == "" {
 		return nil
 	}
-	withdraw := ref.Property == "acl"
-	withdrawn, err := a.c.Store.Hold(a.hard, ref.Item, f, withdraw)
-	if withdrawn {
-		a.rep.Withdrawn++
-	}
-	return err
+	return a.c.Store.Hold(a.hard, ref.Item, f)
 }
 
 // flush admits the batch and starts its upload.

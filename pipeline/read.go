@@ -174,7 +174,11 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 		return outcome{refusal: ref}, nil
 	}
 	var errs transform.Errors
-	if errors.As(err, &errs) {
+	switch {
+	case errors.As(err, &errs) && rec.Doc != nil:
+		err = &extract.FileError{Place: extract.Place{File: rec.Place.File}, Reason: transform.ReasonNoColumns,
+			Detail: "the file is a document without columns, and the source is one of tables; export it again as a table, or take it out of the source's path"}
+	case errors.As(err, &errs):
 		place := rec.Place
 		place.Line, place.Col, place.Page = 0, 0, 0
 		err = &DriftError{File: place.String(), Sheet: place.Sheet, Errs: errs}

@@ -19,6 +19,9 @@ const (
 // that their records are gone, and if the guard lets so many go.
 func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep *Report) error {
 	var err error
+	if rep.Withdrawn, err = c.Store.Withdraw(ctx); err != nil {
+		return err
+	}
 	if rep.KeptFiles, rep.Kept, err = c.Store.Kept(ctx, run, doubtful, 5); err != nil {
 		return err
 	}

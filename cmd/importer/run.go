@@ -102,7 +102,7 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	if err != nil {
 		return err
 	}
-	if f.target != "jsonl" && f.out != "-" {
+	if f.target != "jsonl" && f.out != "-" && os.Getenv("IMPORTER_OUT") != f.out {
 		return usageError{fmt.Errorf("--out %s is for --target jsonl, and the target is %s", f.out, f.target)}
 	}
 	if a.json && f.target == "jsonl" && f.out == "-" {

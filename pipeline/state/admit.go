@@ -533,43 +533,52 @@ const nowhere = -1
 // Hold marks an item as met although its record could not be made into one:
 // what is stored stays, and the sweep leaves it alone. A good record with the
 // same id may still come, before or after, and is no duplicate of this one.
-//
-// With withdraw set it is the item's permissions that cannot be made. What the
-// target has may be for people who may not see it any more, so the sweep takes
-// it out; withdrawn tells that there is such an item.
-func (s *Store) Hold(ctx context.Context, id string, src *Source, withdraw bool) (withdrawn bool, err error) {
+func (s *Store) Hold(ctx context.Context, id string, src *Source) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.Keeps() {
-		return false, nil
+		return nil
 	}
 	row, found, err := s.index.get(id)
 	if err != nil || !found || s.seen.has(row) {
-		return false, s.wrap(err)
+		return s.wrap(err)
 	}
 	// If we crash after it, Load finds by the part that the item is held.
-	update := "UPDATE items SET source = ?, pass = ?, part = ? WHERE rowid = ?"
-	if withdraw {
-		update = fmt.Sprintf("UPDATE items SET source = ?, pass = ?, part = ?, status = %d, digest = NULL WHERE rowid = ?", statusWithdrawn)
-	}
-	res, err := s.db.ExecContext(ctx, update, src.ID, src.Pass, nowhere, row)
+	res, err := s.db.ExecContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ? WHERE rowid = ?", src.ID, src.Pass, nowhere, row)
 	if err != nil {
-		return false, s.wrap(err)
+		return s.wrap(err)
 	}
 	n, err := res.RowsAffected()
-	if n > 0 && !withdraw { // none: given out in a batch that was rolled back
+	if n > 0 { // none: given out in a batch that was rolled back
 		s.seen.set(row)
 		s.held.set(row)
 	}
-	return withdraw && n > 0, s.wrap(err)
+	return s.wrap(err)
+}
+
+// Withdraw marks the held items whose records were refused for their
+// permissions: what the target has of them may be for people who may not see
+// it any more, so the sweep takes it out. It comes when every file was read:
+// a good record with the id may have come after the refused one.
+func (s *Store) Withdraw(ctx context.Context) (n int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	res, err := s.db.ExecContext(ctx, fmt.Sprintf(`UPDATE items SET status = %d, digest = NULL WHERE part = ? AND status <> %[1]d
+		AND id IN (SELECT item FROM quarantine WHERE stage = 'transform' AND property = 'acl' AND item IS NOT NULL)`, statusWithdrawn), nowhere)
+	if err != nil {
+		return 0, s.wrap(err)
+	}
+	n, err = res.RowsAffected()
+	s.withdrawn += n
+	return n, s.wrap(err)
 }
 
 // HeldBack counts the items whose records are refused: the target keeps what
-// it had of them.
+// it had of them. Those that are withdrawn do not count.
 func (s *Store) HeldBack() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.held.count()
+	return s.held.count() - s.withdrawn
 }
 
 // Where tells where the item of a row comes from, for a message about a

@@ -212,7 +212,7 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 	s.index.close()
 	s.index, s.seen, s.held = newIndex(s.index.dir), nil, nil
 	// In crawl order the source changes seldom, so it is looked up when it does.
-	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, part, pass, status FROM items")
+	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, part, pass FROM items")
 	if err != nil {
 		return s.wrap(err)
 	}
@@ -226,8 +226,8 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 	for rows.Next() {
 		var row uint64
 		var id sql.RawBytes
-		var src, part, pass, status int64
-		if err := rows.Scan(&row, &id, &src, &part, &pass, &status); err != nil {
+		var src, part, pass int64
+		if err := rows.Scan(&row, &id, &src, &part, &pass); err != nil {
 			return s.wrap(err)
 		}
 		if src != source {
@@ -240,7 +240,7 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 		if _, _, err := s.index.getOrPut(string(id), row); err != nil {
 			return s.wrap(err)
 		}
-		if pass == live && status != statusWithdrawn {
+		if pass == live {
 			s.seen.set(row)
 			if part == nowhere {
 				s.held.set(row)

@@ -135,6 +135,7 @@ type Store struct {
 	// firstPass is the first reading of the present run, those before it was
 	// interrupted included.
 	firstPass int64
+	withdrawn int64 // held items that the sweep takes out
 	widened   int64 // items sent to more people than before
 	insert    *sql.Stmt
 	many      *sql.Stmt // insert of rowsPerInsert rows

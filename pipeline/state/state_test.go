@@ -134,8 +134,7 @@ func (w *world) crawl(reject ...string) map[string]Kind {
 // hold refuses the record of an item.
 func (w *world) hold(src *Source, id string) {
 	w.t.Helper()
-	_, err := w.s.Hold(w.t.Context(), id, src, false)
-	w.must(err)
+	w.must(w.s.Hold(w.t.Context(), id, src))
 }
 
 func (w *world) stale(doubtful ...string) []string {
@@ -428,20 +427,34 @@ func TestDoubt(t *testing.T) {
 
 func TestWithdrawn(t *testing.T) {
 	w := newWorld(t)
-	w.write("a.csv", "1=x", "2=x")
+	w.write("a.csv", "1=x", "2=x", "3=x")
 	w.crawl()
-	w.write("a.csv", "1=x", "2=nobody may see it")
-	src := w.begin()[0]
-	seq, entries, verdicts := w.admit(src, 0, 1)
-	_, err := w.s.Hold(t.Context(), "2", src, true)
-	w.must(err)
-	// The file is not even read whole: permissions do not wait for proof.
-	w.settle(src, seq, entries, verdicts, false)
-	check(t, "stale", w.stale("src"), []string{"2"})
-
+	w.write("a.csv", "1=x", "3=nobody may see it", "2=nobody may see it", "3=x")
+	refuse := func() {
+		src := w.begin()[0]
+		w.hold(src, "3")
+		w.hold(src, "2")
+		seq, entries, verdicts := w.admit(src, 0, 1)
+		more, moreEntries, moreVerdicts := w.admit(src, 3, 4)
+		w.settle(src, seq, entries, verdicts, false)
+		var refused []Refusal
+		for part, id := range []string{1: "3", 2: "2"} {
+			if id != "" {
+				refused = append(refused, Refusal{Source: src, Part: int64(part), Item: id, Stage: "transform", Reason: "unknown-principal", Property: "acl", File: "a.csv", Detail: "x"})
+			}
+		}
+		// The file is not even read whole: permissions do not wait for proof.
+		w.must(w.s.Settle(t.Context(), more, []Outcome{{Entry: &moreEntries[0], Verdict: moreVerdicts[0]}}, nil, []*Source{src}, refused))
+		n, err := w.s.Withdraw(t.Context())
+		w.must(err)
+		check(t, "withdrawn", n, int64(1)) // 3 has a good record as well
+		check(t, "held", w.s.HeldBack(), int64(0))
+		check(t, "stale", w.stale("src"), []string{"2"})
+	}
+	refuse()
 	w.kill()
-	w.write("a.csv", "1=x", "2=x") // as it was before
-	check(t, "mended before the sweep", w.crawl(), map[string]Kind{"1": Unchanged, "2": Send})
+	w.write("a.csv", "1=x", "2=x", "3=x") // as it was before
+	check(t, "mended before the sweep", w.crawl(), map[string]Kind{"1": Unchanged, "2": Send, "3": Unchanged})
 	check(t, "stale", w.stale(), []string{})
 }
 
