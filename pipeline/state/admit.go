@@ -92,8 +92,14 @@ func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts
 	verdicts = make([]Verdict, len(entries))
 	var ask []int // entries whose row is to be looked at
 	var met []bool
+	keys := s.keys[:0]
 	for i := range entries {
-		row, found, err := s.index.getOrPut(entries[i].ID, s.nextRow)
+		keys = append(keys, s.index.key(entries[i].ID))
+	}
+	s.keys = keys
+	s.index.fetch(keys)
+	for i := range entries {
+		row, found, err := s.index.put(keys[i], s.nextRow)
 		if err != nil {
 			return 0, nil, s.wrap(err)
 		}

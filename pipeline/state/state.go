@@ -117,9 +117,10 @@ type Store struct {
 
 	mu      sync.Mutex // guards the fields below, and orders the writes
 	index   *index
-	seen    bitset // rows that the present run has met
-	nextRow uint64 // the row number of the next new item
-	nextSeq int64  // the number of the next intent
+	seen    bitset  // rows that the present run has met
+	nextRow uint64  // the row number of the next new item
+	nextSeq int64   // the number of the next intent
+	keys    []entry // of the batch that is admitted
 	insert  *sql.Stmt
 	many    *sql.Stmt // insert of rowsPerInsert rows
 	byRow   *sql.Stmt
