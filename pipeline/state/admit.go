@@ -65,6 +65,11 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 	if s.many, err = s.db.PrepareContext(ctx, into+strings.Repeat(one+",", rowsPerInsert-1)+one); err != nil {
 		return err
 	}
+	if s.refuse, err = s.db.PrepareContext(ctx, `INSERT INTO quarantine
+		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`); err != nil {
+		return err
+	}
 	info := "SELECT rowid, source, part, pass, sent, line, digest, status FROM items WHERE rowid "
 	if s.byRow, err = s.db.PrepareContext(ctx, info+"= ?"); err != nil {
 		return err
@@ -330,7 +335,7 @@ func (s *Store) Settle(ctx context.Context, seq int64, outcomes []Outcome, parti
 			}
 		}
 		for i := range refused {
-			if err := writeRefusal(ctx, tx, &refused[i]); err != nil {
+			if err := s.writeRefusal(ctx, tx, &refused[i]); err != nil {
 				return err
 			}
 		}
@@ -461,7 +466,7 @@ func (t *touch) flush(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-func writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
+func (s *Store) writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
 	null := func(s string) any {
 		if s == "" {
 			return nil
@@ -473,9 +478,7 @@ func writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO quarantine
-		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+	_, err := tx.StmtContext(ctx, s.refuse).ExecContext(ctx,
 		r.Source.ID, r.Source.Pass, r.Part, null(r.Item), r.Stage, r.Reason, r.File, null(r.Sheet), r.Page, r.Line, r.Col,
 		null(r.Property), null(r.Value), r.Detail, r.Source.Run)
 	return err

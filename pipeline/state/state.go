@@ -123,6 +123,7 @@ type Store struct {
 	keys    []entry // of the batch that is admitted
 	insert  *sql.Stmt
 	many    *sql.Stmt // insert of rowsPerInsert rows
+	refuse  *sql.Stmt // insert into quarantine
 	byRow   *sql.Stmt
 	byRange *sql.Stmt
 	// unwritten are files whose balance is behind. A store that keeps nothing
