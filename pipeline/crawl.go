@@ -151,6 +151,7 @@ func (a *admission) newBatch() *batch {
 
 // reuse keeps the room of a batch that has settled, and nothing that was in it.
 func (a *admission) reuse(b *batch) {
+	transform.Recycle(b.items)
 	clear(b.steps)
 	clear(b.entries)
 	clear(b.items)

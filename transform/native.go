@@ -23,7 +23,6 @@ type frame struct {
 	loc *time.Location // of dates that carry no zone
 	id  string         // of the item, once it is known
 
-	slab []Property // room for the properties of the next items
 }
 
 func (e *frame) column(i int) (string, error) {

@@ -77,6 +77,11 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 	if s.many, err = s.db.PrepareContext(ctx, into+strings.Repeat(one+",", rowsPerInsert-1)+one); err != nil {
 		return err
 	}
+	if s.refuse, err = s.db.PrepareContext(ctx, `INSERT INTO quarantine
+		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`); err != nil {
+		return err
+	}
 	info := "SELECT rowid, source, part, pass, sent, line, digest, status, open, coalesce(denies, '') FROM items WHERE rowid "
 	if s.byRow, err = s.db.PrepareContext(ctx, info+"= ?"); err != nil {
 		return err
@@ -106,8 +111,14 @@ func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts
 	verdicts = make([]Verdict, len(entries))
 	var ask []int // entries whose row is to be looked at
 	var met []bool
+	keys := s.keys[:0]
 	for i := range entries {
-		row, found, err := s.index.getOrPut(entries[i].ID, s.nextRow)
+		keys = append(keys, s.index.key(entries[i].ID))
+	}
+	s.keys = keys
+	s.index.fetch(keys)
+	for i := range entries {
+		row, found, err := s.index.put(keys[i], s.nextRow)
 		if err != nil {
 			return 0, nil, s.wrap(err)
 		}
@@ -364,7 +375,7 @@ func (s *Store) Settle(ctx context.Context, seq int64, outcomes, unanswered []Ou
 			}
 		}
 		for i := range refused {
-			if err := writeRefusal(ctx, tx, &refused[i]); err != nil {
+			if err := s.writeRefusal(ctx, tx, &refused[i]); err != nil {
 				return err
 			}
 		}
@@ -512,16 +523,14 @@ func (t *touch) flush(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-func writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
+func (s *Store) writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
 	null := func(s string) any {
 		if s == "" {
 			return nil
 		}
 		return s
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO quarantine
-		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+	_, err := tx.StmtContext(ctx, s.refuse).ExecContext(ctx,
 		r.Source.ID, r.Source.Pass, r.Part, null(r.Item), r.Stage, r.Reason, r.File, null(r.Sheet), r.Page, r.Line, r.Col,
 		null(r.Property), null(r.Value), r.Detail, r.Source.Run)
 	return err

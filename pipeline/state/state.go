@@ -126,10 +126,11 @@ type Store struct {
 
 	mu      sync.Mutex // guards the fields below, and orders the writes
 	index   *index
-	seen    bitset // rows that the present run has met
-	held    bitset // those of them that only a refused record has met so far
-	nextRow uint64 // the row number of the next new item
-	nextSeq int64  // the number of the next intent
+	seen    bitset  // rows that the present run has met
+	held    bitset  // those of them that only a refused record has met so far
+	nextRow uint64  // the row number of the next new item
+	nextSeq int64   // the number of the next intent
+	keys    []entry // of the batch that is admitted
 	// nextPass is the number of the next reading; 0 is not known yet.
 	nextPass int64
 	// firstPass is the first reading of the present run, those before it was
@@ -139,6 +140,7 @@ type Store struct {
 	widened   int64 // items sent to more people than before
 	insert    *sql.Stmt
 	many      *sql.Stmt // insert of rowsPerInsert rows
+	refuse    *sql.Stmt // insert into quarantine
 	byRow     *sql.Stmt
 	byRange   *sql.Stmt
 	// unwritten are files whose balance is behind. A store that keeps nothing

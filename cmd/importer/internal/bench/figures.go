@@ -134,6 +134,7 @@ func (b *bench) memory() error {
 		small       int64
 	}{
 		{"peak memory, " + humanize.Comma(int64(b.large)) + " rows", "none", b.small},
+		{"the same, state kept", "keep", b.smallKeep},
 	} {
 		got, err := turns(1, contender{w.clean, func() (cost, error) {
 			return w.run("--target", "jsonl", "--out", os.DevNull, "--state", c.state)

@@ -140,8 +140,8 @@ func (b *bench) print(w io.Writer) bool {
 
 // checkDisk wants room for the files before anything is made.
 func (b *bench) checkDisk() error {
-	// A row takes 230 bytes here, and as much again in what is made of it and
-	// remembered of it; an item of the local Graph about 2 KB, twice.
+	// A row takes 230 bytes here, what is made of it 600 and what is remembered
+	// of it 130; an item of the local Graph about 2 KB, twice.
 	need := uint64(b.rows)*1000 + uint64(b.large)*600 + uint64(b.items)*4096
 	free, err := freeDisk(b.dir)
 	if err != nil {
