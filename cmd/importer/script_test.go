@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -37,6 +38,7 @@ import (
 //	balance NAME=N...               the last line of stdout is a summary with these counts, all others 0, and they add up
 //	keys FILE KEY...                the last line of FILE is an object with these keys
 //	items DATA CONNECTION ID...     the local Graph in DATA has just these items
+//	same DATA DATA CONNECTION       the connection has the same items in both local Graphs
 //	http METHOD URL TOKEN STATUS [FILE]  make a request; the answer's body is in the file response
 //	slow NAME URL DELAY             $NAME is the address of a proxy that lets one request through each DELAY
 //	seen NAME N                     wait until the proxy has let N items through
@@ -56,6 +58,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"balance": cmdBalance,
 	"keys":    cmdKeys,
 	"items":   cmdItems,
+	"same":    cmdSame,
 	"http":    cmdHTTP,
 	"slow":    cmdSlow,
 	"seen":    cmdSeen,
@@ -366,6 +369,20 @@ func cmdItems(ts *testscript.TestScript, neg bool, args []string) {
 	want := slices.Sorted(slices.Values(args[2:]))
 	if !slices.Equal(got, want) {
 		ts.Fatalf("the local Graph has %q, want %q", got, want)
+	}
+}
+
+func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 3, 3)
+	one, err := storedItems(ts.MkAbs(args[0]), args[2])
+	ts.Check(err)
+	other, err := storedItems(ts.MkAbs(args[1]), args[2])
+	ts.Check(err)
+	if len(one) == 0 {
+		ts.Fatalf("%s has no items", args[0])
+	}
+	if !maps.Equal(one, other) {
+		ts.Fatalf("%s has %d items, %s has %d, and they are not the same", args[0], len(one), args[1], len(other))
 	}
 }
 

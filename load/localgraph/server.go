@@ -76,6 +76,9 @@ type Options struct {
 	// (the label iconUrl among them) even without the request header
 	// "Prefer: include-unknown-enum-members".
 	AlwaysNewEnums bool
+
+	// Faults is what goes wrong on purpose; SetFaults changes it.
+	Faults Faults
 }
 
 // A Caller is who makes a request.
@@ -106,6 +109,8 @@ type Server struct {
 	w      *writer
 	id     string
 
+	faults atomic.Pointer[injector] // nil: none
+
 	snap atomic.Pointer[snapshot]
 	load sync.Mutex // held while the snapshot is made anew
 
@@ -130,6 +135,9 @@ func Open(dir string, opt Options) (*Server, error) {
 	if opt.DeleteDelay == 0 {
 		opt.DeleteDelay = 20 * time.Millisecond
 	}
+	if err := opt.Faults.check(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("local Graph: making its folder: %w", err)
 	}
@@ -139,6 +147,7 @@ func Open(dir string, opt Options) (*Server, error) {
 			s.tokens = append(s.tokens, token{sha256.Sum256([]byte(t)), c})
 		}
 	}
+	_ = s.SetFaults(opt.Faults) // checked above
 	if err := s.openStore(dir); err != nil {
 		return nil, fmt.Errorf("local Graph in %s: %w", dir, err)
 	}
@@ -190,9 +199,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.caller = caller
-	if err := c.route(); err != nil {
+	if err := c.answer(); err != nil {
 		c.fail(err)
 	}
+}
+
+// answer routes a request, through the faults if there are any.
+func (c *call) answer() error {
+	if in := c.s.faults.Load(); in != nil && !strings.HasPrefix(c.r.URL.Path, "/_control/") {
+		return in.around(c, c.route)
+	}
+	return c.route()
 }
 
 // callerOf finds the caller in the context, or by the bearer token. All
@@ -221,7 +238,10 @@ func (s *Server) callerOf(r *http.Request) (Caller, bool) {
 func (c *call) route() error {
 	raw := c.r.URL.EscapedPath()
 	seg := strings.Split(strings.Trim(raw, "/"), "/")
-	if len(seg) == 0 || (seg[0] != "v1.0" && seg[0] != "beta") {
+	if seg[0] == "_control" && !c.nested {
+		return c.control(seg[1:])
+	}
+	if seg[0] != "v1.0" && seg[0] != "beta" {
 		return notFound("Resource not found for the segment '%s'. The API's root is /v1.0.", seg[0])
 	}
 	c.root = rootURL(c.r) + "/" + seg[0]
