@@ -40,6 +40,8 @@ import (
 //	items DATA CONNECTION ID...     the local Graph in DATA has just these items
 //	same DATA DATA CONNECTION       the connection has the same items in both local Graphs
 //	http METHOD URL TOKEN STATUS [FILE]  make a request; the answer's body is in the file response
+//	grab NAME FILE PATH             $NAME is what stands at PATH in FILE's last line
+//	login URL ID SECRET STATUS      ask URL for a token; the answer is in the file response
 //	slow NAME URL DELAY             $NAME is the address of a proxy that lets one request through each DELAY
 //	seen NAME N                     wait until the proxy has let N items through
 //	bytes FILE TEXT                 write TEXT, with Go's escapes
@@ -60,6 +62,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"items":   cmdItems,
 	"same":    cmdSame,
 	"http":    cmdHTTP,
+	"grab":    cmdGrab,
+	"login":   cmdLogin,
 	"slow":    cmdSlow,
 	"seen":    cmdSeen,
 	"bytes":   cmdBytes,
@@ -396,6 +400,20 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	req.Header.Set("Authorization", "Bearer "+args[2])
 	req.Header.Set("Content-Type", "application/json")
+	request(ts, req, args[3])
+}
+
+func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 4, 4)
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"https://graph.microsoft.com/.default"}, "client_id": {args[1]}, "client_secret": {args[2]}}
+	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(form.Encode()))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request(ts, req, args[3])
+}
+
+// request makes a request and keeps the answer in the file response.
+func request(ts *testscript.TestScript, req *http.Request, status string) {
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	ts.Check(err)
@@ -408,9 +426,18 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 		line.Write(answer)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("response"), line.Bytes(), 0o600))
-	if got := strconv.Itoa(resp.StatusCode); got != args[3] {
-		ts.Fatalf("%s %s answers %s, want %s\n%s", args[0], args[1], got, args[3], answer)
+	if got := strconv.Itoa(resp.StatusCode); got != status {
+		ts.Fatalf("%s %s answers %s, want %s\n%s", req.Method, req.URL, got, status, answer)
 	}
+}
+
+func cmdGrab(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 3, 3)
+	v := at(lastLine(ts, args[1]), args[2])
+	if v == nil {
+		ts.Fatalf("%s has no %s", args[1], args[2])
+	}
+	ts.Setenv(args[0], fmt.Sprint(v))
 }
 
 // A proxy stands before a Graph and lets one request through at a time, so

@@ -22,7 +22,9 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `serve answers the connectors API of Microsoft Graph at http://ADDRESS/v1.0 from
 the local Graph in --data. It prints its address when it is ready.
 
-Every request needs a bearer token. Set it in the environment:
+Every request needs a bearer token. importer token prints one, for an
+application or for a person, and makes clients for the token endpoint,
+http://ADDRESS/TENANT/oauth2/v2.0/token. Scripts can also set one:
 
   IMPORTER_SERVE_TOKEN   the token of an application
   IMPORTER_SERVE_USER    the user that a search with that token runs as
@@ -41,9 +43,10 @@ Every request needs a bearer token. Set it in the environment:
 
 An application can also read and change them while it runs, by GET and PUT of
 /_control/faults: {"faults": {"429": "5%", "seed": 1}}.`,
-		Example: `  IMPORTER_SERVE_TOKEN=$(openssl rand -hex 16) importer serve --listen 127.0.0.1:8080`,
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), listen, faults) },
+		Example: `  importer serve &
+  curl -H "Authorization: Bearer $(importer token --app)" http://127.0.0.1:8080/v1.0/external/connections`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), listen, faults) },
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&faults, "faults", "", "`list` of what goes wrong on purpose, such as 429=5%,503=1%,dropAfter=1%,seed=1")
@@ -51,18 +54,19 @@ An application can also read and change them while it runs, by GET and PUT of
 }
 
 func (a *app) serve(ctx context.Context, listen, faults string) (err error) {
-	token := os.Getenv("IMPORTER_SERVE_TOKEN")
-	if token == "" {
-		return usageError{errors.New("every request needs a token: set IMPORTER_SERVE_TOKEN to a long random string, such as the output of openssl rand -hex 16")}
-	}
 	wrong, err := localgraph.ParseFaults(faults)
 	if err != nil {
 		return usageError{fmt.Errorf("--%w", err)}
 	}
-	server, err := localgraph.Open(a.data, localgraph.Options{
-		Faults: wrong,
-		Tokens: map[string]localgraph.Caller{token: {App: true, SearchAs: os.Getenv("IMPORTER_SERVE_USER")}},
-	})
+	issuer, err := localgraph.OpenIssuer(a.data)
+	if err != nil {
+		return err
+	}
+	opt := localgraph.Options{Faults: wrong, Issuer: issuer, Tokens: map[string]localgraph.Caller{}}
+	if token := os.Getenv("IMPORTER_SERVE_TOKEN"); token != "" {
+		opt.Tokens[token] = localgraph.Caller{App: true, SearchAs: os.Getenv("IMPORTER_SERVE_USER")}
+	}
+	server, err := localgraph.Open(a.data, opt)
 	if err != nil {
 		return fmt.Errorf("%w; choose another folder with --data", err)
 	}
@@ -73,6 +77,9 @@ func (a *app) serve(ctx context.Context, listen, faults string) (err error) {
 	}
 	if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil && !net.ParseIP(host).IsLoopback() {
 		fmt.Fprintf(a.stderr, "warning: %s can be reached from other machines, and the token travels in clear text; put a TLS proxy in front, or listen on 127.0.0.1\n", l.Addr())
+	}
+	if len(opt.Tokens) == 0 && !a.quiet {
+		fmt.Fprintf(a.stderr, "every request needs a token: importer token --app --data %s prints one, and --user MAIL one to search with\n", a.data)
 	}
 	a.printServing(l.Addr().String())
 	h := &http.Server{

@@ -21,6 +21,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -45,6 +46,9 @@ type Options struct {
 	// Tokens maps bearer tokens to their callers. Requests whose context
 	// carries no caller need one; without any, they all get 401.
 	Tokens map[string]Caller
+	// Issuer, if not nil, mints tokens that are taken as well, and answers the
+	// token endpoint.
+	Issuer *Issuer
 
 	// MaxItemBytes limits an item's body; 0 is ItemSize4MB.
 	MaxItemBytes int64
@@ -85,6 +89,8 @@ type Options struct {
 type Caller struct {
 	// App tells an application: it may write, and may search only as SearchAs.
 	App bool
+	// AppID names the application, if it is one of an Issuer's clients.
+	AppID string
 	// SearchAs names the user that an application's searches run as: an
 	// object id, a UPN or a mail address.
 	SearchAs string
@@ -192,10 +198,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if id := r.Header.Get("Client-Request-Id"); id != "" {
 		h.Set("Client-Request-Id", id)
 	}
-	caller, ok := s.callerOf(r)
-	if !ok {
+	if c.login() {
+		return
+	}
+	caller, err := s.callerOf(r)
+	if err != nil {
 		h.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"`)
-		c.fail(errUnauthenticated)
+		c.fail(err)
 		return
 	}
 	c.caller = caller
@@ -212,17 +221,18 @@ func (c *call) answer() error {
 	return c.route()
 }
 
-// callerOf finds the caller in the context, or by the bearer token. All
+// callerOf finds the caller in the context, or by the bearer token. All fixed
 // tokens are compared, each in constant time.
-func (s *Server) callerOf(r *http.Request) (Caller, bool) {
+func (s *Server) callerOf(r *http.Request) (Caller, error) {
 	if c, ok := r.Context().Value(callerKey{}).(Caller); ok {
-		return c, true
+		return c, nil
 	}
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || value == "" {
-		return Caller{}, false
+		return Caller{}, errUnauthenticated
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(value)))
+	value = strings.TrimSpace(value)
+	sum := sha256.Sum256([]byte(value))
 	var found Caller
 	ok := false
 	for i := range s.tokens {
@@ -230,7 +240,20 @@ func (s *Server) callerOf(r *http.Request) (Caller, bool) {
 			found, ok = s.tokens[i].caller, true
 		}
 	}
-	return found, ok
+	if ok {
+		return found, nil
+	}
+	if s.opt.Issuer == nil {
+		return Caller{}, errUnauthenticated
+	}
+	found, err := s.opt.Issuer.verify(value, time.Now())
+	switch {
+	case errors.Is(err, errExpired):
+		return Caller{}, errTokenExpired
+	case err != nil:
+		return Caller{}, errUnauthenticated
+	}
+	return found, nil
 }
 
 // route splits the raw path, decodes each segment (an id may hold %2F), and
