@@ -38,6 +38,8 @@ var (
 		message: "Access token is empty, invalid or expired. Send one that this server knows: Authorization: Bearer <token>."}
 	errTokenExpired = &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
 		message: "Lifetime validation failed, the token is expired."}
+	errNotOwner = &apiError{status: http.StatusForbidden, code: "Forbidden",
+		message: "Insufficient privileges to complete the operation: the connection belongs to another application, which has not named this one in authorizedAppIds."}
 	errAppOnly = &apiError{status: http.StatusForbidden, code: "Forbidden",
 		message: "Insufficient privileges to complete the operation: connections, items and groups are managed by an application."}
 	errSearchApp = &apiError{status: http.StatusForbidden, code: "Forbidden",

@@ -300,7 +300,39 @@ func (c *call) control(seg []string) error {
 	if len(seg) == 1 && seg[0] == "faults" {
 		return c.by(methods{"GET": c.getFaults, "PUT": c.putFaults})
 	}
+	if len(seg) == 2 && seg[0] == "connections" {
+		return c.only("PATCH", func() error { return c.setState(seg[1]) })
+	}
 	return notFound("Resource not found for the segment '%s'.", strings.Join(seg, "/"))
+}
+
+// setState puts a connection into a state that the service decides on:
+// {"state":"limitExceeded"}, and back.
+func (c *call) setState(id string) error {
+	var body struct {
+		State string `json:"state"`
+	}
+	if err := c.decode(&body); err != nil {
+		return err
+	}
+	cn, err := c.s.connection(c.r.Context(), id)
+	if err != nil {
+		return err
+	}
+	states := []string{stateReady, stateLimit, stateObsolete}
+	if cn.schema == nil {
+		states = []string{stateDraft, stateObsolete}
+	}
+	if !slices.Contains(states, body.State) {
+		return badRequest("state: %q is none of %s", body.State, strings.Join(states, ", "))
+	}
+	err = c.s.change(c.r.Context(), func(tx *wtx) error {
+		return tx.exec(`UPDATE connections SET state = ? WHERE n = ?`, body.State, cn.n)
+	})
+	if err != nil {
+		return err
+	}
+	return c.replyNothing(http.StatusNoContent)
 }
 
 func (c *call) getFaults() error {

@@ -158,7 +158,7 @@ func nonNil(list []string) []string {
 // registerSchema starts the registration (PATCH, and the older POST) and
 // answers with the place to watch it.
 func (c *call) registerSchema(cn *connection) error {
-	if err := cn.usable(); err != nil {
+	if err := cn.writable(); err != nil {
 		return err
 	}
 	raw, err := c.body(maxAdminBytes)
@@ -279,7 +279,7 @@ func (s *Server) finishOperation(tx *wtx, id string, conn int64, text string) er
 	if err := makeTables(tx, conn, sc); err != nil {
 		return err
 	}
-	if err := tx.exec(`UPDATE connections SET schema = ?, pending = NULL, state = 'ready' WHERE n = ?`, text, conn); err != nil {
+	if err := tx.exec(`UPDATE connections SET schema = ?, pending = NULL, state = CASE state WHEN 'draft' THEN 'ready' ELSE state END WHERE n = ?`, text, conn); err != nil {
 		return err
 	}
 	return tx.exec(`UPDATE operations SET status = 'completed' WHERE id = ?`, id)

@@ -89,7 +89,9 @@ type Options struct {
 type Caller struct {
 	// App tells an application: it may write, and may search only as SearchAs.
 	App bool
-	// AppID names the application, if it is one of an Issuer's clients.
+	// AppID names an application that manages only the connections that it
+	// made or that name it in authorizedAppIds, as one with the permission
+	// ExternalConnection.ReadWrite.OwnedBy does. Without it, it manages all.
 	AppID string
 	// SearchAs names the user that an application's searches run as: an
 	// object id, a UPN or a mail address.
@@ -313,6 +315,9 @@ func (c *call) external(seg []string) error {
 		return func() error {
 			cn, err := c.s.connection(c.r.Context(), id)
 			if err != nil {
+				return err
+			}
+			if err := c.manages(cn); err != nil {
 				return err
 			}
 			return f(cn)

@@ -131,6 +131,9 @@ func (is *Issuer) Mint(c Caller, life time.Duration) (string, error) {
 	if c.App {
 		cl.Kind, cl.Scope = "app", ""
 		cl.Roles = []string{"ExternalConnection.ReadWrite.All", "ExternalItem.ReadWrite.All"}
+		if c.AppID != "" {
+			cl.Roles = []string{"ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy"}
+		}
 	}
 	payload, err := json.Marshal(cl)
 	if err != nil {
