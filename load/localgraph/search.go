@@ -30,6 +30,8 @@ type searchRequest struct {
 	SortProperties     []sortKey     `json:"sortProperties"`
 	Aggregations       []aggregation `json:"aggregations"`
 	AggregationFilters []string      `json:"aggregationFilters"`
+
+	Templates *templateOption `json:"resultTemplateOptions"`
 }
 
 type sortKey struct {
@@ -89,6 +91,9 @@ type query struct {
 	fields  map[string]bool
 	sort    []sortKey
 	aggs    []*aggregation
+
+	cards map[*connection][]displayTemplate // nil: not asked for
+	used  map[string]map[string]any         // the cards of the hits, by template id
 }
 
 // A source is one connection's share of a query.
@@ -125,6 +130,9 @@ func (s *Server) prepare(ctx context.Context, req *searchRequest, user User) (*q
 	}
 	if len(req.SortProperties) > 5 {
 		return nil, badRequest("sortProperties: at most 5, not %d", len(req.SortProperties))
+	}
+	if req.Templates != nil && req.Templates.Enable {
+		q.cards, q.used = map[*connection][]displayTemplate{}, map[string]map[string]any{}
 	}
 	if req.Fields != nil {
 		q.fields = map[string]bool{}
@@ -354,6 +362,7 @@ type hit struct {
 	Source   string         `json:"contentSource"`
 	Rank     int            `json:"rank"`
 	Summary  string         `json:"summary"`
+	Template string         `json:"resultTemplateId,omitempty"`
 	Resource map[string]any `json:"resource"`
 }
 
@@ -423,7 +432,11 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 	for _, t := range q.terms {
 		words = append(words, strings.Join(t.words, " "))
 	}
-	return map[string]any{"searchTerms": words, "hitsContainers": []any{container}}, nil
+	answer := map[string]any{"searchTerms": words, "hitsContainers": []any{container}}
+	if len(q.used) > 0 {
+		answer["resultTemplates"] = q.used
+	}
+	return answer, nil
 }
 
 func (q *query) hit(cn *connection, it *item, rank int) hit {
@@ -456,11 +469,16 @@ func (q *query) hit(cn *connection, it *item, rank int) hit {
 	if it.ctype == htmlContent {
 		text = stripHTML(text)
 	}
+	card := ""
+	if q.cards != nil {
+		card = q.template(cn, it.props)
+	}
 	return hit{
-		ID:      base64.RawURLEncoding.EncodeToString([]byte(cn.id + "/" + it.id)),
-		Source:  "/external/connections/" + cn.id,
-		Rank:    rank,
-		Summary: summary(text, other, q.terms),
+		Template: card,
+		ID:       base64.RawURLEncoding.EncodeToString([]byte(cn.id + "/" + it.id)),
+		Source:   "/external/connections/" + cn.id,
+		Rank:     rank,
+		Summary:  summary(text, other, q.terms),
 		Resource: map[string]any{
 			"@odata.type": "#microsoft.graph.externalConnectors.externalItem",
 			"properties":  props,
