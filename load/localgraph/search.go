@@ -31,7 +31,8 @@ type searchRequest struct {
 	Aggregations       []aggregation `json:"aggregations"`
 	AggregationFilters []string      `json:"aggregationFilters"`
 
-	Templates *templateOption `json:"resultTemplateOptions"`
+	Templates *templateOption    `json:"resultTemplateOptions"`
+	Collapse  []collapseProperty `json:"collapseProperties"`
 }
 
 type sortKey struct {
@@ -155,7 +156,10 @@ func (s *Server) prepare(ctx context.Context, req *searchRequest, user User) (*q
 		return nil, err
 	}
 	q.sort = req.SortProperties
-	return q, q.checkRefinable()
+	if err := q.checkRefinable(); err != nil || len(q.sources) == 0 {
+		return q, err
+	}
+	return q, q.checkCollapse()
 }
 
 // contentSources finds the connections asked for: those with a schema, for
@@ -278,9 +282,11 @@ func (q *query) statement() (string, []any) {
 		}
 		order += ", "
 	}
-	sql := "WITH h AS MATERIALIZED (" + strings.Join(hits, " UNION ALL ") + ")" +
-		" SELECT 0, c, n, NULL, NULL FROM (SELECT c, n FROM h ORDER BY " + order + "r, m DESC, c, n LIMIT ? OFFSET ?)" +
-		" UNION ALL SELECT 1, count(*), NULL, NULL, NULL FROM h"
+	order += "r, m DESC, c, n"
+	trim, last, collapsed := q.collapse(order)
+	sql := "WITH h AS MATERIALIZED (" + strings.Join(hits, " UNION ALL ") + ")" + trim +
+		" SELECT 0, c, n, x, NULL FROM (SELECT c, n, " + collapsed + " AS x FROM " + last + " ORDER BY " + order + " LIMIT ? OFFSET ?)" +
+		" UNION ALL SELECT 1, count(*), NULL, NULL, NULL FROM " + last
 	args = append(args, q.size, q.req.From)
 	for i, a := range q.aggs {
 		s, more := a.groups(i)
@@ -311,6 +317,9 @@ func (q *query) hits(i int, src *source) (string, []any) {
 		default:
 			fmt.Fprintf(&cols, ", i.%s AS a%d, 0 AS l%[2]d", p.column(), k)
 		}
+	}
+	for k := range q.req.Collapse {
+		fmt.Fprintf(&cols, ", %s AS d%d", q.req.Collapse[k].column(cn.schema), k)
 	}
 	fts := cn.index()
 	now := q.now.UnixMilli()
@@ -358,12 +367,15 @@ func sortColumn(p *property) string {
 
 // A hit is an item of the page.
 type hit struct {
-	ID       string         `json:"hitId"`
-	Source   string         `json:"contentSource"`
-	Rank     int            `json:"rank"`
-	Summary  string         `json:"summary"`
-	Template string         `json:"resultTemplateId,omitempty"`
-	Resource map[string]any `json:"resource"`
+	ID       string `json:"hitId"`
+	Source   string `json:"contentSource"`
+	Rank     int    `json:"rank"`
+	Summary  string `json:"summary"`
+	Template string `json:"resultTemplateId,omitempty"`
+	// Collapsed tells that the hit stands for others that were trimmed; nil
+	// without collapseProperties.
+	Collapsed *bool          `json:"isCollapsed,omitempty"`
+	Resource  map[string]any `json:"resource"`
 }
 
 // run reads the page, the total and the groups from one state of the store.
@@ -382,7 +394,10 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 			return nil, err
 		}
 		defer rows.Close()
-		type at struct{ source, n int64 }
+		type at struct {
+			source, n int64
+			collapsed any // 0, 1 or nil
+		}
 		var page []at
 		for rows.Next() {
 			var kind, c int64
@@ -394,7 +409,7 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 			}
 			switch kind {
 			case 0:
-				page = append(page, at{c, *n})
+				page = append(page, at{c, *n, key})
 			case 1:
 				total = int(c)
 			default:
@@ -413,7 +428,11 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 			if err != nil {
 				return nil, err
 			}
-			hits = append(hits, q.hit(cn, &it, q.req.From+i+1))
+			hit := q.hit(cn, &it, q.req.From+i+1)
+			if x, ok := p.collapsed.(int64); ok {
+				hit.Collapsed = new(x == 1)
+			}
+			hits = append(hits, hit)
 		}
 	}
 	container := map[string]any{
