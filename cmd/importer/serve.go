@@ -86,6 +86,7 @@ func (a *app) serve(ctx context.Context, listen, faults string) (err error) {
 		Handler:           server,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       5 * time.Minute, // a 30 MB item over a slow line
+		WriteTimeout:      10 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}

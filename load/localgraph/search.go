@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -40,8 +41,19 @@ type sortKey struct {
 	IsDescending bool   `json:"isDescending"`
 }
 
-// search answers POST /search/query.
+// search answers POST /search/query, within the time that a search may take.
 func (c *call) search() error {
+	ctx, cancel := context.WithTimeout(c.r.Context(), c.s.opt.SearchTime)
+	defer cancel()
+	err := c.searchIn(ctx)
+	if _, refused := errors.AsType[*apiError](err); err != nil && !refused && ctx.Err() == context.DeadlineExceeded && c.r.Context().Err() == nil {
+		return &apiError{status: http.StatusGatewayTimeout, code: "GatewayTimeout", cause: err,
+			message: fmt.Sprintf("The search took longer than %v. Ask for less.", c.s.opt.SearchTime)}
+	}
+	return err
+}
+
+func (c *call) searchIn(ctx context.Context) error {
 	var body struct {
 		Requests []searchRequest `json:"requests"`
 	}
@@ -55,7 +67,7 @@ func (c *call) search() error {
 	if name == "" {
 		return errSearchApp
 	}
-	user, err := c.s.userOf(c.r.Context(), name)
+	user, err := c.s.userOf(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -63,14 +75,14 @@ func (c *call) search() error {
 	if len(body.Requests) != 1 {
 		return badRequest("requests: must hold exactly one search request, not %d", len(body.Requests))
 	}
-	if err := c.s.refresh(c.r.Context()); err != nil {
+	if err := c.s.refresh(ctx); err != nil {
 		return err
 	}
-	q, err := c.s.prepare(c.r.Context(), &body.Requests[0], user)
+	q, err := c.s.prepare(ctx, &body.Requests[0], user)
 	if err != nil {
 		return err
 	}
-	answer, err := q.run(c.r.Context())
+	answer, err := q.run(ctx)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,10 @@ type Options struct {
 	// was accepted; 0 is 20 ms.
 	DeleteDelay time.Duration
 
+	// SearchTime is how long a search may take; 0 is 30 s. One that takes
+	// longer is answered 504, so that no query holds a reader for good.
+	SearchTime time.Duration
+
 	// AllowNullProperties takes a null property value as an absent one. The
 	// documents say nothing of null; the strict reading is that null is no
 	// value of any type.
@@ -142,6 +146,9 @@ func Open(dir string, opt Options) (*Server, error) {
 	}
 	if opt.DeleteDelay == 0 {
 		opt.DeleteDelay = 20 * time.Millisecond
+	}
+	if opt.SearchTime == 0 {
+		opt.SearchTime = 30 * time.Second
 	}
 	if err := opt.Faults.check(); err != nil {
 		return nil, err
