@@ -214,7 +214,7 @@ func TestRateLimit(t *testing.T) {
 		accepted int // in 10 s
 	}{
 		{"25", 40 * time.Millisecond, 250}, // just the limit
-		{"25", 20 * time.Millisecond, 25},  // twice the limit, never waiting: refused requests count too
+		{"25", 20 * time.Millisecond, 11},  // twice the limit, never waiting: refused requests count too
 		{"500", 2 * time.Millisecond, 5000},
 		{"0.5", 2 * time.Second, 5},
 		{"0.5", 3 * time.Second, 4},
@@ -236,6 +236,36 @@ func TestRateLimit(t *testing.T) {
 			}
 			if leave, _ := in.enter("other"); leave == nil {
 				t.Error("the limit of one connection holds for another")
+			}
+		})
+	}
+}
+
+// Jitter is not refused, and a client that goes by Retry-After alone gets no
+// more than 2 % above the rate in 10 s.
+func TestRateLimitOverTime(t *testing.T) {
+	for _, rate := range []int{25, 500} {
+		synctest.Test(t, func(t *testing.T) {
+			in := newInjector(faults(t, fmt.Sprintf("rate=%d", rate)))
+			step := time.Second / time.Duration(rate)
+			const stall = 150 * time.Millisecond // what piles up meanwhile comes at once
+			for began, i := time.Now(), 0; i < rate*10; i++ {
+				at := (time.Duration(i)*step + stall - 1) / stall * stall
+				time.Sleep(time.Until(began.Add(at)))
+				if leave, wait := in.enter("steady"); leave == nil {
+					t.Fatalf("rate %d: request %d was refused, to wait %v", rate, i, wait)
+				}
+			}
+			accepted := 0
+			for began := time.Now(); time.Since(began) < 10*time.Second; {
+				leave, wait := in.enter("greedy")
+				if leave != nil {
+					accepted++
+				}
+				time.Sleep(wait)
+			}
+			if most := rate * 102 / 10; accepted > most+1 {
+				t.Errorf("rate %d: %d requests in 10 s, want at most %d", rate, accepted, most)
 			}
 		})
 	}
