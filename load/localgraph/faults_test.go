@@ -256,6 +256,13 @@ func TestRateLimitOverTime(t *testing.T) {
 					t.Fatalf("rate %d: request %d was refused, to wait %v", rate, i, wait)
 				}
 			}
+			atOnce := 0
+			for leave, _ := in.enter("burst"); leave != nil; leave, _ = in.enter("burst") {
+				atOnce++
+			}
+			if want := rate/5 + 1; atOnce != want {
+				t.Errorf("rate %d: %d requests at once, want %d: 2 %% of 10 s, and the first", rate, atOnce, want)
+			}
 			accepted := 0
 			for began := time.Now(); time.Since(began) < 10*time.Second; {
 				leave, wait := in.enter("greedy")
