@@ -100,7 +100,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", flagWords(err), cmd.CommandPath())}
 	})
-	root.AddCommand(a.runCommand(), a.validateCommand(), a.previewCommand(), a.searchCommand(), a.serveCommand(),
+	root.AddCommand(a.runCommand(), a.validateCommand(), a.previewCommand(), a.searchCommand(), a.serveCommand(), a.tokenCommand(),
 		a.statusCommand(), a.quarantineCommand(), a.versionCommand())
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -38,7 +39,10 @@ import (
 //	balance NAME=N...               the last line of stdout is a summary with these counts, all others 0, and they add up
 //	keys FILE KEY...                the last line of FILE is an object with these keys
 //	items DATA CONNECTION ID...     the local Graph in DATA has just these items
+//	same DATA DATA CONNECTION       the connection has the same items in both local Graphs
 //	http METHOD URL TOKEN STATUS [FILE]  make a request; the answer's body is in the file response
+//	grab NAME FILE PATH             $NAME is what stands at PATH in FILE's last line
+//	login URL ID SECRET STATUS      ask URL for a token; the answer is in the file response
 //	slow NAME URL DELAY             $NAME is the address of a proxy that lets one request through each DELAY
 //	seen NAME N                     wait until the proxy has let N items through
 //	atmost NAME N                   the proxy has let N items through at most
@@ -59,7 +63,10 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"balance": cmdBalance,
 	"keys":    cmdKeys,
 	"items":   cmdItems,
+	"same":    cmdSame,
 	"http":    cmdHTTP,
+	"grab":    cmdGrab,
+	"login":   cmdLogin,
 	"slow":    cmdSlow,
 	"seen":    cmdSeen,
 	"atmost":  cmdAtMost,
@@ -374,6 +381,20 @@ func cmdItems(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 3, 3)
+	one, err := storedItems(ts.MkAbs(args[0]), args[2])
+	ts.Check(err)
+	other, err := storedItems(ts.MkAbs(args[1]), args[2])
+	ts.Check(err)
+	if len(one) == 0 {
+		ts.Fatalf("%s has no items", args[0])
+	}
+	if !maps.Equal(one, other) {
+		ts.Fatalf("%s has %d items, %s has %d, and they are not the same", args[0], len(one), args[1], len(other))
+	}
+}
+
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 4, 5)
 	var body io.Reader
@@ -384,6 +405,20 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	req.Header.Set("Authorization", "Bearer "+args[2])
 	req.Header.Set("Content-Type", "application/json")
+	request(ts, req, args[3])
+}
+
+func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 4, 4)
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"https://graph.microsoft.com/.default"}, "client_id": {args[1]}, "client_secret": {args[2]}}
+	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(form.Encode()))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request(ts, req, args[3])
+}
+
+// request makes a request and keeps the answer in the file response.
+func request(ts *testscript.TestScript, req *http.Request, status string) {
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	ts.Check(err)
@@ -396,9 +431,18 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 		line.Write(answer)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("response"), line.Bytes(), 0o600))
-	if got := strconv.Itoa(resp.StatusCode); got != args[3] {
-		ts.Fatalf("%s %s answers %s, want %s\n%s", args[0], args[1], got, args[3], answer)
+	if got := strconv.Itoa(resp.StatusCode); got != status {
+		ts.Fatalf("%s %s answers %s, want %s\n%s", req.Method, req.URL, got, status, answer)
 	}
+}
+
+func cmdGrab(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 3, 3)
+	v := at(lastLine(ts, args[1]), args[2])
+	if v == nil {
+		ts.Fatalf("%s has no %s", args[1], args[2])
+	}
+	ts.Setenv(args[0], fmt.Sprint(v))
 }
 
 // A proxy stands before a Graph and lets one request through at a time, so

@@ -17,33 +17,58 @@ import (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var listen string
+	var listen, faults string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Put the local Graph on a port, for any Graph client",
 		Long: `serve answers the connectors API of Microsoft Graph at http://ADDRESS/v1.0 from
 the local Graph in --data. It prints its address when it is ready.
 
-Every request needs a bearer token. Set it in the environment:
+Every request needs a bearer token. importer token prints one, for an
+application or for a person, and makes clients for the token endpoint,
+http://ADDRESS/TENANT/oauth2/v2.0/token. Scripts can also set one:
 
   IMPORTER_SERVE_TOKEN   the token of an application
-  IMPORTER_SERVE_USER    the user that a search with that token runs as`,
-		Example: `  IMPORTER_SERVE_TOKEN=$(openssl rand -hex 16) importer serve --listen 127.0.0.1:8080`,
-		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), listen) },
+  IMPORTER_SERVE_USER    the user that a search with that token runs as
+
+--faults makes it behave as a service on a bad day. It is a list of:
+
+  rate=25, concurrent=25   what each connection takes; more is answered 429
+  429=5%, 500= 502= 503= 504=   the share of requests answered so
+  retryAfter=decimal       integer, decimal, date or none; after=2s says how long
+  slow=2s:1%               the share of requests that wait so long first
+  dropBefore=1%            cut the connection before the request took effect
+  dropAfter=1%             cut it after
+  reject=0.1%              the share of items that are never taken
+  schema=2m, schemaFail    how long a registration takes, or that it fails
+  seed=1                   the same requests meet the same faults
+
+An application can also read and change them while it runs, by GET and PUT of
+/_control/faults: {"faults": {"429": "5%", "seed": 1}}.`,
+		Example: `  importer serve &
+  curl -H "Authorization: Bearer $(importer token --app)" http://127.0.0.1:8080/v1.0/external/connections`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), listen, faults) },
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
+	cmd.Flags().StringVar(&faults, "faults", "", "`list` of what goes wrong on purpose, such as 429=5%,503=1%,dropAfter=1%,seed=1")
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, listen string) (err error) {
-	token := os.Getenv("IMPORTER_SERVE_TOKEN")
-	if token == "" {
-		return usageError{errors.New("every request needs a token: set IMPORTER_SERVE_TOKEN to a long random string, such as the output of openssl rand -hex 16")}
+func (a *app) serve(ctx context.Context, listen, faults string) (err error) {
+	wrong, err := localgraph.ParseFaults(faults)
+	if err != nil {
+		return usageError{fmt.Errorf("--%w", err)}
 	}
-	server, err := localgraph.Open(a.data, localgraph.Options{
-		Tokens: map[string]localgraph.Caller{token: {App: true, SearchAs: os.Getenv("IMPORTER_SERVE_USER")}},
-	})
+	issuer, err := localgraph.OpenIssuer(a.data)
+	if err != nil {
+		return err
+	}
+	opt := localgraph.Options{Faults: wrong, Issuer: issuer, Tokens: map[string]localgraph.Caller{}}
+	if token := os.Getenv("IMPORTER_SERVE_TOKEN"); token != "" {
+		opt.Tokens[token] = localgraph.Caller{App: true, SearchAs: os.Getenv("IMPORTER_SERVE_USER")}
+	}
+	server, err := localgraph.Open(a.data, opt)
 	if err != nil {
 		return fmt.Errorf("%w, or choose another with --data", err)
 	}
@@ -60,11 +85,15 @@ func (a *app) serve(ctx context.Context, listen string) (err error) {
 			fmt.Fprintf(a.stderr, "warning: %s is not in the directory of the local Graph in %s, so searches find what everyone may see; run a mapping with identities into it, or set IMPORTER_SERVE_USER to an object id\n", user, a.data)
 		}
 	}
+	if len(opt.Tokens) == 0 && !a.quiet {
+		fmt.Fprintf(a.stderr, "every request needs a token: importer token --app --data %s prints one, and --user MAIL one to search with\n", a.data)
+	}
 	a.printServing(l.Addr().String())
 	h := &http.Server{
 		Handler:           server,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       5 * time.Minute, // a 30 MB item over a slow line
+		WriteTimeout:      10 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}

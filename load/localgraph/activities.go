@@ -1,6 +1,7 @@
 package localgraph
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -81,7 +82,7 @@ func (a *activity) result(fault error) map[string]any {
 // addActivities stores the activities that are right and tells of each of the
 // others what is wrong: 200 if all were, 207 if not.
 func (c *call) addActivities(cn *connection, id string) error {
-	if err := cn.ready(); err != nil {
+	if err := cmp.Or(cn.ready(), cn.writable()); err != nil {
 		return err
 	}
 	var body struct {

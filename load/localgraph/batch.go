@@ -177,7 +177,7 @@ func (c *call) part(p *batchPart) batchAnswer {
 	u, err := url.ParseRequestURI(target)
 	if err == nil {
 		inner.r.URL = u
-		err = inner.route()
+		err = inner.answer()
 	} else {
 		err = badRequest("url: %q cannot be read", p.URL)
 	}
@@ -188,7 +188,11 @@ func (c *call) part(p *batchPart) batchAnswer {
 	for k, v := range rec.header {
 		a.Headers[k] = v[0]
 	}
-	if rec.body.Len() > 0 {
+	switch {
+	case rec.body.Len() == 0:
+	case rec.header.Get("Content-Type") != jsonType[0]: // a gateway's page
+		a.Body = base64.RawURLEncoding.EncodeToString(rec.body.Bytes())
+	default:
 		a.Body = json.RawMessage(bytes.TrimSpace(rec.body.Bytes()))
 	}
 	return a

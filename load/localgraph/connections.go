@@ -24,6 +24,10 @@ type connectionDoc struct {
 	ActivitySettings json.RawMessage `json:"activitySettings,omitempty"`
 	ConnectorID      *string         `json:"connectorId,omitempty"`
 	ContentCategory  string          `json:"contentCategory,omitempty"`
+
+	// Owner is the application that made the connection, or "". It is stored
+	// with the rest and never taken from a client.
+	Owner string `json:"#owner,omitempty"`
 }
 
 // reservedIDs may not be a connection's id (create page, February 2026).
@@ -93,6 +97,7 @@ func (c *call) createConnection() error {
 		return err
 	}
 	doc := body.connectionDoc
+	doc.Owner = c.caller.AppID
 	if err := doc.check(); err != nil {
 		return err
 	}
@@ -160,6 +165,17 @@ func (c *call) connectionJSON(cn *connection, odataContext string) map[string]an
 	return m
 }
 
+// manages refuses an application that neither owns the connection nor is
+// authorised on it.
+func (c *call) manages(cn *connection) error {
+	app := c.caller.AppID
+	same := func(id string) bool { return strings.EqualFold(id, app) }
+	if app == "" || same(cn.doc.Owner) || slices.ContainsFunc(cn.apps, same) {
+		return nil
+	}
+	return errNotOwner
+}
+
 func (c *call) getConnection(cn *connection) error {
 	m := c.connectionJSON(cn, c.context("external/connections/$entity"))
 	if err := selectKeys(m, c.query); err != nil {
@@ -205,13 +221,13 @@ func (c *call) listConnections() error {
 	if err := c.s.refresh(c.r.Context()); err != nil {
 		return err
 	}
-	list := c.s.snap.Load().list
+	list := slices.DeleteFunc(slices.Clone(c.s.snap.Load().list), func(cn *connection) bool { return c.manages(cn) != nil })
 	if f := c.query.Get("$filter"); f != "" {
 		field, value, err := parseFilter(f, "name", "id", "state")
 		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(slices.Clone(list), func(cn *connection) bool {
+		list = slices.DeleteFunc(list, func(cn *connection) bool {
 			return value != map[string]string{"name": cn.doc.Name, "id": cn.id, "state": cn.state}[field]
 		})
 	}
@@ -255,7 +271,7 @@ func (c *call) replyPage(odataContext string, all []any) error {
 // patchConnection merges at the top level: an array that is sent replaces the
 // array that was there (the CLI relies on it for resolvers).
 func (c *call) patchConnection(cn *connection) error {
-	if err := cn.usable(); err != nil {
+	if err := cn.writable(); err != nil {
 		return err
 	}
 	raw, err := c.body(maxAdminBytes)
@@ -278,9 +294,11 @@ func (c *call) patchConnection(cn *connection) error {
 		if err := json.Unmarshal(raw, &id); err == nil && id.ID != nil && !strings.EqualFold(*id.ID, cn.id) {
 			return badRequest("id: a connection's id cannot change")
 		}
+		owner := doc.Owner
 		if err := json.Unmarshal(raw, &doc); err != nil {
 			return malformed("the connection cannot be read: %v", err)
 		}
+		doc.Owner = owner
 		if err := doc.check(); err != nil {
 			return err
 		}

@@ -36,6 +36,10 @@ func (e *apiError) Unwrap() error { return e.cause }
 var (
 	errUnauthenticated = &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
 		message: "Access token is empty, invalid or expired. Send one that this server knows: Authorization: Bearer <token>."}
+	errTokenExpired = &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
+		message: "Lifetime validation failed, the token is expired."}
+	errNotOwner = &apiError{status: http.StatusForbidden, code: "Forbidden",
+		message: "Insufficient privileges to complete the operation: the connection belongs to another application, which has not named this one in authorizedAppIds."}
 	errAppOnly = &apiError{status: http.StatusForbidden, code: "Forbidden",
 		message: "Insufficient privileges to complete the operation: connections, items and groups are managed by an application."}
 	errSearchApp = &apiError{status: http.StatusForbidden, code: "Forbidden",

@@ -12,7 +12,11 @@ import (
 func (c *call) groupRoutes(seg []string, with func(func(*connection) error) func() error) error {
 	in := func(f func(*connection) error) func() error {
 		return with(func(cn *connection) error {
-			if err := cn.usable(); err != nil {
+			err := cn.usable()
+			if c.r.Method == http.MethodPost || c.r.Method == http.MethodPatch {
+				err = cn.writable()
+			}
+			if err != nil {
 				return err
 			}
 			return f(cn)

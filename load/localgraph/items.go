@@ -151,7 +151,10 @@ func (c *call) decodePut(conn, id string, raw []byte) (*itemOp, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cn.ready(); err != nil {
+	if err := c.manages(cn); err != nil {
+		return nil, err
+	}
+	if err := cmp.Or(cn.ready(), cn.writable()); err != nil {
 		return nil, err
 	}
 	op, err := decodeItem(cn, &c.s.opt, raw)
@@ -196,6 +199,9 @@ func (c *call) removeItem(conn, id string) error {
 	for try := 0; ; try++ {
 		cn, err := c.s.connection(c.r.Context(), conn)
 		if err != nil {
+			return err
+		}
+		if err := c.manages(cn); err != nil {
 			return err
 		}
 		if err := cn.ready(); err != nil {
@@ -333,7 +339,10 @@ func (tx *wtx) putGroup(conn int64, ops []*itemOp) error {
 		case exists:
 			err = tx.updateRow(op, k)
 		default:
-			if op.err = op.complete(); op.err != nil {
+			if op.err = op.complete(); op.err == nil && op.conn.state == stateLimit {
+				op.err = overLimit(op.conn)
+			}
+			if op.err != nil {
 				continue
 			}
 			if next == 0 {
@@ -362,6 +371,13 @@ func (op *itemOp) complete() error {
 		return badRequest("properties: a new item needs properties")
 	}
 	return nil
+}
+
+// overLimit refuses a new item. The status is not documented; 507 is Graph's
+// general one for a quota.
+func overLimit(cn *connection) error {
+	return &apiError{status: http.StatusInsufficientStorage, code: "QuotaLimitReached",
+		message: fmt.Sprintf("The connection '%s' is in state limitExceeded: its items can be changed and deleted, and none can be added.", cn.id)}
 }
 
 func (tx *wtx) lookup(conn int64, ops []*itemOp) (map[string]known, error) {

@@ -158,7 +158,7 @@ func nonNil(list []string) []string {
 // registerSchema starts the registration (PATCH, and the older POST) and
 // answers with the place to watch it.
 func (c *call) registerSchema(cn *connection) error {
-	if err := cn.usable(); err != nil {
+	if err := cn.writable(); err != nil {
 		return err
 	}
 	raw, err := c.body(maxAdminBytes)
@@ -170,7 +170,7 @@ func (c *call) registerSchema(cn *connection) error {
 		return err
 	}
 	op := requestID()
-	due := time.Now().Add(c.s.opt.SchemaDelay).UnixMilli()
+	due := time.Now().Add(c.s.schemaDelay()).UnixMilli()
 	err = c.s.change(c.r.Context(), func(tx *wtx) error {
 		var old, pending sql.NullString
 		err := tx.row(`SELECT schema, pending FROM connections WHERE n = ? AND deleting = 0`, cn.n)(&old, &pending)
@@ -209,6 +209,20 @@ func (c *call) registerSchema(cn *connection) error {
 	c.s.later(due, func() { _ = c.s.finishOperations(context.Background()) })
 	c.w.Header().Set("Location", fmt.Sprintf("%s/external/connections/%s/operations/%s", c.root, cn.id, op))
 	return c.replyNothing(http.StatusAccepted)
+}
+
+func (s *Server) schemaDelay() time.Duration {
+	if in := s.faults.Load(); in != nil && in.Schema > 0 {
+		return in.Schema
+	}
+	return s.opt.SchemaDelay
+}
+
+func (s *Server) schemaFailure() string {
+	if in := s.faults.Load(); in != nil && in.SchemaFail {
+		return "The registration failed on purpose: the fault schemaFail is set."
+	}
+	return s.opt.SchemaFailure
 }
 
 // finishOperations completes the registrations that are due. It is called by
@@ -252,7 +266,7 @@ func (s *Server) finishOperations(ctx context.Context) error {
 // If we crash here, the transaction is undone, and the next one to look
 // completes the operation.
 func (s *Server) finishOperation(tx *wtx, id string, conn int64, text string) error {
-	if msg := s.opt.SchemaFailure; msg != "" {
+	if msg := s.schemaFailure(); msg != "" {
 		if err := tx.exec(`UPDATE connections SET pending = NULL WHERE n = ?`, conn); err != nil {
 			return err
 		}
@@ -265,7 +279,7 @@ func (s *Server) finishOperation(tx *wtx, id string, conn int64, text string) er
 	if err := makeTables(tx, conn, sc); err != nil {
 		return err
 	}
-	if err := tx.exec(`UPDATE connections SET schema = ?, pending = NULL, state = 'ready' WHERE n = ?`, text, conn); err != nil {
+	if err := tx.exec(`UPDATE connections SET schema = ?, pending = NULL, state = CASE state WHEN 'draft' THEN 'ready' ELSE state END WHERE n = ?`, text, conn); err != nil {
 		return err
 	}
 	return tx.exec(`UPDATE operations SET status = 'completed' WHERE id = ?`, id)

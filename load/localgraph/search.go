@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,6 +31,9 @@ type searchRequest struct {
 	SortProperties     []sortKey     `json:"sortProperties"`
 	Aggregations       []aggregation `json:"aggregations"`
 	AggregationFilters []string      `json:"aggregationFilters"`
+
+	Templates *templateOption    `json:"resultTemplateOptions"`
+	Collapse  []collapseProperty `json:"collapseProperties"`
 }
 
 type sortKey struct {
@@ -37,8 +41,19 @@ type sortKey struct {
 	IsDescending bool   `json:"isDescending"`
 }
 
-// search answers POST /search/query.
+// search answers POST /search/query, within the time that a search may take.
 func (c *call) search() error {
+	ctx, cancel := context.WithTimeout(c.r.Context(), c.s.opt.SearchTime)
+	defer cancel()
+	err := c.searchIn(ctx)
+	if _, refused := errors.AsType[*apiError](err); err != nil && !refused && ctx.Err() == context.DeadlineExceeded && c.r.Context().Err() == nil {
+		return &apiError{status: http.StatusGatewayTimeout, code: "GatewayTimeout", cause: err,
+			message: fmt.Sprintf("The search took longer than %v. Ask for less.", c.s.opt.SearchTime)}
+	}
+	return err
+}
+
+func (c *call) searchIn(ctx context.Context) error {
 	var body struct {
 		Requests []searchRequest `json:"requests"`
 	}
@@ -52,7 +67,7 @@ func (c *call) search() error {
 	if name == "" {
 		return errSearchApp
 	}
-	user, err := c.s.userOf(c.r.Context(), name)
+	user, err := c.s.userOf(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -60,14 +75,14 @@ func (c *call) search() error {
 	if len(body.Requests) != 1 {
 		return badRequest("requests: must hold exactly one search request, not %d", len(body.Requests))
 	}
-	if err := c.s.refresh(c.r.Context()); err != nil {
+	if err := c.s.refresh(ctx); err != nil {
 		return err
 	}
-	q, err := c.s.prepare(c.r.Context(), &body.Requests[0], user)
+	q, err := c.s.prepare(ctx, &body.Requests[0], user)
 	if err != nil {
 		return err
 	}
-	answer, err := q.run(c.r.Context())
+	answer, err := q.run(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,6 +104,9 @@ type query struct {
 	fields  map[string]bool
 	sort    []sortKey
 	aggs    []*aggregation
+
+	cards map[*connection][]displayTemplate // nil: not asked for
+	used  map[string]map[string]any         // the cards of the hits, by template id
 }
 
 // A source is one connection's share of a query.
@@ -126,6 +144,9 @@ func (s *Server) prepare(ctx context.Context, req *searchRequest, user User) (*q
 	if len(req.SortProperties) > 5 {
 		return nil, badRequest("sortProperties: at most 5, not %d", len(req.SortProperties))
 	}
+	if req.Templates != nil && req.Templates.Enable {
+		q.cards, q.used = map[*connection][]displayTemplate{}, map[string]map[string]any{}
+	}
 	if req.Fields != nil {
 		q.fields = map[string]bool{}
 		for _, f := range req.Fields {
@@ -147,7 +168,10 @@ func (s *Server) prepare(ctx context.Context, req *searchRequest, user User) (*q
 		return nil, err
 	}
 	q.sort = req.SortProperties
-	return q, q.checkRefinable()
+	if err := q.checkRefinable(); err != nil || len(q.sources) == 0 {
+		return q, err
+	}
+	return q, q.checkCollapse()
 }
 
 // contentSources finds the connections asked for: those with a schema, for
@@ -270,9 +294,11 @@ func (q *query) statement() (string, []any) {
 		}
 		order += ", "
 	}
-	sql := "WITH h AS MATERIALIZED (" + strings.Join(hits, " UNION ALL ") + ")" +
-		" SELECT 0, c, n, NULL, NULL FROM (SELECT c, n FROM h ORDER BY " + order + "r, m DESC, c, n LIMIT ? OFFSET ?)" +
-		" UNION ALL SELECT 1, count(*), NULL, NULL, NULL FROM h"
+	order += "r, m DESC, c, n"
+	trim, last, collapsed := q.collapse(order)
+	sql := "WITH h AS MATERIALIZED (" + strings.Join(hits, " UNION ALL ") + ")" + trim +
+		" SELECT 0, c, n, x, NULL FROM (SELECT c, n, " + collapsed + " AS x FROM " + last + " ORDER BY " + order + " LIMIT ? OFFSET ?)" +
+		" UNION ALL SELECT 1, count(*), NULL, NULL, NULL FROM " + last
 	args = append(args, q.size, q.req.From)
 	for i, a := range q.aggs {
 		s, more := a.groups(i)
@@ -303,6 +329,9 @@ func (q *query) hits(i int, src *source) (string, []any) {
 		default:
 			fmt.Fprintf(&cols, ", i.%s AS a%d, 0 AS l%[2]d", p.column(), k)
 		}
+	}
+	for k := range q.req.Collapse {
+		fmt.Fprintf(&cols, ", %s AS d%d", q.req.Collapse[k].column(cn.schema), k)
 	}
 	fts := cn.index()
 	now := q.now.UnixMilli()
@@ -350,11 +379,15 @@ func sortColumn(p *property) string {
 
 // A hit is an item of the page.
 type hit struct {
-	ID       string         `json:"hitId"`
-	Source   string         `json:"contentSource"`
-	Rank     int            `json:"rank"`
-	Summary  string         `json:"summary"`
-	Resource map[string]any `json:"resource"`
+	ID       string `json:"hitId"`
+	Source   string `json:"contentSource"`
+	Rank     int    `json:"rank"`
+	Summary  string `json:"summary"`
+	Template string `json:"resultTemplateId,omitempty"`
+	// Collapsed tells that the hit stands for others that were trimmed; nil
+	// without collapseProperties.
+	Collapsed *bool          `json:"isCollapsed,omitempty"`
+	Resource  map[string]any `json:"resource"`
 }
 
 // run reads the page, the total and the groups from one state of the store.
@@ -373,7 +406,10 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 			return nil, err
 		}
 		defer rows.Close()
-		type at struct{ source, n int64 }
+		type at struct {
+			source, n int64
+			collapsed any // 0, 1 or nil
+		}
 		var page []at
 		for rows.Next() {
 			var kind, c int64
@@ -385,7 +421,7 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 			}
 			switch kind {
 			case 0:
-				page = append(page, at{c, *n})
+				page = append(page, at{c, *n, key})
 			case 1:
 				total = int(c)
 			default:
@@ -404,7 +440,11 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 			if err != nil {
 				return nil, err
 			}
-			hits = append(hits, q.hit(cn, &it, q.req.From+i+1))
+			hit := q.hit(cn, &it, q.req.From+i+1)
+			if x, ok := p.collapsed.(int64); ok {
+				hit.Collapsed = new(x == 1)
+			}
+			hits = append(hits, hit)
 		}
 	}
 	container := map[string]any{
@@ -423,7 +463,11 @@ func (q *query) run(ctx context.Context) (map[string]any, error) {
 	for _, t := range q.terms {
 		words = append(words, strings.Join(t.words, " "))
 	}
-	return map[string]any{"searchTerms": words, "hitsContainers": []any{container}}, nil
+	answer := map[string]any{"searchTerms": words, "hitsContainers": []any{container}}
+	if len(q.used) > 0 {
+		answer["resultTemplates"] = q.used
+	}
+	return answer, nil
 }
 
 func (q *query) hit(cn *connection, it *item, rank int) hit {
@@ -456,11 +500,16 @@ func (q *query) hit(cn *connection, it *item, rank int) hit {
 	if it.ctype == htmlContent {
 		text = stripHTML(text)
 	}
+	card := ""
+	if q.cards != nil {
+		card = q.template(cn, it.props)
+	}
 	return hit{
-		ID:      base64.RawURLEncoding.EncodeToString([]byte(cn.id + "/" + it.id)),
-		Source:  "/external/connections/" + cn.id,
-		Rank:    rank,
-		Summary: summary(text, other, q.terms),
+		Template: card,
+		ID:       base64.RawURLEncoding.EncodeToString([]byte(cn.id + "/" + it.id)),
+		Source:   "/external/connections/" + cn.id,
+		Rank:     rank,
+		Summary:  summary(text, other, q.terms),
 		Resource: map[string]any{
 			"@odata.type": "#microsoft.graph.externalConnectors.externalItem",
 			"properties":  props,

@@ -21,6 +21,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -45,6 +46,9 @@ type Options struct {
 	// Tokens maps bearer tokens to their callers. Requests whose context
 	// carries no caller need one; without any, they all get 401.
 	Tokens map[string]Caller
+	// Issuer, if not nil, mints tokens that are taken as well, and answers the
+	// token endpoint.
+	Issuer *Issuer
 
 	// MaxItemBytes limits an item's body; 0 is ItemSize4MB.
 	MaxItemBytes int64
@@ -58,6 +62,10 @@ type Options struct {
 	// DeleteDelay is how long a connection goes on to exist after its DELETE
 	// was accepted; 0 is 20 ms.
 	DeleteDelay time.Duration
+
+	// SearchTime is how long a search may take; 0 is 30 s. One that takes
+	// longer is answered 504, so that no query holds a reader for good.
+	SearchTime time.Duration
 
 	// AllowNullProperties takes a null property value as an absent one. The
 	// documents say nothing of null; the strict reading is that null is no
@@ -76,12 +84,19 @@ type Options struct {
 	// (the label iconUrl among them) even without the request header
 	// "Prefer: include-unknown-enum-members".
 	AlwaysNewEnums bool
+
+	// Faults is what goes wrong on purpose; SetFaults changes it.
+	Faults Faults
 }
 
 // A Caller is who makes a request.
 type Caller struct {
 	// App tells an application: it may write, and may search only as SearchAs.
 	App bool
+	// AppID names an application that manages only the connections that it
+	// made or that name it in authorizedAppIds, as one with the permission
+	// ExternalConnection.ReadWrite.OwnedBy does. Without it, it manages all.
+	AppID string
 	// SearchAs names the user that an application's searches run as: an
 	// object id, a UPN or a mail address.
 	SearchAs string
@@ -105,6 +120,8 @@ type Server struct {
 	db     *sql.DB // readers
 	w      *writer
 	id     string
+
+	faults atomic.Pointer[injector] // nil: none
 
 	snap atomic.Pointer[snapshot]
 	load sync.Mutex // held while the snapshot is made anew
@@ -130,6 +147,12 @@ func Open(dir string, opt Options) (*Server, error) {
 	if opt.DeleteDelay == 0 {
 		opt.DeleteDelay = 20 * time.Millisecond
 	}
+	if opt.SearchTime == 0 {
+		opt.SearchTime = 30 * time.Second
+	}
+	if err := opt.Faults.check(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("local Graph: its folder cannot be made (%w); make it yourself", err)
 	}
@@ -139,6 +162,7 @@ func Open(dir string, opt Options) (*Server, error) {
 			s.tokens = append(s.tokens, token{sha256.Sum256([]byte(t)), c})
 		}
 	}
+	_ = s.SetFaults(opt.Faults) // checked above
 	if err := s.openStore(dir); err != nil {
 		return nil, fmt.Errorf("local Graph in %s: %w; %s", dir, err, openRemedy(err))
 	}
@@ -227,29 +251,41 @@ func (s *Server) serve(c *call) {
 	if id := c.r.Header.Get("Client-Request-Id"); id != "" {
 		h.Set("Client-Request-Id", id)
 	}
-	caller, ok := s.callerOf(c.r)
-	if !ok {
+	if c.login() {
+		return
+	}
+	caller, err := s.callerOf(c.r)
+	if err != nil {
 		h.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"`)
-		c.fail(errUnauthenticated)
+		c.fail(err)
 		return
 	}
 	c.caller = caller
-	if err := c.route(); err != nil {
+	if err := c.answer(); err != nil {
 		c.fail(err)
 	}
 }
 
-// callerOf finds the caller in the context, or by the bearer token. All
+// answer routes a request, through the faults if there are any.
+func (c *call) answer() error {
+	if in := c.s.faults.Load(); in != nil && !strings.HasPrefix(c.r.URL.Path, "/_control/") {
+		return in.around(c, c.route)
+	}
+	return c.route()
+}
+
+// callerOf finds the caller in the context, or by the bearer token. All fixed
 // tokens are compared, each in constant time.
-func (s *Server) callerOf(r *http.Request) (Caller, bool) {
+func (s *Server) callerOf(r *http.Request) (Caller, error) {
 	if c, ok := r.Context().Value(callerKey{}).(Caller); ok {
-		return c, true
+		return c, nil
 	}
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || value == "" {
-		return Caller{}, false
+		return Caller{}, errUnauthenticated
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(value)))
+	value = strings.TrimSpace(value)
+	sum := sha256.Sum256([]byte(value))
 	var found Caller
 	ok := false
 	for i := range s.tokens {
@@ -257,7 +293,20 @@ func (s *Server) callerOf(r *http.Request) (Caller, bool) {
 			found, ok = s.tokens[i].caller, true
 		}
 	}
-	return found, ok
+	if ok {
+		return found, nil
+	}
+	if s.opt.Issuer == nil {
+		return Caller{}, errUnauthenticated
+	}
+	found, err := s.opt.Issuer.verify(value, time.Now())
+	switch {
+	case errors.Is(err, errExpired):
+		return Caller{}, errTokenExpired
+	case err != nil:
+		return Caller{}, errUnauthenticated
+	}
+	return found, nil
 }
 
 // route splits the raw path, decodes each segment (an id may hold %2F), and
@@ -265,7 +314,10 @@ func (s *Server) callerOf(r *http.Request) (Caller, bool) {
 func (c *call) route() error {
 	raw := c.r.URL.EscapedPath()
 	seg := strings.Split(strings.Trim(raw, "/"), "/")
-	if len(seg) == 0 || (seg[0] != "v1.0" && seg[0] != "beta") {
+	if seg[0] == "_control" && !c.nested {
+		return c.control(seg[1:])
+	}
+	if seg[0] != "v1.0" && seg[0] != "beta" {
 		return notFound("Resource not found for the segment '%s'. The API's root is /v1.0.", seg[0])
 	}
 	c.root = rootURL(c.r) + "/" + seg[0]
@@ -314,6 +366,9 @@ func (c *call) external(seg []string) error {
 		return func() error {
 			cn, err := c.s.connection(c.r.Context(), id)
 			if err != nil {
+				return err
+			}
+			if err := c.manages(cn); err != nil {
 				return err
 			}
 			return f(cn)

@@ -131,6 +131,13 @@ func (s *activitySettings) check() error {
 	return nil
 }
 
+// authorizedApps reads what checkConfiguration has kept.
+func authorizedApps(configuration json.RawMessage) []string {
+	var c struct{ AuthorizedAppIDs []string }
+	_ = json.Unmarshal(configuration, &c) // nothing, or checked when it was stored
+	return c.AuthorizedAppIDs
+}
+
 // checkConfiguration knows one member of an open type: the apps that may
 // manage the connection beside its creator.
 func checkConfiguration(raw json.RawMessage) (json.RawMessage, error) {

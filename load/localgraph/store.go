@@ -173,8 +173,9 @@ type connection struct {
 	id       string
 	state    string
 	doc      connectionDoc
-	schema   *schema // nil until registered
-	pending  *schema // while its registration is under way
+	apps     []string // authorizedAppIds
+	schema   *schema  // nil until registered
+	pending  *schema  // while its registration is under way
 	deleting bool
 }
 
@@ -227,6 +228,7 @@ func readSnapshot(ctx context.Context, db *sql.DB) (*snapshot, error) {
 		if err := json.Unmarshal([]byte(doc.String), &cn.doc); err != nil {
 			return nil, fmt.Errorf("connection %s: its fields: %w", cn.id, err)
 		}
+		cn.apps = authorizedApps(cn.doc.Configuration)
 		if cn.schema, err = storedSchema(schema.String); err != nil {
 			return nil, fmt.Errorf("connection %s: its schema: %w", cn.id, err)
 		}
@@ -261,6 +263,28 @@ func (s *Server) cached(id string) (*connection, error) {
 func (cn *connection) usable() error {
 	if cn.deleting {
 		return notFound("The connection '%s' is being deleted.", cn.id)
+	}
+	return nil
+}
+
+// The states of a connection, with what they allow (manage-connections page):
+// draft has no items yet, ready everything, limitExceeded no new items,
+// obsolete only reading and deleting.
+const (
+	stateDraft    = "draft"
+	stateReady    = "ready"
+	stateLimit    = "limitExceeded"
+	stateObsolete = "obsolete"
+)
+
+// writable refuses changes inside a connection that is obsolete. The status is
+// not documented; as for a draft, it is not the item's fault.
+func (cn *connection) writable() error {
+	if err := cn.usable(); err != nil {
+		return err
+	}
+	if cn.state == stateObsolete {
+		return conflict("The connection '%s' is in state obsolete; it can be read and deleted only.", cn.id)
 	}
 	return nil
 }

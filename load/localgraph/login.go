@@ -1,0 +1,105 @@
+package localgraph
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The login service's part that an application needs: POST
+// /{tenant}/oauth2/v2.0/token with the client credentials grant, and the
+// discovery of that address. Any tenant will do.
+
+const maxFormBytes = 64 << 10
+
+// login answers a request for the login service; false is any other request.
+// It stands before the check of the bearer token, which its callers want.
+func (c *call) login() bool {
+	if c.s.opt.Issuer == nil {
+		return false
+	}
+	seg := strings.Split(strings.TrimPrefix(c.r.URL.EscapedPath(), "/"), "/")
+	if len(seg) != 4 || seg[0] == "" || seg[0] == "v1.0" || seg[0] == "beta" {
+		return false
+	}
+	switch strings.Join(seg[1:], "/") {
+	case "oauth2/v2.0/token":
+		if err := c.only("POST", c.token); err != nil {
+			c.fail(err)
+		}
+		return true
+	case "v2.0/.well-known/openid-configuration":
+		root := rootURL(c.r) + "/" + seg[0]
+		if err := c.only("GET", func() error {
+			return c.reply(http.StatusOK, map[string]any{
+				"issuer": root + "/v2.0", "token_endpoint": root + "/oauth2/v2.0/token",
+				"authorization_endpoint": root + "/oauth2/v2.0/authorize", "jwks_uri": root + "/discovery/v2.0/keys",
+				"grant_types_supported":                 []string{"client_credentials"},
+				"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
+				"response_types_supported":              []string{"token"},
+			})
+		}); err != nil {
+			c.fail(err)
+		}
+		return true
+	}
+	return false
+}
+
+// token answers the client credentials grant (RFC 6749, section 4.4). What
+// the form holds is never repeated: it holds the secret.
+func (c *call) token() error {
+	h := c.w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	if t, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")); t != "application/x-www-form-urlencoded" {
+		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The request must be a form: application/x-www-form-urlencoded.")
+	}
+	raw, err := readAll(c.r.Body, c.r.ContentLength, maxFormBytes)
+	if err != nil {
+		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form cannot be read, or is too large.")
+	}
+	form, err := url.ParseQuery(string(raw))
+	if err != nil {
+		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form cannot be read.")
+	}
+	id, secret := form.Get("client_id"), form.Get("client_secret")
+	if user, password, ok := c.r.BasicAuth(); ok && secret == "" {
+		// RFC 6749, section 2.3.1: both are form-encoded before they are joined.
+		id, secret = unescape(user), unescape(password)
+	}
+	switch {
+	case form.Get("grant_type") != "client_credentials":
+		return c.refuse(http.StatusBadRequest, "unsupported_grant_type", 70003, "The grant_type must be client_credentials.")
+	case id == "" || secret == "":
+		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form must have client_id and client_secret.")
+	case !strings.HasSuffix(form.Get("scope"), "/.default"):
+		return c.refuse(http.StatusBadRequest, "invalid_scope", 1002012, "The scope must end with /.default, such as https://graph.microsoft.com/.default.")
+	case !c.s.opt.Issuer.knows(strings.ToLower(id), secret):
+		return c.refuse(http.StatusUnauthorized, "invalid_client", 7000215,
+			"Invalid client secret provided, or no such client. importer token --new-client NAME makes one.")
+	}
+	token, err := c.s.opt.Issuer.Mint(Caller{App: true, AppID: strings.ToLower(id)}, TokenLife)
+	if err != nil {
+		return err
+	}
+	life := int(TokenLife / time.Second)
+	return c.reply(http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token})
+}
+
+func unescape(s string) string {
+	if u, err := url.QueryUnescape(s); err == nil {
+		return u
+	}
+	return s
+}
+
+// refuse answers as the login service does, whose errors are not Graph's.
+func (c *call) refuse(status int, code string, number int, text string) error {
+	return c.reply(status, map[string]any{
+		"error": code, "error_description": text, "error_codes": []int{number},
+		"timestamp": time.Now().UTC().Format("2006-01-02 15:04:05Z"), "trace_id": c.id, "correlation_id": c.id,
+	})
+}
