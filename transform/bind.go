@@ -333,6 +333,9 @@ func (b *binder) literal(f *function, p param, n ast.Node) ast.Node {
 				b.fail(n, remedy, "%s", detail)
 			}
 		}
+		if one, two, text := layoutsClash(texts); one != "" {
+			b.fail(n, "keep the one that the values are in", "the layouts %q and %q read %q as different dates", one, two, text)
+		}
 		value = newDateSpec(texts)
 	case litZone:
 		loc, err := loadZone(texts[0])
