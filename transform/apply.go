@@ -144,6 +144,10 @@ type builder struct {
 
 func (b *builder) bind(x *expression) *bound {
 	bd, errs := bind(b.d, x, b.sc)
+	if len(errs) > 0 && b.sc.table && b.sc.header == nil && mayBeColumn(x.s) {
+		b.uses[strings.TrimSpace(x.s)] = true // told with the columns, if it is none of them
+		return nil
+	}
 	b.errs = append(b.errs, errs...)
 	if bd != nil {
 		maps.Copy(b.uses, bd.uses)
@@ -280,6 +284,7 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 	p.uses = keysOf(b.uses)
 	b.repeated(s, p)
 	if len(b.errs) > 0 {
+		b.errs = s.otherTable(h, b.errs)
 		sortErrors(b.errs, s.m.File)
 		return nil, b.errs
 	}

@@ -40,6 +40,8 @@ func generated() map[string]string {
 				kind = "list of `" + strings.Join(k.enum, "`, `") + "`"
 			case len(k.enum) > 0 && k.kind != kindEnum:
 				kind += ", `" + strings.Join(k.enum, "`, `") + "`"
+			case k.kind == kindObject && k.plain:
+				kind = "expression or " + link(k.object)
 			case k.kind == kindObject:
 				kind = link(k.object)
 			case k.kind == kindObjects:
@@ -365,6 +367,9 @@ func keySchema(o *object, k key) obj {
 		s["type"] = "string"
 	case kindObject:
 		s = ref(k.object)
+		if k.plain {
+			s = obj{"description": k.doc, "anyOf": []obj{{"type": scalar}, ref(k.object)}}
+		}
 	case kindObjects:
 		s["type"], s["items"], s["minItems"] = "array", ref(k.object), 1
 	case kindMap:

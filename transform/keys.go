@@ -18,6 +18,7 @@ type key struct {
 	enum     []string // kindEnum: the words; others: words besides the value, such as auto
 	object   string   // kindObject, kindObjects, kindMap: what stands below
 	required bool
+	plain    bool // kindObject: an expression alone is its value
 	doc      string
 	example  string // a YAML value
 }
@@ -94,7 +95,7 @@ var objects = []*object{
 		{name: "where", kind: kindExpr, example: `status != "deleted"`, doc: "Records for which this is false are left out, and counted as filtered."},
 		{name: "id", kind: kindExpr, required: true, example: "ticket_number", doc: "What identifies the record, unique in the connection and stable over time."},
 		{name: "properties", kind: kindExprs, object: "property value", required: true, example: "{title: title, priority: int(priority)}", doc: "The item's properties: an expression each, or an object for what should happen when it fails."},
-		{name: "content", kind: kindObject, object: "content", example: "{type: text, value: body}", doc: "The text that is searched and that snippets come from."},
+		{name: "content", kind: kindObject, object: "content", plain: true, example: "{type: text, value: body}", doc: "The text that is searched and that snippets come from. An expression alone is its value, as text."},
 		{name: "acl", kind: kindObjects, object: "acl entry", required: true, example: "[{grant: everyone}]", doc: "Who may see the item. There is no default."},
 		{name: "activities", kind: kindObjects, object: "activity", example: "[{type: created, at: opened_at, by: requester}]", doc: "Who did what with the item; at most 20."},
 		{name: "csv", kind: kindObject, object: "csv", example: `{delimiter: ";"}`, doc: "How CSV files are read."},

@@ -147,9 +147,10 @@ func layoutFault(layout string) string {
 	return missingField(has[:])
 }
 
-// runsTogether tells a number of one or two digits with a number behind it.
+// runsTogether tells a number of no fixed width with a number behind it.
 func runsTogether(a, b layoutElement) bool {
-	return len(a.text) == 1 && isDigit(a.text[0]) && isDigit(b.text[0]) && a.field != lText && b.field != lText
+	loose := len(a.text) == 1 && isDigit(a.text[0]) || a.text[0] == '_'
+	return loose && a.field != lText && isDigit(b.text[0])
 }
 
 // missingField finds a part of a date without the one that it belongs to.

@@ -195,10 +195,7 @@ func (m *Mapping) readSource(n ast.Node, i int, loc *time.Location) *Source {
 	s.def.where = d.expression(sec, "where", wantsBool)
 	s.def.id = d.expression(sec, "id", wantsID)
 	m.readProperties(s, sec)
-	if c, ok := m.childOf(sec, "content", "content"); ok {
-		s.def.content = d.expression(c, "value", wantsText)
-		s.def.html = c.has("type") && c.word("content", "type") == "html"
-	}
+	m.readContent(s, sec)
 	m.readACL(s, sec)
 	m.readActivities(s, sec)
 	before := len(d.errs)
@@ -206,6 +203,25 @@ func (m *Mapping) readSource(n ast.Node, i int, loc *time.Location) *Source {
 		d.errs = append(d.errs[:before], errs...)
 	}
 	return s
+}
+
+// readContent reads the content: an object, or only its expression.
+func (m *Mapping) readContent(s *Source, sec section) {
+	f, ok := sec.byN["content"]
+	if !ok {
+		return
+	}
+	switch m.doc.plain(f.value).(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		if c, ok := m.childOf(sec, "content", "content"); ok {
+			s.def.content = m.doc.expression(c, "value", wantsText)
+			s.def.html = c.has("type") && c.word("content", "type") == "html"
+		}
+	case *ast.SequenceNode:
+		m.doc.errorf(sec.posOf("content"), "write one expression, such as title + \"\\n\" + body", "%s: content is one text, not a list", sec.what)
+	default:
+		s.def.content = m.doc.expression(sec, "content", wantsText)
+	}
 }
 
 // childOf reads an object below a source.

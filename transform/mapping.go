@@ -85,7 +85,10 @@ type Error struct {
 	Pos     Pos
 	Detail  string // what is wrong
 	Remedy  string // what to do; "did you mean ..."
-	Excerpt string // the line with a caret below, may be ""
+	Excerpt string // the line with a caret below, may be ""; Error leaves it out
+
+	column string // that the table does not have
+	table  int    // where in Detail the table can be named, see Errors.In
 }
 
 func (e *Error) Error() string {
