@@ -52,10 +52,11 @@ type propDef struct {
 }
 
 type aclDef struct {
-	kind  string
-	deny  bool
-	value *expression
-	when  *expression
+	kind   string
+	deny   bool
+	value  *expression
+	tenant string // everyoneExceptGuests: what value says, "" for none
+	when   *expression
 }
 
 type activityDef struct {

@@ -261,6 +261,8 @@ func TestACL(t *testing.T) {
 	}{
 		{"[{grant: everyone}]", "", "", "everyone:everyone"},
 		{"[{grant: everyoneExceptGuests}]", "", "", "everyoneExceptGuests:everyone"},
+		{`[{grant: everyoneExceptGuests, value: '"5B2C7F3E-0d1a-4c55-9a3e-2f6b8d0c1e47"'}]`, "", "", "everyoneExceptGuests:5b2c7f3e-0d1a-4c55-9a3e-2f6b8d0c1e47"},
+		{`[{grant: everyoneExceptGuests, value: '"5b2c7f3e-0d1a-4c55-9a3e-2f6b8d0c1e47"', when: b}, {grant: user, value: a}]`, "e1", "no", "user:" + ada},
 		{"[{grant: user, value: a}]", "ADA@contoso.com ", "", "user:" + ada},
 		{"[{grant: user, value: a}]", "ada.lovelace@contoso.com", "", "user:" + ada},
 		{"[{grant: user, value: a}]", "e2", "", "user:" + bob},

@@ -116,7 +116,7 @@ var objects = []*object{
 	{"acl entry", "One entry of the permissions: grant or deny, one of them.", []key{
 		{name: "grant", kind: kindEnum, enum: aclTypes, example: "everyone", doc: "Lets see the item."},
 		{name: "deny", kind: kindEnum, enum: aclTypes, example: "user", doc: "Hides the item, whatever is granted."},
-		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (found in identities, or an Entra id), group (its Entra id) or external group (its name); a list gives an entry each. Not for everyone; for everyoneExceptGuests it may be the tenant's id."},
+		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (found in identities, or an Entra id), group (its Entra id) or external group (its name); a list gives an entry each. Not for everyone; everyoneExceptGuests takes only the tenant's id, as a fixed text."},
 		{name: "when", kind: kindExpr, example: "confidential", doc: "The entry counts only where this is true."},
 	}},
 	{"activity", "Something that a person did with the item.", []key{
