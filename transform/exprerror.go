@@ -164,7 +164,7 @@ func runFault(err error) error {
 	}
 	remedy := "check the values that the expression reads"
 	switch {
-	case strings.Contains(msg, "<nil>"):
+	case strings.Contains(msg, "<nil>"), strings.Contains(msg, "interface {} is nil"):
 		msg, remedy = "meets an empty value where it needs one", "give the empty value a meaning: (int(column) ?? 0)"
 	case strings.Contains(msg, "memory budget"):
 		msg, remedy = "makes too much data", "write it more simply"
