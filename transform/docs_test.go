@@ -99,7 +99,7 @@ var typeDocs = []struct {
 	typ              Type
 	text, cell, expr string
 }{
-	{String, "as it is written", "as the cell is shown", "texts, numbers, booleans, dates"},
+	{String, "as it is written", "the value, not its format: `0.025`, `2024-01-01`", "texts, numbers, booleans, dates"},
 	{Int64, "a sign and digits: `007`, `-3`", "whole numbers", "whole numbers, texts"},
 	{Double, "`1.5`, `1e3`; a decimal comma needs `float(x, \",\")`", "numbers", "numbers, texts"},
 	{DateTime, "ISO 8601; other forms need `date()`", "dates, in the source's `timezone`", "dates, texts"},

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,37 @@ func TestLayouts(t *testing.T) {
 		case tt.remedy == general && !strings.Contains(remedy, general), tt.remedy != general && tt.remedy != "" && !strings.HasSuffix(remedy, ": \""+tt.remedy+`"`):
 			t.Errorf("%q: %s; %s, want %q", tt.layout, detail, remedy, tt.remedy)
 		}
+	}
+}
+
+// The reference's table of dates holds values that their layouts read.
+func TestReferenceDates(t *testing.T) {
+	text, err := os.ReadFile(readmeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "| values | layout |\n|---|---|\n")
+	table, _, _ := strings.Cut(rest, "\n\n")
+	rows := strings.Split(table, "\n")
+	for _, line := range rows {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 {
+			t.Fatalf("not a row: %q", line)
+		}
+		layouts := strings.Split(strings.Trim(cells[2], " `"), "`, `")
+		for _, l := range layouts {
+			if detail, _ := layoutProblem(l); detail != "" {
+				t.Error(detail)
+			}
+		}
+		for value := range strings.SplitSeq(strings.TrimSpace(cells[1]), ", ") {
+			if _, ok := newDateSpec(layouts).parse(value, time.UTC); !ok {
+				t.Errorf("%q is not read by %q", value, layouts)
+			}
+		}
+	}
+	if len(rows) < 5 {
+		t.Errorf("the table has %d rows", len(rows))
 	}
 }
 
