@@ -380,6 +380,10 @@ var frames = sync.Pool{New: func() any { return new(frame) }}
 // is ErrSkip, an *ItemError, or an Errors when the record's columns are not
 // what the mapping needs. The item's ACL may be shared with other items.
 func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
+	if s.def.scope.table && !s.def.scope.doc && rec.Header == nil { // one file's fault, not the mapping's
+		return nil, &ItemError{Place: rec.Place, Reason: ReasonNoColumns,
+			Detail: "the file is a document without columns, and the source is one of tables; export it again as a table, or take it out of the source's path"}
+	}
 	p, errs := s.planFor(rec.Header)
 	if len(errs) > 0 {
 		return nil, errs
@@ -415,10 +419,6 @@ func (e *frame) properties(n int) []Property {
 }
 
 func (s *Source) apply(p *plan, e *frame) (*Item, error) {
-	if s.def.scope.table && !s.def.scope.doc && p.header == nil {
-		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonNoColumns,
-			Detail: "the file is a document without columns, and the source is one of tables; export it again as a table, or take it out of the source's path"}
-	}
 	if p.where != nil {
 		ok, err := p.where(e)
 		if err != nil {

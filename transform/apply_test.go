@@ -418,6 +418,15 @@ func TestWrongColumns(t *testing.T) {
 	}
 }
 
+// A document among the tables of a source, such as an error page saved under
+// the name of an export, is the fault of that file and not of the mapping.
+func TestDocumentAmongTables(t *testing.T) {
+	_, err := mustParse(t, one("string", "a")).Sources[0].Apply(page("<p>Your session has ended.</p>"))
+	if bad, ok := err.(*ItemError); !ok || bad.Reason != ReasonNoColumns {
+		t.Errorf("Apply gave %v, want an ItemError of %s", err, ReasonNoColumns)
+	}
+}
+
 // One source serves many goroutines and many headers at once.
 func TestConcurrentApply(t *testing.T) {
 	s := mustParse(t, strings.Replace(benchMapping, "int(priority)", "int(priority) * 2", 1)).Sources[0]
