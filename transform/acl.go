@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type aclPlan struct {
 type aclEntry struct {
 	kind  string
 	deny  bool
+	fixed string // the value where it is not of the record
 	value func(*frame) (any, error)
 	when  boolFn
 }
@@ -30,12 +32,12 @@ func (b *builder) acl(defs []aclDef) aclPlan {
 	var p aclPlan
 	static := true
 	for _, def := range defs {
-		en := aclEntry{kind: def.kind, deny: def.deny}
+		en := aclEntry{kind: def.kind, deny: def.deny, fixed: cmp.Or(def.tenant, everyone)}
 		if def.when != nil {
 			en.when = b.bool(def.when)
 			static = false
 		}
-		if def.value != nil {
+		if def.value != nil && def.tenant == "" {
 			en.value = b.any(def.value)
 			static = false
 		}
@@ -45,7 +47,7 @@ func (b *builder) acl(defs []aclDef) aclPlan {
 		return p
 	}
 	for _, en := range p.rules {
-		p.static = append(p.static, Access{Type: en.kind, Value: everyone, Deny: en.deny})
+		p.static = append(p.static, Access{Type: en.kind, Value: en.fixed, Deny: en.deny})
 	}
 	p.static = slices.Clip(settle(p.static))
 	return p
@@ -146,7 +148,7 @@ func settle(acl []Access) []Access {
 
 func (en *aclEntry) add(e *frame, out []Access) ([]Access, error) {
 	if en.value == nil {
-		return append(out, Access{Type: en.kind, Value: everyone, Deny: en.deny}), nil
+		return append(out, Access{Type: en.kind, Value: en.fixed, Deny: en.deny}), nil
 	}
 	x, err := en.value(e)
 	if err != nil {

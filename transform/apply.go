@@ -52,10 +52,11 @@ type propDef struct {
 }
 
 type aclDef struct {
-	kind  string
-	deny  bool
-	value *expression
-	when  *expression
+	kind   string
+	deny   bool
+	value  *expression
+	tenant string // everyoneExceptGuests: what value says, "" for none
+	when   *expression
 }
 
 type activityDef struct {
@@ -144,6 +145,10 @@ type builder struct {
 
 func (b *builder) bind(x *expression) *bound {
 	bd, errs := bind(b.d, x, b.sc)
+	if len(errs) > 0 && b.sc.table && b.sc.header == nil && mayBeColumn(x.s) {
+		b.uses[strings.TrimSpace(x.s)] = true // told with the columns, if it is none of them
+		return nil
+	}
 	b.errs = append(b.errs, errs...)
 	if bd != nil {
 		maps.Copy(b.uses, bd.uses)
@@ -280,6 +285,7 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 	p.uses = keysOf(b.uses)
 	b.repeated(s, p)
 	if len(b.errs) > 0 {
+		b.errs = s.otherTable(h, b.errs)
 		sortErrors(b.errs, s.m.File)
 		return nil, b.errs
 	}
@@ -374,6 +380,10 @@ var frames = sync.Pool{New: func() any { return new(frame) }}
 // is ErrSkip, an *ItemError, or an Errors when the record's columns are not
 // what the mapping needs. The item's ACL may be shared with other items.
 func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
+	if s.def.scope.table && !s.def.scope.doc && rec.Header == nil { // one file's fault, not the mapping's
+		return nil, &ItemError{Place: rec.Place, Reason: ReasonNoColumns,
+			Detail: "the file is a document without columns, and the source is one of tables; export it again as a table, or take it out of the source's path"}
+	}
 	p, errs := s.planFor(rec.Header)
 	if len(errs) > 0 {
 		return nil, errs
@@ -423,10 +433,6 @@ func Recycle(items []*Item) {
 }
 
 func (s *Source) apply(p *plan, e *frame) (*Item, error) {
-	if s.def.scope.table && !s.def.scope.doc && p.header == nil {
-		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonNoColumns,
-			Detail: "the file is a document without columns, and the source is one of tables; export it again as a table, or take it out of the source's path"}
-	}
 	if p.where != nil {
 		ok, err := p.where(e)
 		if err != nil {

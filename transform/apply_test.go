@@ -261,6 +261,8 @@ func TestACL(t *testing.T) {
 	}{
 		{"[{grant: everyone}]", "", "", "everyone:everyone"},
 		{"[{grant: everyoneExceptGuests}]", "", "", "everyoneExceptGuests:everyone"},
+		{`[{grant: everyoneExceptGuests, value: '"5B2C7F3E-0d1a-4c55-9a3e-2f6b8d0c1e47"'}]`, "", "", "everyoneExceptGuests:5b2c7f3e-0d1a-4c55-9a3e-2f6b8d0c1e47"},
+		{`[{grant: everyoneExceptGuests, value: '"5b2c7f3e-0d1a-4c55-9a3e-2f6b8d0c1e47"', when: b}, {grant: user, value: a}]`, "e1", "no", "user:" + ada},
 		{"[{grant: user, value: a}]", "ADA@contoso.com ", "", "user:" + ada},
 		{"[{grant: user, value: a}]", "ada.lovelace@contoso.com", "", "user:" + ada},
 		{"[{grant: user, value: a}]", "e2", "", "user:" + bob},
@@ -413,6 +415,15 @@ func TestWrongColumns(t *testing.T) {
 	_, err := mustParse(t, one("string", "a")).Sources[0].Apply(row("t.csv", 2, []string{"c"}, "x"))
 	if _, ok := err.(Errors); !ok {
 		t.Errorf("Apply gave %v, want Errors", err)
+	}
+}
+
+// A document among the tables of a source, such as an error page saved under
+// the name of an export, is the fault of that file and not of the mapping.
+func TestDocumentAmongTables(t *testing.T) {
+	_, err := mustParse(t, one("string", "a")).Sources[0].Apply(page("<p>Your session has ended.</p>"))
+	if bad, ok := err.(*ItemError); !ok || bad.Reason != ReasonNoColumns {
+		t.Errorf("Apply gave %v, want an ItemError of %s", err, ReasonNoColumns)
 	}
 }
 

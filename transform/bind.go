@@ -19,6 +19,7 @@ type binder struct {
 	scope scope
 	lets  map[string]bool
 	uses  map[string]bool
+	names map[ast.Node]string // of the columns, by what they were bound to
 	errs  Errors
 	// types of the fields used, for the checker
 	conf *conf.Config
@@ -108,7 +109,9 @@ func env() ast.Node { return &ast.IdentifierNode{Value: "$env"} }
 
 func (b *binder) columnCall(old ast.Node, fn string, i int, name string) ast.Node {
 	b.uses[name] = true
-	return internalCall(old, fn, env(), &ast.IntegerNode{Value: i})
+	c := internalCall(old, fn, env(), &ast.IntegerNode{Value: i})
+	b.names[c] = name
+	return c
 }
 
 func (b *binder) fieldCall(old ast.Node, name string, t reflect.Type) ast.Node {
@@ -154,7 +157,11 @@ func (b *binder) identifier(n *ast.IdentifierNode) ast.Node {
 		b.fail(n, "call it, as in "+name+"(...)", "%q is a function, and no column has that name", name)
 		return n
 	}
-	b.fail(n, b.nameRemedy(name), "%s", b.unknownName(name))
+	if b.scope.header != nil {
+		b.failColumn(n, name, b.columnRemedy(name, strings.TrimSpace(b.x.s) == name))
+		return n
+	}
+	b.fail(n, documentRemedy(name), "a document has no %q", name)
 	return n
 }
 
@@ -163,17 +170,7 @@ func (b *binder) bareRoot(n *ast.IdentifierNode) {
 	b.fail(n, "name one of its parts, as in "+examples[n.Value], "%q alone is no value", n.Value)
 }
 
-func (b *binder) unknownName(name string) string {
-	if b.scope.header != nil {
-		return fmt.Sprintf("there is no column %q", name)
-	}
-	return fmt.Sprintf("a document has no %q", name)
-}
-
-func (b *binder) nameRemedy(name string) string {
-	if b.scope.header != nil {
-		return suggest(name, b.scope.header.Names())
-	}
+func documentRemedy(name string) string {
 	names := append(keysOf(docFields), "meta.title", "file.path", "file.name", "file.stem")
 	if best := nearest(name, names); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
@@ -227,7 +224,11 @@ func (b *binder) rowMember(n *ast.MemberNode, prop *ast.StringNode) ast.Node {
 	}
 	i, ok := b.scope.header.Index(prop.Value)
 	if !ok {
-		b.fail(prop, suggest(prop.Value, b.scope.header.Names()), "there is no column %q", prop.Value)
+		remedy := "columns are " + quotedList(b.scope.header.Names(), 12)
+		if near := nearest(prop.Value, b.scope.header.Names()); near != "" {
+			remedy = fmt.Sprintf("did you mean %q?", near)
+		}
+		b.failColumn(prop, prop.Value, remedy)
 		return n
 	}
 	return b.columnCall(n, fnColumn, i, prop.Value)
@@ -332,6 +333,9 @@ func (b *binder) literal(f *function, p param, n ast.Node) ast.Node {
 			if detail, remedy := layoutProblem(l); detail != "" {
 				b.fail(n, remedy, "%s", detail)
 			}
+		}
+		if one, two, text := layoutsClash(texts); one != "" {
+			b.fail(n, "keep the one that the values are in", "the layouts %q and %q read %q as different dates", one, two, text)
 		}
 		value = newDateSpec(texts)
 	case litZone:

@@ -295,50 +295,17 @@ func (ds *dateSpec) parse(s string, def *time.Location) (time.Time, bool) {
 				return t, true
 			}
 		}
-		if t, err := time.ParseInLocation(l, s, loc); err == nil && t.Year() >= 1 {
+		if t, err := time.ParseInLocation(l, s, loc); err == nil && t.Year() >= 1 && knownZone(t, loc) {
 			return t, true
 		}
 	}
 	return time.Time{}, false
 }
 
-// layoutProblem says what is wrong with a layout, and what to write instead.
-// Layouts in the notation of other languages are the commonest slip, and Go
-// would take their letters as they stand.
-func layoutProblem(layout string) (detail, remedy string) {
-	ref := time.Date(2009, 11, 27, 21, 8, 36, 0, time.UTC)
-	if ref.Format(layout) == layout {
-		if goLayout := fromTokens(layout); goLayout != layout {
-			return fmt.Sprintf("%q is not a layout", layout), fmt.Sprintf("write the layout as the date Mon Jan 2 15:04:05 2006 would look: %q", goLayout)
-		}
-		return fmt.Sprintf("%q is not a layout", layout), `write it as the date Mon Jan 2 15:04:05 2006 would look, such as "02.01.2006 15:04"`
-	}
-	if back, err := time.Parse(layout, ref.Format(layout)); err != nil || back.Year() != 2009 {
-		if goLayout := fromTokens(layout); goLayout != layout {
-			return fmt.Sprintf("%q is not a layout", layout), fmt.Sprintf("write %q", goLayout)
-		}
-		return fmt.Sprintf("the layout %q has no year", layout), `a full date is needed, such as "02.01.2006"`
-	}
-	return "", ""
-}
-
-// fromTokens rewrites YYYY-MM-DD and its likes in Go's notation.
-func fromTokens(layout string) string {
-	tokens := []struct{ from, to string }{{"YYYY", "2006"}, {"yyyy", "2006"}, {"YY", "06"}, {"yy", "06"}, {"%Y", "2006"}, {"%m", "01"}, {"%d", "02"},
-		{"%H", "15"}, {"%M", "04"}, {"%S", "05"}, {"MMMM", "January"}, {"MMM", "Jan"}, {"MM", "01"}, {"DD", "02"}, {"dd", "02"},
-		{"HH", "15"}, {"hh", "03"}, {"mm", "04"}, {"ss", "05"}, {"SS", "05"}}
-	var b strings.Builder
-scan:
-	for i := 0; i < len(layout); {
-		for _, t := range tokens {
-			if strings.HasPrefix(layout[i:], t.from) {
-				b.WriteString(t.to)
-				i += len(t.from)
-				continue scan
-			}
-		}
-		b.WriteByte(layout[i])
-		i++
-	}
-	return b.String()
+// knownZone tells that the offset of t is one that was said. Of an
+// abbreviation that loc does not have (EST in Europe/Rome) package time makes
+// a zone of that name and no offset, hours away from what was meant.
+func knownZone(t time.Time, loc *time.Location) bool {
+	name, offset := t.Zone()
+	return t.Location() == loc || offset != 0 || name == "UTC" || name == "GMT" || name == ""
 }

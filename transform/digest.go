@@ -10,7 +10,7 @@ import (
 
 // version changes when this package would make another item of the same
 // record by the same mapping.
-const version = "transform/1"
+const version = "transform/2"
 
 // A canon writes values one after the other so that different sequences give
 // different bytes: every text goes with its length.

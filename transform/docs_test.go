@@ -40,6 +40,8 @@ func generated() map[string]string {
 				kind = "list of `" + strings.Join(k.enum, "`, `") + "`"
 			case len(k.enum) > 0 && k.kind != kindEnum:
 				kind += ", `" + strings.Join(k.enum, "`, `") + "`"
+			case k.kind == kindObject && k.plain:
+				kind = "expression or " + link(k.object)
 			case k.kind == kindObject:
 				kind = link(k.object)
 			case k.kind == kindObjects:
@@ -97,7 +99,7 @@ var typeDocs = []struct {
 	typ              Type
 	text, cell, expr string
 }{
-	{String, "as it is written", "as the cell is shown", "texts, numbers, booleans, dates"},
+	{String, "as it is written", "the value, not its format: `0.025`, `2024-01-01`", "texts, numbers, booleans, dates"},
 	{Int64, "a sign and digits: `007`, `-3`", "whole numbers", "whole numbers, texts"},
 	{Double, "`1.5`, `1e3`; a decimal comma needs `float(x, \",\")`", "numbers", "numbers, texts"},
 	{DateTime, "ISO 8601; other forms need `date()`", "dates, in the source's `timezone`", "dates, texts"},
@@ -365,6 +367,9 @@ func keySchema(o *object, k key) obj {
 		s["type"] = "string"
 	case kindObject:
 		s = ref(k.object)
+		if k.plain {
+			s = obj{"description": k.doc, "anyOf": []obj{{"type": scalar}, ref(k.object)}}
+		}
 	case kindObjects:
 		s["type"], s["items"], s["minItems"] = "array", ref(k.object), 1
 	case kindMap:

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,6 +85,18 @@ func findings(t *testing.T, file, header string) string {
 		}
 	}
 	return b.String()
+}
+
+// As JSON a finding has its place, its words and its excerpt side by side.
+func TestFindingAsJSON(t *testing.T) {
+	_, err := parse("m.yaml", []byte(one("int64", "b + 1")))
+	got, jsonErr := json.Marshal(err)
+	if jsonErr != nil {
+		t.Fatal(jsonErr)
+	}
+	want := `[{"file":"m.yaml","line":12,"col":12,"detail":"source \"s\": property \"p\": + does not go between a text and a whole number",` +
+		`"remedy":"write int(b) to calculate with it, or string(number) to join the number to a text","excerpt":"   12 |       p: b + 1\n      |            ^"}]`
+	diff(t, "JSON", string(got), want)
 }
 
 // A secret is told nowhere, whatever is wrong around it.

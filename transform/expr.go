@@ -107,24 +107,52 @@ func bind(d *document, x *expression, sc scope) (b *bound, errs Errors) {
 	if strings.TrimSpace(x.s) == "" {
 		return nil, Errors{d.finding(x.pos, "write a column, a text in quotes, or an expression", "%s: the expression is empty", x.what)}
 	}
-	bd := &binder{d: d, x: x, scope: sc, lets: map[string]bool{}, uses: map[string]bool{}, conf: newConf()}
-	tree, err := parser.ParseWithConfig(x.s, bd.conf)
-	if err != nil {
-		return nil, Errors{bd.libraryError(err)}
-	}
-	bd.findLets(tree.Node)
-	tree.Node = bd.node(tree.Node)
-	if len(bd.errs) > 0 {
-		return nil, bd.errs
+	bd := &binder{d: d, x: x, scope: sc, lets: map[string]bool{}, uses: map[string]bool{}, names: map[ast.Node]string{}, conf: newConf()}
+	tree, errs := bd.resolve()
+	if len(errs) > 0 {
+		return nil, errs
 	}
 	typ, err := checker.Check(tree, bd.conf)
 	if err != nil {
-		return nil, Errors{bd.libraryError(err)}
+		if e := bd.noSuchColumn(true); e != nil {
+			return nil, Errors{e}
+		}
+		return nil, Errors{bd.libraryError(err, tree.Node)}
 	}
 	if typ != typAny && !slices.Contains(x.want.types, typ) && !(typ == typString && x.want.name == wantsBool.name && isFlag(tree.Node)) {
 		return nil, Errors{d.finding(x.spotOf(0), x.want.hint, "%s: the expression gives %s, and %s is needed", x.what, typeWord(typ), x.want.name)}
 	}
 	return &bound{x: x, tree: tree, conf: bd.conf, typ: typ, uses: bd.uses}, nil
+}
+
+// resolve parses the expression and binds its names.
+func (b *binder) resolve() (*parser.Tree, Errors) {
+	if name, ok := wholeColumn(b.x, b.scope); ok {
+		if literalForm.MatchString(name) {
+			return nil, Errors{b.d.finding(b.x.pos, fmt.Sprintf("write row[%q] for the column", name), "%s: %s is a value, and a column has that name", b.x.what, name)}
+		}
+		tree, err := b.bindColumn(name)
+		if err != nil {
+			return nil, Errors{b.libraryError(err, nil)}
+		}
+		return tree, nil
+	}
+	tree, err := parser.ParseWithConfig(b.x.s, b.conf)
+	if err != nil {
+		if e := b.noSuchColumn(false); e != nil {
+			return nil, Errors{e}
+		}
+		return nil, Errors{b.libraryError(err, nil)}
+	}
+	b.findLets(tree.Node)
+	tree.Node = b.node(tree.Node)
+	if len(b.errs) == 0 {
+		return tree, nil
+	}
+	if e := b.noSuchColumn(true); e != nil {
+		return nil, Errors{e}
+	}
+	return nil, b.errs
 }
 
 // isFlag tells a text that can stand as a condition: a column of yes and no,

@@ -273,7 +273,7 @@ func (m *Mapping) readGroups(s section) {
 	fail := func(i int, remedy, format string, args ...any) {
 		m.doc.errs = append(m.doc.errs, &Error{Pos: Pos{File: file, Line: lines[i], Col: 1}, Detail: fmt.Sprintf(format, args...), Remedy: remedy})
 	}
-	index := map[string]int{}
+	index, spelled := map[string]int{}, map[string]int{}
 	for i, r := range rows {
 		if r.Group == "" {
 			fail(i, "fill in the column group", "the line has no group")
@@ -285,6 +285,10 @@ func (m *Mapping) readGroups(s section) {
 			index[fold(r.Group)] = g
 			m.Groups = append(m.Groups, Group{ID: EncodeID(r.Group), DisplayName: r.Group})
 			m.groupIDs[fold(r.Group)] = EncodeID(r.Group)
+			spelled[fold(r.Group)] = i
+		} else if first := spelled[fold(r.Group)]; r.Group != rows[first].Group {
+			// Merged, the members of two teams would see what is the other's.
+			fail(i, "write it the same way, or give the two groups names that differ in more than case", "the group %q is spelled %q in line %d", r.Group, rows[first].Group, lines[first])
 		}
 		if r.DisplayName != "" {
 			m.Groups[g].DisplayName = r.DisplayName

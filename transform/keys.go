@@ -18,6 +18,7 @@ type key struct {
 	enum     []string // kindEnum: the words; others: words besides the value, such as auto
 	object   string   // kindObject, kindObjects, kindMap: what stands below
 	required bool
+	plain    bool // kindObject: an expression alone is its value
 	doc      string
 	example  string // a YAML value
 }
@@ -56,7 +57,7 @@ var objects = []*object{
 		{name: "timezone", kind: kindString, example: "Europe/Rome", doc: "The time zone of dates that carry none, an IANA name. The default is UTC. A source can have its own."},
 		{name: "sources", kind: kindObjects, object: "source", required: true, example: "[{name: tickets, path: tickets/*.csv, id: number, properties: {title: title}, acl: [{grant: everyone}]}]", doc: "Where the records are and what becomes of them."},
 		{name: "duplicates", kind: kindEnum, enum: []string{"quarantine", "first", "last"}, example: "first", doc: "What happens to a record whose id another record of the run had. The default is quarantine."},
-		{name: "schedule", kind: kindObject, object: "schedule", example: `{full: "0 2 * * 0"}`, doc: "When importer schedule crawls."},
+		{name: "schedule", kind: kindObject, object: "schedule", example: `{full: "0 2 * * 0"}`, doc: "When crawls are meant to run. It is checked and kept for a later command; nothing runs by it yet."},
 		{name: "safety", kind: kindObject, object: "safety", example: "{maxDeletes: 2%}", doc: "What stops a run before it does harm."},
 		{name: "target", kind: kindObject, object: "target", example: "{itemSize: 3500000}", doc: "Limits of the target."},
 	}},
@@ -94,7 +95,7 @@ var objects = []*object{
 		{name: "where", kind: kindExpr, example: `status != "deleted"`, doc: "Records for which this is false are left out, and counted as filtered."},
 		{name: "id", kind: kindExpr, required: true, example: "ticket_number", doc: "What identifies the record, unique in the connection and stable over time."},
 		{name: "properties", kind: kindExprs, object: "property value", required: true, example: "{title: title, priority: int(priority)}", doc: "The item's properties: an expression each, or an object for what should happen when it fails."},
-		{name: "content", kind: kindObject, object: "content", example: "{type: text, value: body}", doc: "The text that is searched and that snippets come from."},
+		{name: "content", kind: kindObject, object: "content", plain: true, example: "{type: text, value: body}", doc: "The text that is searched and that snippets come from. An expression alone is its value, as text."},
 		{name: "acl", kind: kindObjects, object: "acl entry", required: true, example: "[{grant: everyone}]", doc: "Who may see the item. There is no default."},
 		{name: "activities", kind: kindObjects, object: "activity", example: "[{type: created, at: opened_at, by: requester}]", doc: "Who did what with the item; at most 20."},
 		{name: "csv", kind: kindObject, object: "csv", example: `{delimiter: ";"}`, doc: "How CSV files are read."},
@@ -115,7 +116,7 @@ var objects = []*object{
 	{"acl entry", "One entry of the permissions: grant or deny, one of them.", []key{
 		{name: "grant", kind: kindEnum, enum: aclTypes, example: "everyone", doc: "Lets see the item."},
 		{name: "deny", kind: kindEnum, enum: aclTypes, example: "user", doc: "Hides the item, whatever is granted."},
-		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (found in identities, or an Entra id), group (its Entra id) or external group (its name); a list gives an entry each. Not for everyone; for everyoneExceptGuests it may be the tenant's id."},
+		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (found in identities, or an Entra id), group (its Entra id) or external group (its name); a fixed text is '\"Editors\"'; a list gives an entry each. Not for everyone; everyoneExceptGuests takes only the tenant's id, as a fixed text."},
 		{name: "when", kind: kindExpr, example: "confidential", doc: "The entry counts only where this is true."},
 	}},
 	{"activity", "Something that a person did with the item.", []key{
@@ -130,7 +131,7 @@ var objects = []*object{
 	}},
 	{"safety", "Guards of a run.", []key{
 		{name: "maxDeletes", kind: kindLimit, example: "2%", doc: "A run that would delete more items stops before it deletes any."},
-		{name: "maxAclWidenings", kind: kindLimit, example: "0", doc: "A run that would show more items to more people stops."},
+		{name: "maxAclWidenings", kind: kindLimit, example: "0", doc: "A run that would show more stored items than this to more people stops before it sends them (exit code 6). Without it they are counted."},
 	}},
 	{"target", "What the target takes.", []key{
 		{name: "itemSize", kind: kindSize, example: "3.5MB", doc: "The most that an item may take as JSON. The default, 3.5MB, stays under Graph's 4 MB."},
@@ -139,7 +140,7 @@ var objects = []*object{
 		{name: "delimiter", kind: kindString, example: `";"`, doc: "One character, tab, or auto (the default)."},
 		{name: "quote", kind: kindString, example: `"'"`, doc: "One character, none, or the double quote (the default)."},
 		{name: "encoding", kind: kindString, example: "windows-1252", doc: "An IANA or WHATWG name, or auto (the default)."},
-		{name: "header", kind: kindInt, enum: []string{"auto", "none"}, example: "1", doc: "The number of the record that names the columns, auto (the default: the first that is not empty), or none."},
+		{name: "header", kind: kindInt, enum: []string{"auto", "none"}, example: "1", doc: "The number of the record that names the columns, from 1 and without empty lines; auto (the default: the first that is not empty), or none."},
 		{name: "columns", kind: kindStrings, example: "[number, title]", doc: "The names of the columns of a file without header."},
 		{name: "ragged", kind: kindEnum, enum: []string{"pad", "quarantine", "cut"}, example: "pad", doc: "Rows of another width: pad fills short ones and quarantines long ones (the default), quarantine refuses both, cut fills and cuts."},
 		{name: "comment", kind: kindString, example: `"#"`, doc: "The start of lines to be passed over."},

@@ -195,10 +195,7 @@ func (m *Mapping) readSource(n ast.Node, i int, loc *time.Location) *Source {
 	s.def.where = d.expression(sec, "where", wantsBool)
 	s.def.id = d.expression(sec, "id", wantsID)
 	m.readProperties(s, sec)
-	if c, ok := m.childOf(sec, "content", "content"); ok {
-		s.def.content = d.expression(c, "value", wantsText)
-		s.def.html = c.has("type") && c.word("content", "type") == "html"
-	}
+	m.readContent(s, sec)
 	m.readACL(s, sec)
 	m.readActivities(s, sec)
 	before := len(d.errs)
@@ -206,6 +203,25 @@ func (m *Mapping) readSource(n ast.Node, i int, loc *time.Location) *Source {
 		d.errs = append(d.errs[:before], errs...)
 	}
 	return s
+}
+
+// readContent reads the content: an object, or only its expression.
+func (m *Mapping) readContent(s *Source, sec section) {
+	f, ok := sec.byN["content"]
+	if !ok {
+		return
+	}
+	switch m.doc.plain(f.value).(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		if c, ok := m.childOf(sec, "content", "content"); ok {
+			s.def.content = m.doc.expression(c, "value", wantsText)
+			s.def.html = c.has("type") && c.word("content", "type") == "html"
+		}
+	case *ast.SequenceNode:
+		m.doc.errorf(sec.posOf("content"), "write one expression, such as title + \"\\n\" + body", "%s: content is one text, not a list", sec.what)
+	default:
+		s.def.content = m.doc.expression(sec, "content", wantsText)
+	}
 }
 
 // childOf reads an object below a source.
@@ -459,6 +475,11 @@ func (m *Mapping) readACLEntry(e section) (def aclDef, ok bool) {
 	case all && def.value != nil && def.kind == "everyone":
 		d.errorf(e.posOf("value"), "take the value out, or grant user, group or externalGroup", "%s: everyone takes no value", e.what)
 		return def, false
+	case all && def.value != nil:
+		if def.tenant = m.tenantOf(def.value.s); def.tenant == "" {
+			d.errorf(def.value.pos, "take the value out, or write the tenant's id as a fixed text: '\"5b2c7f3e-0d1a-4c55-9a3e-2f6b8d0c1e47\"'", "%s: everyoneExceptGuests takes no value but the id of the tenant", e.what)
+			return def, false
+		}
 	case !all && !e.has("value"):
 		d.errorf(e.pos, "add value: and the column that names the "+def.kind, "%s: %s %s needs a value", e.what, verb, def.kind)
 		return def, false
@@ -466,6 +487,20 @@ func (m *Mapping) readACLEntry(e section) (def aclDef, ok bool) {
 		return def, false
 	}
 	return def, true
+}
+
+// tenantOf reads the value of everyoneExceptGuests: a GUID as a fixed text,
+// and not that of a person, who would be all of the organisation then.
+func (m *Mapping) tenantOf(expr string) string {
+	expr = strings.TrimSpace(expr)
+	if len(expr) < 2 || expr[0] != expr[len(expr)-1] || !strings.ContainsRune("\"'`", rune(expr[0])) {
+		return ""
+	}
+	id := expr[1 : len(expr)-1]
+	if _, person := m.people[fold(id)]; person || !isGUID(id) {
+		return ""
+	}
+	return strings.ToLower(id)
 }
 
 func (m *Mapping) readActivities(s *Source, sec section) {

@@ -2,6 +2,7 @@
 package transform
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -85,7 +86,10 @@ type Error struct {
 	Pos     Pos
 	Detail  string // what is wrong
 	Remedy  string // what to do; "did you mean ..."
-	Excerpt string // the line with a caret below, may be ""
+	Excerpt string // the line with a caret below, may be ""; Error leaves it out
+
+	column string // that the table does not have
+	table  int    // where in Detail the table can be named, see Errors.In
 }
 
 func (e *Error) Error() string {
@@ -94,6 +98,18 @@ func (e *Error) Error() string {
 		s += "; " + e.Remedy
 	}
 	return s
+}
+
+// MarshalJSON writes a finding flat, with its excerpt beside its words.
+func (e *Error) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		File    string `json:"file"`
+		Line    int    `json:"line"`
+		Col     int    `json:"col"`
+		Detail  string `json:"detail"`
+		Remedy  string `json:"remedy,omitempty"`
+		Excerpt string `json:"excerpt,omitempty"`
+	}{e.Pos.File, e.Pos.Line, e.Pos.Col, e.Detail, e.Remedy, e.Excerpt})
 }
 
 // Errors are all findings of one check, in the order of the file.

@@ -31,8 +31,8 @@ func (e *frame) column(i int) (string, error) {
 			return "", cellFault(cell{col: i}, ce)
 		}
 	}
-	if i >= len(e.rec.Text) {
-		return "", nil
+	if i >= len(e.rec.Text) || isBlank(e.rec.Text[i]) {
+		return "", nil // white space compares as what it is: nothing
 	}
 	return e.rec.Text[i], nil
 }
@@ -49,7 +49,7 @@ func (e *frame) cell(i int) cell {
 }
 
 func (e *frame) meta(key string) string {
-	if e.rec.Doc == nil {
+	if e.rec.Doc == nil || isBlank(e.rec.Doc.Meta[key]) {
 		return ""
 	}
 	return e.rec.Doc.Meta[key]

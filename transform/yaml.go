@@ -92,7 +92,7 @@ func parseDocument(file string, src []byte) (d *document, body ast.Node) {
 		body = doc.Body
 	}
 	if body == nil {
-		d.errorf(spot{1, 1}, "start with version: 1, or let importer init write one", "the mapping is empty")
+		d.errorf(spot{1, 1}, "start with version: 1; mappings/README.md shows a small one", "the mapping is empty")
 		return d, nil
 	}
 	ast.Walk(anchorFinder{d}, body)
@@ -118,7 +118,9 @@ func (d *document) syntaxError(err error) {
 		}
 	}
 	remedy := "check indentation, quotes and brackets around here"
-	if line := d.line(pos.line); quotedThenMore(line) {
+	if line := d.line(pos.line); strings.Contains(msg, "' must be specified") && flowValue(line, int(pos.col)) != "" {
+		remedy = "inside { } put the whole expression into single quotes: " + flowValue(line, int(pos.col))
+	} else if quotedThenMore(line) {
 		remedy = `a value that starts with a quote must end with it: put the whole expression into single quotes, '"text" + column'`
 	} else if strings.Contains(line, "{") && strings.ContainsAny(line, `("'`) && strings.Contains(line, ",") {
 		remedy = flowComma
@@ -131,6 +133,46 @@ func (d *document) syntaxError(err error) {
 }
 
 const flowComma = `inside { } a comma ends a value: put the whole expression into single quotes, 'split(tags, ";")'`
+
+// flowValue is the key and value around a column of a line such as
+// {value: row["Due date"]}, where YAML takes quotes and brackets for its own,
+// written as YAML takes it; "" where there is no such value.
+func flowValue(line string, col int) string {
+	runes := []rune(line)
+	col = min(max(col-1, 0), len(runes))
+	before := string(runes[:col])
+	colon := strings.LastIndex(before, ": ")
+	if colon < 0 || !strings.Contains(before, "{") {
+		return ""
+	}
+	key := before[strings.LastIndexAny(before[:colon], "{, ")+1 : colon]
+	value := line[colon+2:]
+	var quote byte
+	depth, end := 0, len(value)
+scan:
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '(' || c == '[' || c == '{':
+			depth++
+		case depth > 0 && (c == ')' || c == ']' || c == '}'):
+			depth--
+		case depth == 0 && (c == ',' || c == '}' || c == ']'):
+			end = i
+			break scan
+		}
+	}
+	value = strings.TrimSpace(value[:end])
+	if !strings.ContainsAny(value, "\"'[(") {
+		return ""
+	}
+	return key + ": '" + strings.ReplaceAll(value, "'", "''") + "'"
+}
 
 // quotedThenMore tells a line such as `url: "https://x/" + id`, the commonest
 // slip in a language of expressions inside YAML.
