@@ -50,6 +50,7 @@ type fault struct {
 	status int // answers this instead
 	header map[string]string
 	body   string
+	said   bool // with the error envelope, as the service itself answers
 
 	loseRequest bool // the connection breaks before anything happens
 	loseReply   bool // it happens, then the connection breaks
@@ -170,6 +171,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if what.status != 0 {
 		for key, value := range what.header {
 			w.Header().Set(key, value)
+		}
+		if what.said {
+			out, _ := json.Marshal(envelope("InvalidRequest", "as the test wants it"))
+			what.body = string(out)
 		}
 		w.WriteHeader(what.status)
 		io.WriteString(w, what.body)

@@ -325,9 +325,13 @@ func (g *Graph) read(ctx, limited context.Context, c call, x exchange) (_ *answe
 			"client-request-id", x.req.Header.Get(headerRequestID))
 	}
 	if resp.StatusCode/100 != 2 {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // what there is of it will do
+		body, readErr := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 		drain(resp.Body)
 		err := newAPIError(c, resp, body, x.token)
+		if readErr != nil && !err.Retryable() {
+			// Half an answer is no verdict.
+			return nil, g.transportError(ctx, limited, c, fmt.Errorf("the answer %d broke off: %w", resp.StatusCode, readErr))
+		}
 		if resp.StatusCode/100 == 3 {
 			return nil, &finalError{fmt.Errorf("%w: a redirect, which Graph never answers; check the Graph URL %s", err, g.base)}
 		}

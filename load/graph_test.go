@@ -30,7 +30,10 @@ func TestVerdict(t *testing.T) {
 		{"200 whose body breaks off", fault{half: true}, Result{Fate: Stored}, ""},
 		{"200 from a login page", fault{status: 200, body: page, header: map[string]string{"Content-Type": "text/html"}}, Result{}, "proxy or login page"},
 		{"400", fault{status: 400, body: why}, Result{Fate: Rejected}, "400 InvalidRequest: the useful text"},
-		{"400 without a body", fault{status: 400}, Result{Fate: Rejected}, "400 Bad Request"},
+		{"400 of the service", fault{status: 400, said: true}, Result{Fate: Rejected}, "400 InvalidRequest"},
+		// Rule: only the service's verdict on the item rejects it.
+		{"400 of a proxy", fault{status: 400}, Result{Fatal: true}, "400 Bad Request"},
+		{"404 of a proxy", fault{status: 404}, Result{Fatal: true}, "404 Not Found"},
 		{"413", fault{status: 413, body: why}, Result{Fate: Rejected}, "the useful text"},
 		{"415", fault{status: 415, body: why}, Result{Fate: Rejected}, "the useful text"},
 		{"422", fault{status: 422, body: why}, Result{Fate: Rejected}, "the useful text"},
@@ -88,11 +91,15 @@ func TestVerdict(t *testing.T) {
 func TestDeleteVerdict(t *testing.T) {
 	f, g := newFakeGraph(t, nil)
 	for status, want := range map[int]Result{204: {Fate: Stored}, 404: {Fate: Stored}, 403: {Fatal: true}, 429: {Throttled: true}, 502: {}, 400: {Fate: Rejected}} {
-		f.fault = func(*http.Request, int) fault { return fault{status: status} }
+		f.fault = func(*http.Request, int) fault { return fault{status: status, said: status != 204} }
 		got := g.Delete(t.Context(), []string{"a"})[0]
 		if got.Err = nil; got != want {
 			t.Errorf("%d on DELETE: %+v, want %+v", status, got, want)
 		}
+	}
+	f.fault = func(*http.Request, int) fault { return fault{status: 404, body: "<html>no such host</html>"} }
+	if got := g.Delete(t.Context(), []string{"a"})[0]; got.Fate == Stored {
+		t.Error("a proxy's 404 counts as deleted")
 	}
 }
 

@@ -142,7 +142,7 @@ func TestBatchTransport(t *testing.T) {
 	f.setFault(func(r *http.Request, n int) fault {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/bad"):
-			return fault{status: http.StatusBadRequest}
+			return fault{status: http.StatusBadRequest, said: true}
 		case strings.HasSuffix(r.URL.Path, "/busy"):
 			return fault{status: http.StatusServiceUnavailable}
 		case strings.HasSuffix(r.URL.Path, "/lost"):

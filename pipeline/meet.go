@@ -139,11 +139,7 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 		if !errors.As(v.first, &errs) {
 			return v.first
 		}
-		for _, e := range errs {
-			named := *e
-			named.Detail += " (checked against " + v.file + ")"
-			wrong = append(wrong, &named)
-		}
+		wrong = append(wrong, errs.In(v.file)...)
 	}
 	for _, src := range c.Mapping.Sources {
 		// Sources of documents have no columns: their expressions are checked once.

@@ -1,8 +1,10 @@
 package localgraph
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -110,14 +112,30 @@ func kindOf(raw []byte) byte {
 // unquote decodes a JSON string. Lone surrogates become U+FFFD.
 func unquote(raw []byte) string {
 	in := raw[1 : len(raw)-1]
-	for _, c := range in {
-		if c == '\\' {
+	at := bytes.IndexByte(in, '\\')
+	if at < 0 {
+		return string(in)
+	}
+	// The short escapes, which are nearly all there are: nearly every text has
+	// a line end.
+	out := make([]byte, 0, len(in))
+	for {
+		out = append(out, in[:at]...)
+		c := in[at+1]
+		if c == 'u' {
 			var s string
 			_ = json.Unmarshal(raw, &s) // cannot fail: json.Valid has accepted it
 			return s
 		}
+		if i := strings.IndexByte("bfnrt", c); i >= 0 {
+			c = "\b\f\n\r\t"[i]
+		}
+		out = append(out, c)
+		in = in[at+2:]
+		if at = bytes.IndexByte(in, '\\'); at < 0 {
+			return string(append(out, in...))
+		}
 	}
-	return string(in)
 }
 
 // appendQuoted appends s as a JSON string, without escaping HTML characters.

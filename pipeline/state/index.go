@@ -45,7 +45,7 @@ type entry struct{ a, b, v uint64 }
 const (
 	entrySize = 24
 	minTable  = 1 << 10
-	maxTable  = 1 << 20 // 24 MiB
+	maxTable  = 1 << 19 // 12 MiB
 	perPage   = 128     // entries between two keys of a run's sparse index
 	mergeAt   = 4
 )
