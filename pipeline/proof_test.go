@@ -120,6 +120,7 @@ func TestAFileThatCanBeReadAgainIsReadWhole(t *testing.T) {
 // defect of the balance, and the file is read anew.
 func TestAFileThatShrinksBetweenKillAndResume(t *testing.T) {
 	w := newWorld(t)
+	w.tweak = func(c *Crawl) { c.InFlight = 1 } // what is answered is settled
 	w.write("a.csv", numbered(40)...)
 	w.failAt(30)
 	if _, err := w.crawl(t.Context()); !errors.Is(err, errKilled) {
