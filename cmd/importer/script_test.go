@@ -39,7 +39,9 @@ import (
 //	keys FILE KEY...                the last line of FILE is an object with these keys
 //	items DATA CONNECTION ID...     the local Graph in DATA has just these items
 //	http METHOD URL TOKEN STATUS [FILE]  make a request; the answer's body is in the file response
+//	signal NAME SIGNAL              send it, and do not wait
 //	slow NAME URL DELAY             $NAME is the address of a proxy that lets one request through each DELAY
+//	let NAME N                      the proxy may let N items more through, all is without an end; at first none
 //	seen NAME N                     wait until the proxy has let N items through
 //	atmost NAME N                   the proxy has let N items through at most
 //	bytes FILE TEXT                 write TEXT, with Go's escapes
@@ -61,6 +63,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"items":   cmdItems,
 	"http":    cmdHTTP,
 	"slow":    cmdSlow,
+	"let":     cmdLet,
+	"signal":  cmdSignal,
 	"seen":    cmdSeen,
 	"atmost":  cmdAtMost,
 	"bytes":   cmdBytes,
@@ -224,17 +228,23 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, 2)
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
+	p := world(ts).programs[args[0]]
+	signal, ok := signals[args[1]]
+	if p == nil || !ok {
+		ts.Fatalf("no program %q, or no signal %q", args[0], args[1])
+	}
+	ts.Check(p.cmd.Process.Signal(signal))
+}
+
 func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 3, 3)
-	p := world(ts).programs[args[0]]
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
 	if args[1] != "none" {
-		signal, ok := signals[args[1]]
-		if p == nil || !ok {
-			ts.Fatalf("no program %q, or no signal %q", args[0], args[1])
-		}
-		ts.Check(p.cmd.Process.Signal(signal))
+		cmdSignal(ts, false, args[:2])
 	}
+	p := world(ts).programs[args[0]]
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
@@ -401,11 +411,13 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// A proxy stands before a Graph and lets one request through at a time, so
-// that a test can act in the middle of a run.
+// A proxy stands before a Graph and lets one request through at a time, and
+// items only as many as it was told to, so that a test can act in the middle
+// of a run.
 type proxy struct {
 	server *httptest.Server
-	items  atomic.Int64 // items that were stored through it
+	items  atomic.Int64  // items that were stored through it
+	allow  chan struct{} // a token for each item that may pass; closed: all may
 }
 
 func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
@@ -414,10 +426,18 @@ func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	delay, err := time.ParseDuration(args[2])
 	ts.Check(err)
-	p := &proxy{}
+	p := &proxy{allow: make(chan struct{}, 10_000)}
 	gate := make(chan struct{}, 1)
 	forward := httputil.NewSingleHostReverseProxy(to)
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		item := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/items/")
+		if item {
+			select {
+			case <-p.allow:
+			case <-r.Context().Done():
+				return
+			}
+		}
 		gate <- struct{}{}
 		defer func() { <-gate }()
 		select {
@@ -426,12 +446,24 @@ func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		forward.ServeHTTP(w, r)
-		if r.Method == http.MethodPut {
+		if item {
 			p.items.Add(1)
 		}
 	}))
 	world(ts).proxies[args[0]] = p
 	ts.Setenv(args[0], p.server.URL)
+}
+
+func cmdLet(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, 2)
+	p := world(ts).proxies[args[0]]
+	if args[1] == "all" {
+		close(p.allow)
+		return
+	}
+	for range integer(ts, args[1]) {
+		p.allow <- struct{}{}
+	}
 }
 
 func cmdSeen(ts *testscript.TestScript, neg bool, args []string) {
