@@ -111,6 +111,7 @@ func setUpScript(env *testscript.Env) error {
 			p.kill()
 		}
 		for _, p := range w.proxies {
+			close(p.ended)
 			p.server.Close()
 		}
 	})
@@ -418,6 +419,7 @@ type proxy struct {
 	server *httptest.Server
 	items  atomic.Int64  // items that were stored through it
 	allow  chan struct{} // a token for each item that may pass; closed: all may
+	ended  chan struct{} // closed at the end: a client that was killed does not show while its body is unread
 }
 
 func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
@@ -426,7 +428,7 @@ func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	delay, err := time.ParseDuration(args[2])
 	ts.Check(err)
-	p := &proxy{allow: make(chan struct{}, 10_000)}
+	p := &proxy{allow: make(chan struct{}, 10_000), ended: make(chan struct{})}
 	gate := make(chan struct{}, 1)
 	forward := httputil.NewSingleHostReverseProxy(to)
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -434,7 +436,7 @@ func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
 		if item {
 			select {
 			case <-p.allow:
-			case <-r.Context().Done():
+			case <-p.ended:
 				return
 			}
 		}
@@ -442,7 +444,7 @@ func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
 		defer func() { <-gate }()
 		select {
 		case <-time.After(delay):
-		case <-r.Context().Done():
+		case <-p.ended:
 			return
 		}
 		forward.ServeHTTP(w, r)
