@@ -100,10 +100,12 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 			return err
 		}
 		src := c.source(f.Name)
+		v := verdicts[f.Name]
 		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) {
+			// Items were made of it under this very mapping.
+			v.good = v.good || f.Stored+f.Unchanged > 0 && isTable(f.Path, src)
 			continue
 		}
-		v := verdicts[f.Name]
 		err := c.checkFile(ctx, f, src)
 		switch {
 		case ctx.Err() != nil:

@@ -47,17 +47,14 @@ Blue,user,anna@contoso.com
 Red,user,ben@contoso.com
 `
 
-// killRows is about what two cores and a slow disk write in a few seconds.
-const killRows = 20_000
-
 // writeKillData makes the files: most rows good, some bad, some filtered, some
 // with an id that an earlier row has, in the same file or another.
-func writeKillData(t *testing.T, dir string) {
+func writeKillData(t *testing.T, dir string, records int) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(7, 7))
 	words := strings.Fields("printer paper jam toner tray invoice laptop screen battery cable password account mail network")
 	files := map[string]string{"mapping.yaml": killMapping, "people.csv": killPeople, "groups.csv": killGroups}
-	const perFile = killRows / 5
+	perFile := records / 5
 	for f := range 5 {
 		var b strings.Builder
 		b.WriteString("number,title,size,state,team,about,text\n")
@@ -202,14 +199,14 @@ func quarantineOf(t *testing.T, dir, data string) []string {
 // each time until it is done. Store, balance and quarantine must then be those
 // of a run that nobody disturbed.
 func TestKills(t *testing.T) {
-	kills := 50
+	kills, records := 50, 20_000
 	if testing.Short() {
-		kills = 10
+		kills, records = 10, 6_000
 	}
 	dir := t.TempDir()
-	writeKillData(t, dir)
+	writeKillData(t, dir, records)
 	whole := runOnce(t, dir, "whole", 0)
-	if whole.sum.Read != killRows || whole.sum.Stored == 0 || whole.sum.Filtered == 0 || whole.sum.Quarantined == 0 || whole.sum.Duplicates == 0 {
+	if whole.sum.Read != int64(records) || whole.sum.Stored == 0 || whole.sum.Filtered == 0 || whole.sum.Quarantined == 0 || whole.sum.Duplicates == 0 {
 		t.Fatalf("the data is not what the test needs: %+v", whole.sum)
 	}
 	wantItems, err := storedItems(filepath.Join(dir, "whole"), "kills")

@@ -43,7 +43,9 @@ import (
 //	http METHOD URL TOKEN STATUS [FILE]  make a request; the answer's body is in the file response
 //	grab NAME FILE PATH             $NAME is what stands at PATH in FILE's last line
 //	login URL ID SECRET STATUS      ask URL for a token; the answer is in the file response
+//	signal NAME SIGNAL              send it, and do not wait
 //	slow NAME URL DELAY             $NAME is the address of a proxy that lets one request through each DELAY
+//	let NAME N                      the proxy may let N items more through, all is without an end; at first none
 //	seen NAME N                     wait until the proxy has let N items through
 //	atmost NAME N                   the proxy has let N items through at most
 //	bytes FILE TEXT                 write TEXT, with Go's escapes
@@ -68,6 +70,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"grab":    cmdGrab,
 	"login":   cmdLogin,
 	"slow":    cmdSlow,
+	"let":     cmdLet,
+	"signal":  cmdSignal,
 	"seen":    cmdSeen,
 	"atmost":  cmdAtMost,
 	"bytes":   cmdBytes,
@@ -114,6 +118,7 @@ func setUpScript(env *testscript.Env) error {
 			p.kill()
 		}
 		for _, p := range w.proxies {
+			close(p.ended)
 			p.server.Close()
 		}
 	})
@@ -231,17 +236,23 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, 2)
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
+	p := world(ts).programs[args[0]]
+	signal, ok := signals[args[1]]
+	if p == nil || !ok {
+		ts.Fatalf("no program %q, or no signal %q", args[0], args[1])
+	}
+	ts.Check(p.cmd.Process.Signal(signal))
+}
+
 func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 3, 3)
-	p := world(ts).programs[args[0]]
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
 	if args[1] != "none" {
-		signal, ok := signals[args[1]]
-		if p == nil || !ok {
-			ts.Fatalf("no program %q, or no signal %q", args[0], args[1])
-		}
-		ts.Check(p.cmd.Process.Signal(signal))
+		cmdSignal(ts, false, args[:2])
 	}
+	p := world(ts).programs[args[0]]
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
@@ -445,11 +456,14 @@ func cmdGrab(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], fmt.Sprint(v))
 }
 
-// A proxy stands before a Graph and lets one request through at a time, so
-// that a test can act in the middle of a run.
+// A proxy stands before a Graph and lets one request through at a time, and
+// items only as many as it was told to, so that a test can act in the middle
+// of a run.
 type proxy struct {
 	server *httptest.Server
-	items  atomic.Int64 // items that were stored through it
+	items  atomic.Int64  // items that were stored through it
+	allow  chan struct{} // a token for each item that may pass; closed: all may
+	ended  chan struct{} // closed at the end: a client that was killed does not show while its body is unread
 }
 
 func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
@@ -458,24 +472,44 @@ func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	delay, err := time.ParseDuration(args[2])
 	ts.Check(err)
-	p := &proxy{}
+	p := &proxy{allow: make(chan struct{}, 10_000), ended: make(chan struct{})}
 	gate := make(chan struct{}, 1)
 	forward := httputil.NewSingleHostReverseProxy(to)
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		item := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/items/")
+		if item {
+			select {
+			case <-p.allow:
+			case <-p.ended:
+				return
+			}
+		}
 		gate <- struct{}{}
 		defer func() { <-gate }()
 		select {
 		case <-time.After(delay):
-		case <-r.Context().Done():
+		case <-p.ended:
 			return
 		}
 		forward.ServeHTTP(w, r)
-		if r.Method == http.MethodPut {
+		if item {
 			p.items.Add(1)
 		}
 	}))
 	world(ts).proxies[args[0]] = p
 	ts.Setenv(args[0], p.server.URL)
+}
+
+func cmdLet(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, 2)
+	p := world(ts).proxies[args[0]]
+	if args[1] == "all" {
+		close(p.allow)
+		return
+	}
+	for range integer(ts, args[1]) {
+		p.allow <- struct{}{}
+	}
 }
 
 func cmdSeen(ts *testscript.TestScript, neg bool, args []string) {
