@@ -199,7 +199,7 @@ func (a *app) search(ctx context.Context, f *targetFlags, query, connection, as 
 			return err
 		}
 		if _, known, err := t.local.ResolveUser(ctx, as); err != nil {
-			return err
+			return usageError{fmt.Errorf("--as %s: %w", as, err)}
 		} else if !known && !a.quiet && !objectID.MatchString(as) {
 			fmt.Fprintf(a.stderr, "%s is not in the directory of the local Graph: searching as somebody in no group, who sees what everyone sees\n", as)
 		}

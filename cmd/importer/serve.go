@@ -81,7 +81,11 @@ func (a *app) serve(ctx context.Context, listen, faults string) (err error) {
 		fmt.Fprintf(a.stderr, "warning: %s can be reached from other machines, and the token travels in clear text; put a TLS proxy in front, or listen on 127.0.0.1\n", l.Addr())
 	}
 	if user := os.Getenv("IMPORTER_SERVE_USER"); user != "" && !objectID.MatchString(user) {
-		if _, known, err := server.ResolveUser(ctx, user); err == nil && !known {
+		_, known, err := server.ResolveUser(ctx, user)
+		if err != nil {
+			return usageError{fmt.Errorf("IMPORTER_SERVE_USER: %w", err)}
+		}
+		if !known {
 			fmt.Fprintf(a.stderr, "warning: %s is not in the directory of the local Graph in %s, so searches find what everyone may see; run a mapping with identities into it, or set IMPORTER_SERVE_USER to an object id\n", user, a.data)
 		}
 	}

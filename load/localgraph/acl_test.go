@@ -2,6 +2,7 @@ package localgraph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -209,12 +210,16 @@ func TestDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, id string }{
-		{"1", "1"}, {"ANN@contoso.com", "1"}, {"o'neil@contoso.com", "2"}, {"shared@contoso.com", ""}, {"nobody", ""}, {"", ""},
+		{"1", "1"}, {"ANN@contoso.com", "1"}, {"o'neil@contoso.com", "2"}, {"nobody", ""}, {"", ""},
 	} {
 		u, ok, err := g.srv.ResolveUser(ctx, tt.name)
 		if err != nil || u.ID != tt.id || ok != (tt.id != "") {
 			t.Errorf("ResolveUser(%q) = %v, %v, %v, want %q", tt.name, u, ok, err, tt.id)
 		}
+	}
+	var several *AmbiguousUserError
+	if _, _, err := g.srv.ResolveUser(ctx, "shared@contoso.com"); !errors.As(err, &several) {
+		t.Errorf("ResolveUser of a mail that two have = %v, want an *AmbiguousUserError", err)
 	}
 	for _, tt := range []struct{ path, want string }{
 		{"/users", `"id":"2"`},

@@ -78,7 +78,8 @@ func scanUser(scan func(...any) error) (u User, err error) {
 }
 
 // ResolveUser finds a person by object id, UPN or mail address, in that order.
-// A mail address that several people share names nobody.
+// A name that several people bear names nobody: the error is an
+// *AmbiguousUserError, for a stranger would escape the denies of them all.
 func (s *Server) ResolveUser(ctx context.Context, name string) (User, bool, error) {
 	if name == "" {
 		return User{}, false, nil
@@ -100,11 +101,22 @@ func (s *Server) ResolveUser(ctx context.Context, name string) (User, bool, erro
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return User{}, false, err
 		}
-		if len(found) == 1 {
+		switch len(found) {
+		case 0:
+		case 1:
 			return found[0], true, nil
+		default:
+			return User{}, false, &AmbiguousUserError{name}
 		}
 	}
 	return User{}, false, nil
+}
+
+// An AmbiguousUserError says that a name is that of several people.
+type AmbiguousUserError struct{ Name string }
+
+func (e *AmbiguousUserError) Error() string {
+	return fmt.Sprintf("several people of the directory are %s: name one by object id", e.Name)
 }
 
 // userOf is ResolveUser for a search: an unknown name is that object id, in no
@@ -112,6 +124,10 @@ func (s *Server) ResolveUser(ctx context.Context, name string) (User, bool, erro
 // a guest; without one nobody is known, and everybody counts as a member.
 func (s *Server) userOf(ctx context.Context, name string) (User, error) {
 	u, ok, err := s.ResolveUser(ctx, name)
+	var several *AmbiguousUserError
+	if errors.As(err, &several) {
+		return User{}, badRequest("%v", several)
+	}
 	if err != nil || ok {
 		return u, err
 	}
@@ -190,6 +206,9 @@ func noDirectoryObject(name string) error {
 
 func (c *call) getUser(name string) error {
 	u, ok, err := c.s.ResolveUser(c.r.Context(), name)
+	if several := (*AmbiguousUserError)(nil); errors.As(err, &several) {
+		return badRequest("%v", several)
+	}
 	if err != nil {
 		return err
 	}
@@ -206,6 +225,9 @@ func (c *call) getUser(name string) error {
 
 func (c *call) userGroups(name string, transitive bool) error {
 	u, ok, err := c.s.ResolveUser(c.r.Context(), name)
+	if several := (*AmbiguousUserError)(nil); errors.As(err, &several) {
+		return badRequest("%v", several)
+	}
 	if err != nil {
 		return err
 	}

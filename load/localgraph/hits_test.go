@@ -74,6 +74,16 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// A property that is searchable and not retrievable is found by its words and
+// shown nowhere, the summary included.
+func TestASummaryKeepsASecret(t *testing.T) {
+	g := corpus(t)
+	ids, a := g.search("u1", "desk", "hunter2", "")
+	if len(ids) != 1 || strings.Contains(fmt.Sprint(a), "passphrase") {
+		t.Errorf("search for a secret's word finds %v and shows %v", ids, a)
+	}
+}
+
 func TestHit(t *testing.T) {
 	g := corpus(t)
 	_, a := g.search("u1", "desk", "VPN", "")

@@ -478,11 +478,11 @@ func (q *query) hit(cn *connection, it *item, rank int) hit {
 		if p == nil {
 			return nil // an annotation
 		}
+		if !p.Retrievable {
+			return nil // not in a summary either
+		}
 		if p.Searchable && kindOf(val) == '"' {
 			other = append(other, unquote(val))
-		}
-		if !p.Retrievable {
-			return nil
 		}
 		if q.fields == nil || q.fields[strings.ToLower(p.Name)] || slices.ContainsFunc(p.Aliases, func(a string) bool { return q.fields[strings.ToLower(a)] }) {
 			props[p.Name] = json.RawMessage(slices.Clone(val))
