@@ -108,7 +108,11 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	if a.json && f.target == "jsonl" && f.out == "-" {
 		return usageError{errors.New("--json and the items would both go to stdout; write the items to a file with --out")}
 	}
-	tuneCollector()
+	if f.target == "local" {
+		tuneCollector(localFloor)
+	} else {
+		tuneCollector(heapFloor)
+	}
 	stopProfile, err := f.profile.start()
 	if err != nil {
 		return err
