@@ -298,3 +298,20 @@ func TestFrontier(t *testing.T) {
 		}
 	}
 }
+
+// A file that cannot be read says nothing for the mapping: a typing mistake is
+// one of the mapping although another file of the source is empty.
+func TestAnEmptyFileIsNoWitness(t *testing.T) {
+	w := newWorld(t)
+	w.write("a.csv", "1,one,1")
+	w.must(os.WriteFile(filepath.Join(w.dir, "files", "b.csv"), nil, 0o600))
+	path := filepath.Join(w.dir, "mapping.yaml")
+	src := strings.Replace(fmt.Sprintf(testMapping, ""), "title: title,", "title: titel,", 1)
+	w.must(os.WriteFile(path, []byte(src), 0o600))
+	_, err := w.crawl(t.Context())
+	var drift *DriftError
+	var wrong transform.Errors
+	if errors.As(err, &drift) || !errors.As(err, &wrong) {
+		t.Errorf("crawl = %v, want the mapping's errors", err)
+	}
+}

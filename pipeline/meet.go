@@ -106,12 +106,12 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 			v.good = v.good || f.Stored+f.Unchanged > 0 && isTable(f.Path, src)
 			continue
 		}
-		err := c.checkFile(ctx, f, src)
+		checked, err := c.checkFile(ctx, f, src)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err == nil:
-			v.good = true
+			v.good = v.good || checked
 		case v.first == nil:
 			v.first, v.file = err, c.display(f, src)
 		}
@@ -173,34 +173,35 @@ func isTable(name string, src *transform.Source) bool {
 }
 
 // checkFile checks the mapping against the first record of a table. What is
-// wrong with the file itself is the crawl's business, not a finding here.
-func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.Source) error {
+// wrong with the file itself is the crawl's business, not a finding here; then
+// checked is false.
+func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.Source) (checked bool, err error) {
 	in, closeFile, err := c.open(f, src)
 	if err != nil {
-		return nil
+		return false, nil
 	}
 	defer closeFile()
 	opt := src.Options
 	opt.Warn = nil
 	tries := 0
 	for rec, err := range extract.Records(ctx, in, opt) {
-		if tries++; err != nil && tries < 100 {
-			continue
-		}
 		var file *extract.FileError
-		if errors.As(err, &file) && file.Reason == extract.ReasonOption {
+		switch {
+		case errors.As(err, &file) && file.Reason == extract.ReasonOption:
 			// What the mapping asks for cannot be done with any file of the source.
-			return transform.Errors{{Pos: src.PathPos, Detail: fmt.Sprintf("source %q: %s", src.Name, file.Detail)}}
+			return false, transform.Errors{{Pos: src.PathPos, Detail: fmt.Sprintf("source %q: %s", src.Name, file.Detail)}}
+		case file != nil && file.Reason == extract.ReasonSheet:
+			return false, &sheetError{file.Detail}
+		case err != nil:
+			if tries++; tries < 100 && file == nil {
+				continue // a bad row; the next one may do
+			}
+		case rec.Header != nil:
+			return true, src.Check(rec.Header)
 		}
-		if file != nil && file.Reason == extract.ReasonSheet {
-			return &sheetError{file.Detail}
-		}
-		if err == nil && rec.Header != nil {
-			return src.Check(rec.Header)
-		}
-		return nil // what is wrong with the file shows when it is read
+		break // what is wrong with the file shows when it is read
 	}
-	return nil
+	return false, nil
 }
 
 // A sheetError says that a workbook does not have the sheets that the mapping

@@ -235,6 +235,9 @@ func (m *Mapping) childOf(s section, name, object string) (section, bool) {
 
 // peekName finds a source's name for messages, without reporting anything.
 func (d *document) peekName(n ast.Node) string {
+	if anchor, ok := n.(*ast.AnchorNode); ok {
+		n = anchor.Value
+	}
 	mn, ok := n.(*ast.MappingNode)
 	if !ok {
 		return ""
