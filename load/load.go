@@ -66,7 +66,8 @@ type Target interface {
 type Admin interface {
 	// EnsureConnection creates or updates the connection and its schema and
 	// returns when the schema is registered. created tells that the
-	// connection did not exist before: whatever was known of its items is void.
+	// connection did not exist before. Whoever remembers items asks Ready first
+	// and doubts them durably: a process may die while the schema registers.
 	EnsureConnection(ctx context.Context, c transform.Connection, s transform.Schema) (created bool, err error)
 	// Ready tells that the connection is there and may have items: it exists
 	// and is no draft.

@@ -27,9 +27,9 @@ func sum(b []byte) [32]byte { return sha256.Sum256(b) }
 // Seen red with each of these, one at a time: no intent written before sending
 // (vanish leaves orphans); Settle that writes the position but not the items
 // (vanish); a frontier that moves to any batch that has settled (resume loses
-// items); recoverIntents that drops intents (vanish); an intent that keeps the
-// old digest (update: the target keeps the new content); counts that are not
-// written with the position (resume: another balance).
+// items); recoverIntents that drops intents (vanish); counts that are not
+// written with the position (resume: another balance). An intent that keeps
+// the old digest shows in the state's TestAnUpdateInFlightIsSentAgain.
 func TestKilledAtEveryRequest(t *testing.T) {
 	rows := func(prefix string, n int) []string {
 		var out []string

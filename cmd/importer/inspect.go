@@ -270,7 +270,6 @@ func (a *app) localConnection(ctx context.Context, t *target, id string) (string
 }
 
 func (a *app) statusCommand() *cobra.Command {
-	var t targetFlags
 	var connection string
 	cmd := &cobra.Command{
 		Use:   "status [MAPPING]",
@@ -292,7 +291,6 @@ func (a *app) statusCommand() *cobra.Command {
 			return a.status(cmd.Context(), connection)
 		},
 	}
-	_ = t
 	cmd.Flags().StringVarP(&connection, "connection", "c", "", "only this connection")
 	return cmd
 }

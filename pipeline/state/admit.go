@@ -37,7 +37,7 @@ const (
 // A Verdict is the answer for one entry.
 type Verdict struct {
 	Kind Kind
-	Row  uint64 // the item's row, which Commit wants back
+	Row  uint64 // the item's row, which Settle wants back
 	New  bool   // the row is not in the database yet
 	// Before tells of an Unchanged that it was this run that stored it, before
 	// it was interrupted.
@@ -104,7 +104,7 @@ type stored struct {
 
 // Admit decides on the entries of one batch, in crawl order, and writes down
 // the ids of those that are to be sent. When it returns without error that is
-// durable, and the batch may be sent. seq names the batch for Commit.
+// durable, and the batch may be sent. seq names the batch for Settle.
 func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts []Verdict, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@
 // again. The order of writing follows from that:
 //
 //	Admit    writes the ids that are about to be sent (an intent)    durable before the first request
-//	Commit   writes what the target answered, and how far the crawl
+//	Settle   writes what the target answered, and how far the crawl
 //	         is settled, and takes the intent away                   one transaction
 //
 // A process that is killed between the two leaves intents; [Open] turns them
