@@ -15,6 +15,9 @@ type Item struct {
 	Content    Content
 	Activities []Activity
 	Origin     Origin
+	// Send is what of the item is to be sent, when the target has the rest just
+	// so; 0 is all of it.
+	Send Parts
 	// Truncated tells that Content was cut to the target's size limit.
 	Truncated bool
 }

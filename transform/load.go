@@ -47,7 +47,7 @@ func parse(file string, src []byte) (*Mapping, error) {
 		return nil, d.errs
 	}
 	for _, s := range m.Sources {
-		s.digest = s.computeDigest()
+		s.digest, s.modified = s.computeDigest(), s.usesModified()
 	}
 	return m, nil
 }

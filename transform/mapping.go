@@ -70,6 +70,8 @@ type Source struct {
 	def    sourceDef
 	plans  plans
 	digest [32]byte
+
+	modified bool // see UsesModified
 }
 
 // A Pos is a place in a mapping file.

@@ -161,6 +161,38 @@ func TestItemDigest(t *testing.T) {
 	}
 }
 
+func TestDifferTellsTheParts(t *testing.T) {
+	base := func() *Item {
+		return &Item{ID: "a", ACL: []Access{{Type: "everyone", Value: "everyone"}}, Properties: []Property{{"p", Value{Type: String, Str: "a"}}},
+			Content: Content{"text", "x"}, Activities: []Activity{{Type: "created", At: time.Unix(1, 0), ByType: "user", ByID: "u"}}}
+	}
+	have := base().Digest()
+	for _, tt := range []struct {
+		name   string
+		change func(*Item)
+		want   Parts
+	}{
+		{"nothing", func(*Item) {}, 0},
+		{"a deny", func(it *Item) { it.ACL = append(it.ACL, Access{Type: "user", Value: "u", Deny: true}) }, PartACL},
+		{"a value", func(it *Item) { it.Properties[0].Value.Str = "b" }, PartProperties},
+		{"a value gone", func(it *Item) { it.Properties = nil }, PartProperties},
+		{"a text", func(it *Item) { it.Content.Value = "y" }, PartContent},
+		{"a text gone", func(it *Item) { it.Content = Content{} }, PartContent},
+		{"an activity gone", func(it *Item) { it.Activities = nil }, PartActivities},
+		{"two of them", func(it *Item) { it.ACL[0].Deny, it.Content.Value = true, "" }, PartACL | PartContent},
+	} {
+		it := base()
+		tt.change(it)
+		now := it.Digest()
+		if got := Differ(have[:], now[:]); got != tt.want {
+			t.Errorf("%s: parts %04b differ, want %04b", tt.name, got, tt.want)
+		}
+	}
+	if Differ(nil, have[:]) != AllParts || Differ(have[:16], have[:]) != AllParts {
+		t.Error("an unknown digest must differ in all parts")
+	}
+}
+
 // The order of names in a cell, and of properties in the mapping, make no
 // other item.
 func TestOrderIsSettled(t *testing.T) {
