@@ -109,6 +109,7 @@ type admission struct {
 	mu       sync.Mutex // guards the fields below
 	frontier frontier
 	settling *batch // the one whose answers are being written down
+	over     error  // the error budget's, to be told once the batch is written down
 	err      error  // the first failure
 	// broken is the failure of a settlement. What the frontier has passed in
 	// memory may be missing on disk after it, so nothing is settled any more.
@@ -430,13 +431,19 @@ func (a *admission) keepStored(b *batch) error {
 }
 
 // settle writes down the answers to a batch and moves the frontier.
-func (a *admission) settle(b *batch) (err error) {
+func (a *admission) settle(b *batch) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.broken == nil {
+		a.broken = a.write(b)
+	}
 	if a.broken != nil {
 		return a.broken
 	}
-	defer func() { a.broken = err }()
+	return a.over
+}
+
+func (a *admission) write(b *batch) error {
 	var refused []state.Refusal
 	var files []*state.Source
 	passed := a.frontier.settle(b)
@@ -503,6 +510,7 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 		}
 		f.Read++
 		p.settled.Add(1)
+		bad := true
 		switch {
 		case s.refusal != nil:
 			f.Quarantined++
@@ -510,27 +518,35 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 			*refused = append(*refused, *s.refusal)
 		case s.entry < 0:
 			f.Filtered++
+			continue // says nothing of how the run goes
 		default:
-			ref, err := a.accountItem(b, s.entry, f)
-			if err != nil {
-				return nil, err
-			}
+			ref := a.accountItem(b, s.entry, f)
+			bad = ref != nil && ref.Reason != reasonDuplicate
 			if ref != nil {
 				ref.Source, ref.Part = f, s.part
 				*refused = append(*refused, *ref)
 			}
 		}
+		if err := a.c.budget.note(bad); err != nil && a.over == nil {
+			a.over = err
+		}
 	}
 	return files, nil
 }
 
-func (a *admission) accountItem(b *batch, i int, f *state.Source) (*state.Refusal, error) {
+const reasonDuplicate = "duplicate-id"
+
+func (a *admission) accountItem(b *batch, i int, f *state.Source) *state.Refusal {
 	p := &a.c.progress
 	switch v := b.verdicts[i]; {
 	case v.Kind == state.Send && b.results[i].Fate == load.Rejected:
 		f.Quarantined++
 		p.quarantined.Add(1)
-		return rejected(b.items[i], b.results[i].Err), nil
+		return rejected(b.items[i], b.results[i].Err)
+	case v.Kind == state.Refused:
+		f.Quarantined++
+		p.quarantined.Add(1)
+		return refusedAgain(b.items[i], v)
 	case v.Kind == state.Send, v.Before:
 		f.Stored++
 		p.stored.Add(1)
@@ -541,13 +557,13 @@ func (a *admission) accountItem(b *batch, i int, f *state.Source) (*state.Refusa
 		f.Duplicates++
 		p.duplicates.Add(1)
 		if b.results[i].Fate == load.Rejected { // it was to replace the earlier one
-			return rejected(b.items[i], b.results[i].Err), nil
+			return rejected(b.items[i], b.results[i].Err)
 		}
 		if a.c.Mapping.OnDuplicate == "" || a.c.Mapping.OnDuplicate == "quarantine" {
-			return a.duplicate(b, i), nil
+			return a.duplicate(b, i)
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // end closes a file's balance: what its reader counted must be what settled.
@@ -576,11 +592,7 @@ func (a *admission) end(f *state.Source, end *chunk) (*state.Refusal, error) {
 		ref.Source, ref.Part = f, end.parts
 		return ref, nil
 	}
-	if end.racy {
-		// A change within the clock's grain would not show in the file's time,
-		// so the next run looks into it again.
-		f.Modified = f.Modified.Add(-1)
-	}
+	f.Racy, f.Hash = end.racy, end.hash
 	return nil, nil
 }
 
@@ -590,10 +602,18 @@ func rejected(it *transform.Item, err error) *state.Refusal {
 	return ref
 }
 
+// refusedAgain is the refusal of an item that the target refused before, as it
+// is, under this mapping: it is not asked for ever.
+func refusedAgain(it *transform.Item, v state.Verdict) *state.Refusal {
+	ref := refuse(it.Origin.Place, "load", "rejected", "the target has refused this item in an earlier run; it is sent again when its record or the mapping changes, or by importer quarantine replay")
+	ref.Item, ref.Again, ref.In = it.ID, true, v.In()
+	return ref
+}
+
 // duplicate makes the refusal of a record whose id another record had.
 func (a *admission) duplicate(b *batch, i int) *state.Refusal {
 	it := b.items[i]
-	ref := refuse(it.Origin.Place, "transform", "duplicate-id", fmt.Sprintf("the id %q is taken by %s in this run, so this record is left out; make the id unique in the mapping, or set duplicates: first or last",
+	ref := refuse(it.Origin.Place, "transform", reasonDuplicate, fmt.Sprintf("the id %q is taken by %s in this run, so this record is left out; make the id unique in the mapping, or set duplicates: first or last",
 		it.Origin.Key, a.first(b, i)))
 	ref.Item, ref.Property, ref.Value = it.ID, "id", it.Origin.Key
 	return ref

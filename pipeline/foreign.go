@@ -53,13 +53,11 @@ func (c *Crawl) foreign(ctx context.Context) error {
 	return c.Store.SetMeta(ctx, metaMapping, file)
 }
 
-// maxWidenings is the guard on ACL widenings, negative when there is none.
-func (c *Crawl) maxWidenings() int64 {
+// maxWidenings is the guard on ACL widenings, of so many known items.
+func (c *Crawl) maxWidenings(known int64) int64 {
 	if c.Widenings != nil {
 		return *c.Widenings
 	}
-	if limit := c.Mapping.MaxACLWidenings; limit.Set && limit.Share == 0 {
-		return int64(limit.Count)
-	}
-	return -1
+	n, _ := allowed(c.Mapping.MaxACLWidenings, known)
+	return n
 }

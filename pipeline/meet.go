@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"importer/extract"
 	"importer/pipeline/state"
@@ -24,6 +27,9 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 	var ord int64
 	found := make([]state.Found, 0, page)
 	flush := func() error {
+		if err := c.compare(ctx, found); err != nil {
+			return err
+		}
 		err := c.Store.Meet(ctx, run, ord, found)
 		ord += int64(len(found))
 		found = found[:0]
@@ -47,7 +53,8 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 			any = true
 			c.progress.files.Add(1)
 			c.progress.bytes.Add(f.info.Size())
-			found = append(found, state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest})
+			found = append(found, state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest,
+				Verify: run.Full, ByTime: src.UsesModified()})
 			if len(found) == page {
 				if err := flush(); err != nil {
 					return nil, err
@@ -61,7 +68,46 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 			doubtful = append(doubtful, src.Name)
 		}
 	}
-	return doubtful, flush()
+	if err := flush(); err != nil {
+		return nil, err
+	}
+	return doubtful, c.Store.Recheck(ctx, run)
+}
+
+// compare looks at the content of the files that may be unchanged though their
+// size and time do not say so: a file that was rewritten or touched costs its
+// hash and not its parsing. A file that cannot be read is told when it is read.
+func (c *Crawl) compare(ctx context.Context, found []state.Found) error {
+	if !c.Store.Keeps() {
+		return nil
+	}
+	which, err := c.Store.Undecided(ctx, found)
+	if err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.SetLimit(max(c.Readers, 1))
+	for _, i := range which {
+		f := &found[i]
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			now := time.Now()
+			sum, err := hashContent(c.full(&state.Source{Found: *f}, c.source(f.Name)))
+			if err == nil {
+				f.Hash, f.Racy = sum, young(f.Modified, now)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // nothing says that a path matches no file, and how far it leads.

@@ -69,9 +69,15 @@ type Crawl struct {
 	File string
 	// Keep leaves out the sweep.
 	Keep bool
+	// Full compares the content of every file with what was read before,
+	// whatever its size and time say.
+	Full bool
+	// Errors stand for the mapping's error budget where they are set.
+	Errors transform.Budget
 
 	progress progress
 	outcomes recycler
+	budget   budget
 }
 
 type progress struct {
@@ -113,7 +119,10 @@ type Report struct {
 	Kept      int64 `json:"kept"`      // items that were not met and are kept, because nothing proves that they are gone
 	Held      int64 `json:"held"`      // stored items whose records are in quarantine now: the target keeps the old ones
 	Withdrawn int64 `json:"withdrawn"` // stored items that nobody is to see, as their permissions cannot be made now
+	Missed    int64 `json:"missed"`    // items whose records are gone and that are not deleted yet, as the mapping wants it
 	Widened   int64 `json:"widened"`   // stored items that more people see than before
+	// Widenings are the first of the widened items.
+	Widenings []state.Widening `json:"widenings,omitempty"`
 	// KeptFiles are the files of the kept items, the ones with the most first.
 	KeptFiles []state.Kept          `json:"keptFiles,omitempty"`
 	Sources   []state.SourceBalance `json:"sources"`
@@ -193,18 +202,19 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 	if c.Grace == 0 {
 		c.Grace = 10 * time.Second
 	}
-	run, err := c.Store.BeginRun(ctx, c.Digest, started)
+	run, err := c.Store.BeginRun(ctx, c.Digest, c.Full, started)
 	if err != nil {
 		return nil, err
 	}
 	rep := &Report{Run: run.ID, Resumed: run.Resumed}
 	c.Store.LastWins = c.Mapping.OnDuplicate == "last"
-	c.Store.MaxWidenings = c.maxWidenings()
+	c.Store.MissedRuns = c.Mapping.MissedRuns
+	c.budget = newBudget(c.Errors.Or(c.Mapping.Errors))
 	err = c.run(ctx, run, rep)
 	stats := c.Loader.Stats()
 	rep.Requests, rep.Throttled = stats.Requests, stats.Throttled
 	rep.Seconds = time.Since(started).Seconds()
-	rep.Widened = c.Store.Widened()
+	rep.Widened, rep.Widenings = c.Store.Widened()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		rep.Error = err.Error()
 	}
@@ -295,6 +305,7 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if err := c.Store.Load(ctx, run); err != nil {
 		return err
 	}
+	c.Store.MaxWidenings = c.maxWidenings(c.Store.Known())
 	c.phase("crawling")
 	if err := c.crawl(ctx, run, rep); err != nil {
 		return err

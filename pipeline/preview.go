@@ -21,7 +21,7 @@ func Check(ctx context.Context, m *transform.Mapping, dir string) error {
 	}
 	defer store.Close()
 	c := &Crawl{Mapping: m, Dir: dir, Store: store, Log: slog.New(slog.DiscardHandler)}
-	run, err := store.BeginRun(ctx, [32]byte{}, time.Now())
+	run, err := store.BeginRun(ctx, [32]byte{}, false, time.Now())
 	if err != nil {
 		return err
 	}

@@ -253,7 +253,7 @@ func TestWideningGuard(t *testing.T) {
 	w.write("a.csv", "1,open,1", "2,open,2")
 	_, err := w.crawl(t.Context())
 	var stop *state.WideningError
-	if !errors.As(err, &stop) || !slices.Equal(stop.Sample, []string{"1"}) {
+	if !errors.As(err, &stop) || !slices.Equal(stop.Sample, []state.Widening{{ID: "1", Why: "everyone"}}) {
 		t.Fatalf("crawl = %v, want a safety stop about item 1", err)
 	}
 	if got := w.target.snapshot()["1"]; strings.Contains(got, "everyone") {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"sync"
@@ -29,6 +30,7 @@ type chunk struct {
 	refusal *state.Refusal // the file's own, where it was not read to its end
 	parts   int64          // records of the whole file, those before the resume position included
 	racy    bool           // the file is so young that its time does not tell later changes
+	hash    []byte         // of the content, when it was read whole
 }
 
 // An outcome is what became of one record on its way to the target.
@@ -76,6 +78,9 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 	began := time.Now()
 	in, closeFile, err := c.open(f, src)
 	meter := &meter{r: in.ReaderAt, done: &c.progress.bytesDone}
+	if c.Store.Keeps() {
+		meter.sum = sha256.New()
+	}
 	if err == nil {
 		defer closeFile()
 		in.ReaderAt = meter
@@ -93,12 +98,17 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 	if err != nil {
 		last.refusal = refuseFile(err, c.display(f, src))
 	} else {
+		last.hash = meter.hash(f.Size) // before it is looked at whether the file has changed
 		last.changed = changed(c.full(f, src), f)
 	}
 	last.end, last.whole, last.parts = true, err == nil && !last.changed, r.part
-	last.racy = f.Modified.After(began.Add(-2 * time.Second))
+	last.racy = young(f.Modified, began)
 	return r.send()
 }
+
+// young tells that a file was changed so lately that a further change may not
+// show in its time: some file systems count in steps of two seconds.
+func young(modified, now time.Time) bool { return modified.After(now.Add(-2 * time.Second)) }
 
 func changed(full string, f *state.Source) bool {
 	info, err := os.Stat(full)
@@ -241,15 +251,44 @@ func refuseFile(err error, name string) *state.Refusal {
 	return refuse(extract.Place{File: name}, "extract", reason, fmt.Sprintf("cannot be read to its end (%v)", err))
 }
 
-// A meter tells how far a file has been read, for the progress.
+// A meter tells how far a file has been read, for the progress, and takes its
+// hash on the way as far as it is read from front to back.
 type meter struct {
 	r    io.ReaderAt
 	at   atomic.Int64 // the end of what was read
 	done *atomic.Int64
+
+	mu     sync.Mutex // guards the fields below
+	sum    hash.Hash  // nil: not wanted
+	hashed int64      // bytes that sum has
+}
+
+// hash is the SHA-256 of the file's size bytes, nil when it is not to be had.
+// What was read out of order is read once more.
+func (m *meter) hash(size int64) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sum == nil {
+		return nil
+	}
+	if _, err := io.CopyBuffer(m.sum, io.NewSectionReader(m.r, m.hashed, size-m.hashed), make([]byte, 256<<10)); err != nil {
+		return nil
+	}
+	return m.sum.Sum(nil)
+}
+
+func (m *meter) add(p []byte, off int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if end := off + int64(len(p)); m.sum != nil && off <= m.hashed && m.hashed < end {
+		m.sum.Write(p[m.hashed-off:])
+		m.hashed = end
+	}
 }
 
 func (m *meter) ReadAt(p []byte, off int64) (int, error) {
 	n, err := m.r.ReadAt(p, off)
+	m.add(p[:n], off)
 	for end := off + int64(n); ; {
 		at := m.at.Load()
 		if end <= at {
@@ -263,14 +302,20 @@ func (m *meter) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func hashFile(path string) (string, error) {
+	sum, err := hashContent(path)
+	return hex.EncodeToString(sum), err
+}
+
+// hashContent is the SHA-256 of a file.
+func hashContent(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", cause(err)
+		return nil, cause(err)
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", cause(err)
+		return nil, cause(err)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return h.Sum(nil), nil
 }

@@ -22,6 +22,10 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 	if rep.Withdrawn, err = c.Store.Withdraw(ctx); err != nil {
 		return err
 	}
+	rep.Withdrawn += c.Store.Exposed()
+	if rep.Missed, err = c.Store.Age(ctx, run, doubtful); err != nil {
+		return err
+	}
 	if rep.KeptFiles, rep.Kept, err = c.Store.Kept(ctx, run, doubtful, 5); err != nil {
 		return err
 	}
@@ -79,8 +83,8 @@ func (c *Crawl) guard(ctx context.Context, run state.Run, doubtful []string) err
 	if !limit.Set {
 		limit = c.Mapping.MaxDeletes
 	}
-	allowed, words := allowedDeletes(limit, known)
-	if stale+deleted <= allowed {
+	most, words := allowed(limit, known)
+	if stale+deleted <= most {
 		return nil
 	}
 	sample, err := c.Store.Stale(ctx, run, doubtful, 0, 10)
@@ -90,8 +94,8 @@ func (c *Crawl) guard(ctx context.Context, run state.Run, doubtful []string) err
 	return &GuardError{Deletes: stale + deleted, Known: known, Limit: words, Sample: sample}
 }
 
-// allowedDeletes says how many of known items may go.
-func allowedDeletes(limit transform.Limit, known int64) (n int64, words string) {
+// allowed says how many of known items a guard lets be deleted, or widened.
+func allowed(limit transform.Limit, known int64) (n int64, words string) {
 	switch {
 	case !limit.Set:
 		n = max(int64(float64(known)*defaultShare), defaultCount)

@@ -78,6 +78,7 @@ func (m *Mapping) read(body ast.Node) {
 	}
 	if s, ok := m.child(top, "safety", "safety"); ok {
 		m.MaxDeletes, m.MaxACLWidenings = s.limit("maxDeletes"), s.limit("maxAclWidenings")
+		m.MissedRuns, m.Errors = s.int("deleteAfter", 1), s.budget("maxErrors")
 	}
 	if s, ok := m.child(top, "target", "target"); ok && s.has("itemSize") {
 		m.ItemSize = m.itemSize(s)

@@ -28,6 +28,11 @@ type Mapping struct {
 	MaxDeletes Limit
 	// MaxACLWidenings guards what becomes visible to more people.
 	MaxACLWidenings Limit
+	// MissedRuns is in how many runs in a row a record must be missing before
+	// its item is deleted; 0 is 1.
+	MissedRuns int
+	// Errors is how many records may be refused before a run stops.
+	Errors Budget
 	// Schedule holds cron expressions, "" where there is none.
 	Schedule Schedule
 	// ItemSize is the most bytes that an item may take as JSON.

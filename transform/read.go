@@ -217,6 +217,19 @@ func (s section) limit(name string) Limit {
 	return Limit{}
 }
 
+// budget reads how many records may be refused.
+func (s section) budget(name string) Budget {
+	v, ok := s.scalar(name)
+	if !ok {
+		return Budget{}
+	}
+	b, err := ParseBudget(v.s)
+	if err != nil {
+		s.d.errorf(v.pos, "write none, a number, or a list such as total=5000,consecutive=100,share=15%", "%s: %s cannot be %q", s.what, name, v.s)
+	}
+	return b
+}
+
 // zone reads the name of a time zone; nil when there is none.
 func (s section) zone(name string) *time.Location {
 	v, ok := s.scalar(name)

@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
 	"errors"
@@ -13,7 +14,9 @@ import (
 
 // An Entry is an item that a crawl has made and may have to send.
 type Entry struct {
-	ID     string
+	ID string
+	// Digest identifies the item as the target is to have it. Its first eight
+	// bytes are those of its ACL.
 	Digest [32]byte
 	Source *Source
 	Part   int64  // which record of the file, from 0
@@ -32,6 +35,7 @@ const (
 	Send      Kind = iota
 	Unchanged      // the target has it just so
 	Duplicate      // another record of this run has the id
+	Refused        // the target refused this very item under this very mapping
 )
 
 // A Verdict is the answer for one entry.
@@ -45,28 +49,52 @@ type Verdict struct {
 	// Later tells of a Duplicate that the record which has the id comes later
 	// in the crawl than this one.
 	Later bool
-	// Widens tells that the item was stored and is now for more people:
-	// everyone was granted it, or somebody is not denied it any more.
-	Widens bool
+	// Widens says, of an item that was stored, for whom it is now that it was
+	// not for: everyone, or somebody who is not denied it any more.
+	Widens string
+	// Have is the digest of what the target has of an item that is to be sent;
+	// nil is not known, or nothing.
+	Have []byte
 
-	same bool  // only the pass of the stored row is to be changed
-	sent int64 // the reading that last sent it
+	same bool   // only the pass of the stored row is to be changed
+	was  stored // the stored row; zero for a new one
 }
+
+// In is the file in which the state has the item: 0 is none.
+func (v Verdict) In() int64 { return v.was.source }
 
 const (
 	statusSent = iota
 	statusStored
 	statusRejected
-	statusWithdrawn // its record's permissions cannot be made: the sweep deletes it
+	statusWithdrawn // what the target has is for others than it should be: the sweep deletes it
 )
 
 const columns = 12 // of an insert into items
 
 const rowsPerInsert = 32 // more gain nothing: 4.1 us a row at 1, 2.3 at 32, 2.3 at 128
 
-// digestSize is how much of an item's digest is kept: 128 bits tell changes
-// apart with room to spare, and state is to stay under 250 bytes an item.
-const digestSize = 16
+// A row's digest is the item's. That of a rejected item is what must be equal
+// for it to be refused again without being sent: the first eight bytes are of
+// the ACL that the target has (zeros when it has nothing), and the others of
+// the refused item together with the mapping. So whoever changes the record or
+// the mapping gets it tried again.
+const aclSize = 8
+
+func refusedDigest(acl []byte, digest, mapping [32]byte) []byte {
+	both := sha256.New()
+	both.Write(digest[:])
+	both.Write(mapping[:])
+	out := make([]byte, aclSize, len(digest))
+	copy(out, acl)
+	return append(out, both.Sum(nil)[:len(digest)-aclSize]...)
+}
+
+// refusedAgain tells whether the target refused e as it is.
+func (it *stored) refusedAgain(e *Entry, mapping [32]byte) bool {
+	return it.status == statusRejected && len(it.digest) == len(e.Digest) &&
+		bytes.Equal(it.digest, refusedDigest(it.digest[:aclSize], e.Digest, mapping))
+}
 
 func (s *Store) prepare(ctx context.Context) (err error) {
 	one := "(?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -78,8 +106,8 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if s.refuse, err = s.db.PrepareContext(ctx, `INSERT INTO quarantine
-		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`); err != nil {
+		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run, record)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`); err != nil {
 		return err
 	}
 	info := "SELECT rowid, source, part, pass, sent, line, digest, status, open, coalesce(denies, '') FROM items WHERE rowid "
@@ -100,6 +128,7 @@ type stored struct {
 	status                   int
 	open                     int
 	denies                   string
+	known                    bool // it is a row of the database
 }
 
 // Admit decides on the entries of one batch, in crawl order, and writes down
@@ -135,7 +164,7 @@ func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts
 	if err := s.ask(ctx, entries, verdicts, ask, met); err != nil {
 		return 0, nil, s.wrap(err)
 	}
-	if err := s.guardWidenings(entries, verdicts); err != nil {
+	if err := s.guardWidenings(ctx, entries, verdicts); err != nil {
 		return 0, nil, err
 	}
 	seq = s.nextSeq
@@ -159,12 +188,15 @@ func (s *Store) ask(ctx context.Context, entries []Entry, verdicts []Verdict, as
 	for n, i := range ask {
 		v, e := &verdicts[i], &entries[i]
 		have, ok := rows[v.Row]
-		equal := ok && have.digest != nil && bytes.Equal(have.digest, e.Digest[:digestSize])
+		equal := ok && have.digest != nil && bytes.Equal(have.digest, e.Digest[:])
 		switch {
 		case met[n] && ok && have.source == e.Source.ID && have.pass == e.Source.Pass && have.part == e.Part:
 			// Settled before the run was interrupted, but behind a batch that was not.
-			if equal && have.status == statusStored {
+			switch {
+			case equal && have.status == statusStored:
 				v.Kind = Unchanged
+			case have.refusedAgain(e, s.mapping):
+				v.Kind = Refused
 			}
 		case met[n]:
 			v.Kind = Duplicate
@@ -179,11 +211,18 @@ func (s *Store) ask(ctx context.Context, entries []Entry, verdicts []Verdict, as
 			v.New = true
 		case equal && have.status == statusStored:
 			v.Kind = Unchanged
+		case have.refusedAgain(e, s.mapping):
+			v.Kind = Refused
 		}
 		v.Before = v.Kind == Unchanged && have.sent >= s.firstPass
-		v.Widens = ok && v.Kind == Send && have.widens(e)
-		v.sent = have.sent
+		v.was = have
 		v.same = ok && have.source == e.Source.ID && have.part == e.Part && have.line == e.Line
+		if ok && v.Kind == Send {
+			v.Widens = have.widens(e)
+			if have.status == statusStored {
+				v.Have = have.digest
+			}
+		}
 	}
 	return nil
 }
@@ -221,6 +260,7 @@ func (s *Store) lookup(ctx context.Context, verdicts []Verdict, ask []int) (map[
 			if err := rows.Scan(&row, &it.source, &it.part, &it.pass, &it.sent, &it.line, &it.digest, &it.status, &it.open, &it.denies); err != nil {
 				return err
 			}
+			it.known = true
 			found[row] = it
 		}
 		return rows.Err()
@@ -350,6 +390,14 @@ type Refusal struct {
 	Property string
 	Value    string
 	Detail   string
+	// Record is the record itself as JSON, where it has columns:
+	// {"columns": [...], "values": [...]}; "" where it is not kept.
+	Record string
+	// Again tells that the target refused the item in an earlier run and was
+	// not asked again: the line of that run stands, with its words, and Detail
+	// is only for when it is gone. In is the file of that line.
+	Again bool
+	In    int64
 }
 
 // Settle writes the answers to a batch: the outcomes of the entries that were
@@ -456,24 +504,17 @@ func (s *Store) writeItems(ctx context.Context, tx *sql.Tx, outcomes []Outcome) 
 			}
 			continue
 		}
-		status := statusStored
-		if o.Rejected {
-			status = statusRejected
-		}
 		e := o.Entry
 		var sheet any
 		if e.Sheet != "" {
 			sheet = e.Sheet
 		}
+		now := s.after(o)
 		var denies any
-		if e.Denies != "" {
-			denies = e.Denies
+		if now.denies != "" {
+			denies = now.denies
 		}
-		sent := o.Verdict.sent
-		if o.Verdict.Kind == Send {
-			sent = e.Source.Pass
-		}
-		args = append(args, o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, sent, e.Line, sheet, e.Digest[:digestSize], status, e.Open, denies)
+		args = append(args, o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, now.sent, e.Line, sheet, now.digest, now.status, now.open, denies)
 		if len(args) == cap(args) {
 			if err := flush(many); err != nil {
 				return err
@@ -518,12 +559,54 @@ func (t *touch) flush(ctx context.Context, tx *sql.Tx) error {
 	if t.pass == 0 {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, "UPDATE items SET pass = ? WHERE rowid BETWEEN ? AND ?", t.pass, t.first, t.last)
+	_, err := tx.ExecContext(ctx, "UPDATE items SET pass = ?, missed = NULL, missed_run = NULL WHERE rowid BETWEEN ? AND ?", t.pass, t.first, t.last)
 	t.pass = 0
 	return err
 }
 
+// after says what is known of an item once the outcome is in.
+func (s *Store) after(o *Outcome) stored {
+	e, was := o.Entry, o.Verdict.was
+	now := stored{digest: e.Digest[:], status: statusStored, sent: e.Source.Pass, open: e.Open, denies: e.Denies}
+	switch {
+	case o.Verdict.Kind == Refused:
+		return was
+	case o.Verdict.Kind == Unchanged:
+		now.sent = was.sent
+	case !o.Rejected:
+	case !was.there():
+		now.status, now.digest = statusRejected, refusedDigest(nil, e.Digest, s.mapping)
+		now.open, now.denies = -1, ""
+	case len(was.digest) != len(e.Digest) || !bytes.Equal(was.digest[:aclSize], e.Digest[:aclSize]):
+		// The target keeps the item for those who could see it before, and that
+		// is not what the mapping says any more.
+		s.exposed++
+		now.status, now.digest, now.open, now.denies = statusWithdrawn, nil, was.open, was.denies
+	default:
+		now.status, now.digest = statusRejected, refusedDigest(was.digest[:aclSize], e.Digest, s.mapping)
+		now.open, now.denies = was.open, was.denies
+	}
+	return now
+}
+
+// there tells that the target may have some version of the item.
+func (it *stored) there() bool {
+	return it.known && !(it.status == statusRejected && it.open < 0)
+}
+
 func (s *Store) writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
+	if r.Again {
+		// A line of another file goes with that file's next reading; its words do not.
+		res, err := tx.ExecContext(ctx, `UPDATE quarantine SET source = ?, pass = ?, part = ?, file = ?, sheet = ?, page = ?, line = ?, col = ?
+			WHERE source = ? AND item = ? AND stage = 'load'`,
+			r.Source.ID, r.Source.Pass, r.Part, r.File, r.Sheet, r.Page, r.Line, r.Col, r.In, r.Item)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); n > 0 || err != nil {
+			return err
+		}
+	}
 	null := func(s string) any {
 		if s == "" {
 			return nil
@@ -532,7 +615,7 @@ func (s *Store) writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error 
 	}
 	_, err := tx.StmtContext(ctx, s.refuse).ExecContext(ctx,
 		r.Source.ID, r.Source.Pass, r.Part, null(r.Item), r.Stage, r.Reason, r.File, null(r.Sheet), r.Page, r.Line, r.Col,
-		null(r.Property), null(r.Value), r.Detail, r.Source.Run)
+		null(r.Property), null(r.Value), r.Detail, r.Source.Run, null(r.Record))
 	return err
 }
 
@@ -553,7 +636,7 @@ func (s *Store) Hold(ctx context.Context, id string, src *Source) error {
 		return s.wrap(err)
 	}
 	// If we crash after it, Load finds by the part that the item is held.
-	res, err := s.db.ExecContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ? WHERE rowid = ?", src.ID, src.Pass, nowhere, row)
+	res, err := s.db.ExecContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ?, missed = NULL, missed_run = NULL WHERE rowid = ?", src.ID, src.Pass, nowhere, row)
 	if err != nil {
 		return s.wrap(err)
 	}
@@ -580,6 +663,14 @@ func (s *Store) Withdraw(ctx context.Context) (n int64, err error) {
 	n, err = res.RowsAffected()
 	s.withdrawn += n
 	return n, s.wrap(err)
+}
+
+// Exposed counts the items whose update the target refused though it was their
+// ACL that changed: the sweep takes out what the target has of them.
+func (s *Store) Exposed() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.exposed
 }
 
 // HeldBack counts the items whose records are refused: the target keeps what

@@ -42,6 +42,15 @@ type Found struct {
 	Size     int64
 	Modified time.Time
 	Digest   [32]byte // what decides what its records become
+	// Hash is the SHA-256 of the content, nil where it was not looked at.
+	Hash []byte
+	// Verify tells that size and time prove nothing: only an equal Hash does.
+	Verify bool
+	// ByTime tells that the file's time can decide what its records become.
+	ByTime bool
+	// Racy tells that the file is so young that a later change may not show in
+	// its time.
+	Racy bool
 }
 
 // A Source is a file in the present run.
@@ -64,6 +73,7 @@ type Source struct {
 type Run struct {
 	ID      int64
 	Started time.Time
+	Full    bool // every file's content is compared, whatever its size and time say
 	Resumed bool // it was interrupted and goes on
 	// Walk is the number of the walk: a resumed run walks anew, and a file that
 	// it does not meet any more is gone.
@@ -71,39 +81,54 @@ type Run struct {
 }
 
 // BeginRun starts a run, or takes up the last one when that did not end and
-// the mapping is the same.
-func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, now time.Time) (Run, error) {
+// the mapping is the same. A full run that is taken up stays full.
+func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, full bool, now time.Time) (Run, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var r Run
+	r := Run{Full: full}
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		var started, status string
+		var started, status, kind string
+		s.widened = 0
 		var have []byte
 		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(walked), 0) + 1 FROM sources").Scan(&r.Walk); err != nil {
 			return err
 		}
-		err := tx.QueryRowContext(ctx, "SELECT id, started, status, mapping, pass FROM runs ORDER BY id DESC LIMIT 1").Scan(&r.ID, &started, &status, &have, &s.firstPass)
+		err := tx.QueryRowContext(ctx, "SELECT id, kind, started, status, mapping, pass, widened FROM runs ORDER BY id DESC LIMIT 1").Scan(&r.ID, &kind, &started, &status, &have, &s.firstPass, &s.widened)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		if err == nil && status != "done" && bytes.Equal(have, mapping[:]) {
-			r.Resumed = true
+			r.Resumed, r.Full = true, full || kind == kindFull
 			if r.Started, err = time.Parse(time.RFC3339, started); err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, "UPDATE runs SET status = 'running', ended = NULL WHERE id = ?", r.ID)
+			_, err = tx.ExecContext(ctx, "UPDATE runs SET status = 'running', ended = NULL, kind = ? WHERE id = ?", r.kind(), r.ID)
 			return err
 		}
+		s.widened = 0
 		r.ID++
 		r.Started = now.UTC()
 		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(pass), 0) + 1 FROM sources").Scan(&s.firstPass); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO runs (id, started, status, mapping, pass) VALUES (?, ?, 'running', ?, ?)",
-			r.ID, r.Started.Format(time.RFC3339), mapping[:], s.firstPass)
+		_, err = tx.ExecContext(ctx, "INSERT INTO runs (id, kind, started, status, mapping, pass) VALUES (?, ?, ?, 'running', ?, ?)",
+			r.ID, r.kind(), r.Started.Format(time.RFC3339), mapping[:], s.firstPass)
 		return err
 	})
+	s.run, s.mapping, s.widenings = r.ID, mapping, nil
 	return r, s.wrap(err)
+}
+
+const (
+	kindFull        = "full"
+	kindIncremental = "incremental"
+)
+
+func (r Run) kind() string {
+	if r.Full {
+		return kindFull
+	}
+	return kindIncremental
 }
 
 // EndRun writes how a run ended: "done", "interrupted" or "failed".
@@ -163,13 +188,7 @@ func (s *Store) Meet(ctx context.Context, run Run, ord int64, files []Found) err
 }
 
 func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int64) error {
-	var src Source
-	var modified int64
-	var digest []byte
-	row := tx.QueryRowContext(ctx, `SELECT id, size, modified, digest, run, pass, ended, whole,
-		read, stored, unchanged, filtered, quarantined, duplicates FROM sources WHERE source = ? AND path = ?`, f.Name, f.Path)
-	err := row.Scan(&src.ID, &src.Size, &modified, &digest, &src.Run, &src.Pass, &src.Ended, &src.Whole,
-		&src.Read, &src.Stored, &src.Unchanged, &src.Filtered, &src.Quarantined, &src.Duplicates)
+	m, err := lookUp(ctx, tx.QueryRowContext, f)
 	if errors.Is(err, sql.ErrNoRows) {
 		_, err = tx.ExecContext(ctx, `INSERT INTO sources (source, path, ord, size, modified, digest, run, walked, pass, settled, ended, whole, proof,
 			read, stored, unchanged, filtered, quarantined, duplicates) VALUES (?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,0,0,0,0)`,
@@ -179,28 +198,137 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 	if err != nil {
 		return err
 	}
-	same := src.Size == f.Size && modified == f.Modified.UnixNano() && bytes.Equal(digest, f.Digest[:])
-	c := src.Counts
+	begun := m.mapped && m.stat && m.Run == run.ID && (!m.Ended || m.Whole)
+	same := m.mapped && m.Whole && (m.content || m.stat && !f.Verify)
 	switch {
-	case same && src.Run == run.ID && (!src.Ended || src.Whole) && c.Duplicates == 0:
+	case begun && (m.Whole || m.Duplicates == 0):
 		// This run has begun it, or read it whole: go on there. Where a record
 		// was left out as a duplicate, the other one may be gone by now.
-		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ? WHERE id = ?", run.Walk, ord, src.ID)
-	case same && src.Whole && c.Duplicates == 0:
-		// Read whole before and untouched since. A file with duplicates is read
-		// again all the same: the other record may be gone by now.
-		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, run = ?, stored = 0, unchanged = ? WHERE id = ?",
-			run.Walk, ord, run.ID, c.Stored+c.Unchanged, src.ID)
+		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, recheck = ? WHERE id = ?", run.Walk, ord, m.Duplicates > 0, m.ID)
+	case same:
+		// Read whole before and untouched since. Where a record was left out as a
+		// duplicate, the other one may be gone: see Recheck.
+		_, err = tx.ExecContext(ctx, `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, stored = 0, unchanged = ?, recheck = ? WHERE id = ?`,
+			run.Walk, ord, run.ID, f.Size, f.stamp(), m.Stored+m.Unchanged, m.Duplicates > 0, m.ID)
 	default:
-		// It is read anew, so what was refused of it is found again.
-		if _, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ?", src.ID); err != nil {
-			return err
+		_, err = tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, m.ID)
+		if err == nil {
+			err = forgetRefused(ctx, tx, m.ID)
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, settled = 0,
-			ended = 0, whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0 WHERE id = ?`,
-			run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, src.ID)
 	}
 	return err
+}
+
+// readAnew resets a file that is to be read from its start.
+const readAnew = `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, settled = 0, recheck = 0,
+	ended = 0, whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0`
+
+// forgetRefused forgets what was refused of a file that is read anew: it is
+// found again. What the target has said of an item is not: it is not asked
+// again about the same item.
+func forgetRefused(ctx context.Context, tx *sql.Tx, source int64) error {
+	_, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND stage <> 'load'", source)
+	return err
+}
+
+// stamp is the time by which a later change of the file is told. One that a
+// change within the clock's grain would not move is put off by the least.
+func (f *Found) stamp() int64 {
+	if f.Racy {
+		return f.Modified.UnixNano() - 1
+	}
+	return f.Modified.UnixNano()
+}
+
+// A known file, compared with how a walk has found it.
+type met struct {
+	Source
+	mapped  bool // under the same mapping
+	stat    bool // of the same size and time
+	content bool // with the same content
+	hashed  bool // its content is known by its hash, and may be the same
+}
+
+func lookUp(ctx context.Context, query func(context.Context, string, ...any) *sql.Row, f Found) (m met, err error) {
+	var modified int64
+	var digest, hash []byte
+	err = query(ctx, `SELECT id, size, modified, digest, hash, run, pass, ended, whole,
+		read, stored, unchanged, filtered, quarantined, duplicates FROM sources WHERE source = ? AND path = ?`, f.Name, f.Path).
+		Scan(&m.ID, &m.Size, &modified, &digest, &hash, &m.Run, &m.Pass, &m.Ended, &m.Whole,
+			&m.Read, &m.Stored, &m.Unchanged, &m.Filtered, &m.Quarantined, &m.Duplicates)
+	m.mapped = bytes.Equal(digest, f.Digest[:])
+	m.stat = m.Size == f.Size && modified == f.Modified.UnixNano()
+	m.hashed = len(hash) > 0 && m.Size == f.Size && (m.stat || !f.ByTime)
+	m.content = m.hashed && bytes.Equal(hash, f.Hash)
+	return m, err
+}
+
+// Undecided gives the indexes of files that may turn out to be unchanged when
+// their content is compared, so that they need not be read.
+func (s *Store) Undecided(ctx context.Context, files []Found) (which []int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range files {
+		m, err := lookUp(ctx, s.db.QueryRowContext, f)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
+			return nil, s.wrap(err)
+		case m.mapped && m.Whole && m.hashed && (!m.stat || f.Verify):
+			which = append(which, i)
+		}
+	}
+	return which, nil
+}
+
+// Recheck decides on the unchanged files of which records were left out as
+// duplicates, once every file was met. The other record of such an id can only
+// have gone if some file has changed or gone: then they are read again.
+func (s *Store) Recheck(ctx context.Context, run Run) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		var moved bool
+		err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sources WHERE walked <> ? OR NOT whole)", run.Walk).Scan(&moved)
+		if err != nil {
+			return err
+		}
+		if !moved {
+			_, err := tx.ExecContext(ctx, "UPDATE sources SET recheck = 0 WHERE recheck")
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, "SELECT id, ord, size, modified, digest FROM sources WHERE recheck AND walked = ?", run.Walk)
+		if err != nil {
+			return err
+		}
+		type again struct {
+			id, ord, size, modified int64
+			digest                  []byte
+		}
+		var all []again
+		for rows.Next() {
+			var a again
+			if err := rows.Scan(&a.id, &a.ord, &a.size, &a.modified, &a.digest); err != nil {
+				rows.Close()
+				return err
+			}
+			all = append(all, a)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+		for _, a := range all {
+			_, err := tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, a.ord, run.ID, a.size, a.modified, a.digest, s.nextPass, a.id)
+			if err != nil {
+				return err
+			}
+			s.nextPass++
+			if err := forgetRefused(ctx, tx, a.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // Load reads the known items, so that Admit can tell them from new ones. It
@@ -210,7 +338,7 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.index.close()
-	s.index, s.seen, s.held = newIndex(s.index.dir), nil, nil
+	s.index, s.seen, s.held, s.known = newIndex(s.index.dir), nil, nil, 0
 	// In crawl order the source changes seldom, so it is looked up when it does.
 	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, part, pass FROM items")
 	if err != nil {
@@ -247,8 +375,16 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 			}
 		}
 		s.nextRow = max(s.nextRow, row+1)
+		s.known++
 	}
 	return s.wrap(rows.Err())
+}
+
+// Known is how many items the target may have, as of Load.
+func (s *Store) Known() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known
 }
 
 // Sources yields the files of the run in crawl order, those to be skipped as
@@ -308,12 +444,12 @@ func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]
 // refused record whose id is not known may be any of those that are missing,
 // so it takes the proof away.
 func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, ended = ?, whole = ?, modified = ?,
+	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, ended = ?, whole = ?, modified = ?, hash = ?,
 		proof = ? AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.source = sources.id AND q.pass = sources.pass AND q.item IS NULL),
 		read = ?, stored = ?, unchanged = ?, filtered = ?, quarantined = ?, duplicates = ? WHERE id = ?`,
-		src.Settled(), src.Ended, src.Whole, src.Modified.UnixNano(), src.Whole,
+		src.Settled(), src.Ended, src.Whole, src.stamp(), src.Hash, src.Whole,
 		src.Read, src.Stored, src.Unchanged, src.Filtered, src.Quarantined, src.Duplicates, src.ID)
-	if err == nil && src.Whole {
+	if err == nil && src.Ended {
 		_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass <> ?", src.ID, src.Pass)
 	}
 	return err

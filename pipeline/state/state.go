@@ -46,12 +46,13 @@ import (
 	"modernc.org/sqlite"
 )
 
-const schemaVersion = 1
+const schemaVersion = 2
 
 const schema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
   id       INTEGER PRIMARY KEY,
+  kind     TEXT NOT NULL DEFAULT 'incremental', -- or full: no file was taken as unchanged for its size and time
   started  TEXT NOT NULL,          -- RFC 3339, UTC
   ended    TEXT,                   -- NULL while it runs, and after a kill
   status   TEXT NOT NULL,          -- running, interrupted, failed, done
@@ -59,6 +60,7 @@ CREATE TABLE runs (
   pass     INTEGER NOT NULL,       -- the first reading of the run
   known    INTEGER,                -- items in the target when its sweep began
   deleted  INTEGER NOT NULL DEFAULT 0, -- by its sweep so far: the guard counts a run, not a process
+  widened  INTEGER NOT NULL DEFAULT 0, -- items sent to more people than before; the same
   summary  TEXT                    -- JSON, once ended
 );
 CREATE TABLE sources (
@@ -68,6 +70,7 @@ CREATE TABLE sources (
   ord      INTEGER NOT NULL,       -- its place in the order of the last walk
   size     INTEGER NOT NULL,
   modified INTEGER NOT NULL,       -- ns since 1970
+  hash     BLOB,                   -- SHA-256 of the content that was read whole
   digest   BLOB NOT NULL,          -- what decides what its records become
   run      INTEGER NOT NULL,       -- the last run that read it
   walked   INTEGER NOT NULL,       -- the last walk that met it
@@ -76,6 +79,7 @@ CREATE TABLE sources (
   ended    INTEGER NOT NULL,       -- 1: that pass is over, for the file's end or for an error
   whole    INTEGER NOT NULL,       -- 1: it reached the end of the file
   proof    INTEGER NOT NULL,       -- 1: and every record of it was understood
+  recheck  INTEGER NOT NULL DEFAULT 0, -- 1: unchanged, but read again if anything else has changed
   read INTEGER NOT NULL, stored INTEGER NOT NULL, unchanged INTEGER NOT NULL,
   filtered INTEGER NOT NULL, quarantined INTEGER NOT NULL, duplicates INTEGER NOT NULL,
   UNIQUE (source, path)
@@ -89,24 +93,45 @@ CREATE TABLE items (
   sent   INTEGER NOT NULL,         -- the reading that last sent it
   line   INTEGER NOT NULL,         -- line, row or page; 0 is the whole file
   sheet  TEXT,
-  digest BLOB,                     -- NULL: what the target has is not known
+  digest BLOB,                     -- see admit.go; NULL: what the target has is not known
   status INTEGER NOT NULL,         -- 0 sent, unanswered; 1 stored; 2 rejected; 3 to be withdrawn
-  open   INTEGER NOT NULL,         -- who may see it: -1 not known; 1 everyone but guests; 2 everyone; else 0
-  denies TEXT                      -- who may not, a line each
+  open   INTEGER NOT NULL,         -- who may see what the target has: -1 not known, or nothing there; 1 everyone but guests; 2 everyone; else 0
+  denies TEXT,                     -- who may not, a line each
+  missed INTEGER,                  -- runs in a row that did not find its record; NULL is 0
+  missed_run INTEGER               -- the last of them
 );
 CREATE TABLE intents (seq INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE quarantine (
   source INTEGER NOT NULL, pass INTEGER NOT NULL, part INTEGER NOT NULL,
   item TEXT, stage TEXT NOT NULL, reason TEXT NOT NULL,
   file TEXT NOT NULL, sheet TEXT, page INTEGER, line INTEGER, col INTEGER,
-  property TEXT, value TEXT, detail TEXT NOT NULL, run INTEGER NOT NULL
+  property TEXT, value TEXT, detail TEXT NOT NULL, run INTEGER NOT NULL,
+  record TEXT                      -- JSON: the columns and their values, see Refusal.Record
 );
 CREATE INDEX quarantine_source ON quarantine (source);
+CREATE TABLE fixes (               -- records that somebody has mended in an export of the quarantine
+  source TEXT NOT NULL,            -- the mapping's source
+  sum    BLOB NOT NULL,            -- digest of the record as the file has it
+  record TEXT,                     -- JSON: the columns with the values to use instead; NULL leaves the record out
+  made   TEXT NOT NULL,            -- RFC 3339, UTC
+  PRIMARY KEY (source, sum)) WITHOUT ROWID;
 CREATE TABLE groups (             -- sure is 0 while it is not known whether the target has it so
   id TEXT PRIMARY KEY, display TEXT NOT NULL, description TEXT NOT NULL, sure INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (
   grp TEXT NOT NULL, type TEXT NOT NULL, member TEXT NOT NULL, sure INTEGER NOT NULL, PRIMARY KEY (grp, type, member)) WITHOUT ROWID;
 `
+
+// steps bring a file of version n+1 to version n+2.
+var steps = []string{`
+ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'incremental';
+ALTER TABLE runs ADD COLUMN widened INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sources ADD COLUMN hash BLOB;
+ALTER TABLE sources ADD COLUMN recheck INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE items ADD COLUMN missed INTEGER;
+ALTER TABLE items ADD COLUMN missed_run INTEGER;
+ALTER TABLE quarantine ADD COLUMN record TEXT;
+CREATE TABLE fixes (source TEXT NOT NULL, sum BLOB NOT NULL, record TEXT, made TEXT NOT NULL, PRIMARY KEY (source, sum)) WITHOUT ROWID;`,
+}
 
 // ErrLocked means that another process is at work on the same connection.
 var ErrLocked = errors.New("locked")
@@ -123,6 +148,9 @@ type Store struct {
 	LastWins bool
 	// MaxWidenings is the most ACL widenings of a run; negative is no limit.
 	MaxWidenings int64
+	// MissedRuns is in how many runs in a row a record must be missing before
+	// its item is deleted; 0 is 1.
+	MissedRuns int
 
 	mu      sync.Mutex // guards the fields below, and orders the writes
 	index   *index
@@ -130,14 +158,20 @@ type Store struct {
 	held    bitset  // those of them that only a refused record has met so far
 	nextRow uint64  // the row number of the next new item
 	nextSeq int64   // the number of the next intent
+	run     int64   // the present one
 	keys    []entry // of the batch that is admitted
 	// nextPass is the number of the next reading; 0 is not known yet.
 	nextPass int64
 	// firstPass is the first reading of the present run, those before it was
 	// interrupted included.
 	firstPass int64
-	withdrawn int64 // held items that the sweep takes out
-	widened   int64 // items sent to more people than before
+	// mapping is the digest of the present run's mapping.
+	mapping   [32]byte
+	known     int64      // items that the target may have, as of Load
+	withdrawn int64      // held items that the sweep takes out
+	exposed   int64      // refused items that the sweep takes out, for the target has them with other permissions
+	widened   int64      // items sent to more people than before
+	widenings []Widening // the first of them
 	insert    *sql.Stmt
 	many      *sql.Stmt // insert of rowsPerInsert rows
 	refuse    *sql.Stmt // insert into quarantine
@@ -277,8 +311,12 @@ func (s *Store) migrate(ctx context.Context) error {
 	if version == schemaVersion {
 		return nil
 	}
+	change := schema
+	if version > 0 {
+		change = strings.Join(steps[version-1:], "\n")
+	}
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, schema); err != nil {
+		if _, err := tx.ExecContext(ctx, change); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))

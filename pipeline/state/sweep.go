@@ -15,12 +15,13 @@ type Known struct {
 	Path   string
 }
 
-// stale is the condition for an item to be deleted: this run did not meet it
-// although its file was read whole and understood, or is gone; or it was
-// withdrawn. doubtful are the sources of the mapping of which a missing file
-// is not proven to be gone, because their folders could not be looked at.
-func stale(run Run, doubtful []string) (cond string, args []any) {
-	cond = fmt.Sprintf("(i.status = %d OR i.pass <> s.pass AND s.walked = ? AND s.whole AND s.proof OR s.walked <> ?", statusWithdrawn)
+// gone is the condition for the record of an item to be gone for certain: this
+// run did not meet it although its file was read whole and understood, or the
+// file itself is gone. doubtful are the sources of the mapping of which a
+// missing file is not proven to be gone, because their folders could not be
+// looked at.
+func gone(run Run, doubtful []string) (cond string, args []any) {
+	cond = "(i.pass <> s.pass AND s.walked = ? AND s.whole AND s.proof OR s.walked <> ?"
 	args = []any{run.Walk, run.Walk}
 	if len(doubtful) > 0 {
 		cond += " AND s.source NOT IN (?" + strings.Repeat(",?", len(doubtful)-1) + ")"
@@ -31,6 +32,35 @@ func stale(run Run, doubtful []string) (cond string, args []any) {
 	return cond + ")", args
 }
 
+// stale is the condition for an item to be deleted: its record is gone, and
+// has been for as many runs as the mapping wants; or it was withdrawn.
+func (s *Store) stale(run Run, doubtful []string) (cond string, args []any) {
+	cond, args = gone(run, doubtful)
+	if s.MissedRuns > 1 {
+		cond += fmt.Sprintf(" AND coalesce(i.missed, 0) >= %d", s.MissedRuns)
+	}
+	return fmt.Sprintf("(i.status = %d OR %s)", statusWithdrawn, cond), args
+}
+
+// Age counts this run for the items whose records are gone: once a run, however
+// often it is taken up. left is the number of those that are not to be deleted
+// yet. An item whose record is found again starts anew.
+func (s *Store) Age(ctx context.Context, run Run, doubtful []string) (left int64, err error) {
+	if s.MissedRuns <= 1 {
+		return 0, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cond, args := gone(run, doubtful)
+	_, err = s.db.ExecContext(ctx, fmt.Sprintf(`UPDATE items SET missed = coalesce(missed, 0) + 1, missed_run = ? WHERE coalesce(missed_run, 0) <> ? AND rowid IN
+		(SELECT i.rowid%s%s AND i.status <> %d)`, itemsOfSources, cond, statusWithdrawn), append([]any{run.ID, run.ID}, args...)...)
+	if err != nil {
+		return 0, s.wrap(err)
+	}
+	err = s.db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*)%s%s AND i.status <> %d AND i.missed < %d", itemsOfSources, cond, statusWithdrawn, s.MissedRuns), args...).Scan(&left)
+	return left, s.wrap(err)
+}
+
 // NOT INDEXED, as everywhere where most of the table is read: the planner
 // would otherwise walk an index, at five times the cost.
 const itemsOfSources = " FROM items i NOT INDEXED JOIN sources s ON s.id = i.source WHERE "
@@ -38,7 +68,7 @@ const itemsOfSources = " FROM items i NOT INDEXED JOIN sources s ON s.id = i.sou
 // Guard says how many items the sweep would delete now, how many the run has
 // deleted before, and how many the target had when its sweep began.
 func (s *Store) Guard(ctx context.Context, run Run, doubtful []string) (stales, deleted, known int64, err error) {
-	cond, args := stale(run, doubtful)
+	cond, args := s.stale(run, doubtful)
 	if err := s.db.QueryRowContext(ctx, "SELECT count(*)"+itemsOfSources+cond, args...).Scan(&stales); err != nil {
 		return 0, 0, 0, s.wrap(err)
 	}
@@ -51,7 +81,7 @@ func (s *Store) Guard(ctx context.Context, run Run, doubtful []string) (stales, 
 
 // Stale gives up to n items to delete, those with a row above after.
 func (s *Store) Stale(ctx context.Context, run Run, doubtful []string, after uint64, n int) ([]Known, error) {
-	cond, args := stale(run, doubtful)
+	cond, args := s.stale(run, doubtful)
 	args = append([]any{after}, append(args, n)...)
 	rows, err := s.db.QueryContext(ctx, "SELECT i.rowid, i.id, s.source, s.path"+itemsOfSources+"i.rowid > ? AND "+cond+" ORDER BY i.rowid LIMIT ?", args...)
 	if err != nil {
@@ -119,9 +149,9 @@ type Kept struct {
 // Kept counts, by file, the items that the run did not meet and that are kept,
 // the most first; all is their number over all files.
 func (s *Store) Kept(ctx context.Context, run Run, doubtful []string, most int) (kept []Kept, all int64, err error) {
-	cond, args := stale(run, doubtful)
+	cond, args := gone(run, doubtful)
 	query := "SELECT s.source, s.path, s.walked = ?, s.whole, count(*)" + itemsOfSources +
-		"(i.pass <> s.pass OR s.walked <> ?) AND NOT " + cond + " GROUP BY s.id ORDER BY 5 DESC, 1, 2"
+		fmt.Sprintf("i.status <> %d AND (i.pass <> s.pass OR s.walked <> ?) AND NOT ", statusWithdrawn) + cond + " GROUP BY s.id ORDER BY 5 DESC, 1, 2"
 	rows, err := s.db.QueryContext(ctx, query, append([]any{run.Walk, run.Walk}, args...)...)
 	if err != nil {
 		return nil, 0, s.wrap(err)

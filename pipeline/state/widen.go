@@ -1,69 +1,90 @@
 package state
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 )
 
+// A Widening is a stored item that was sent to more people than before.
+type Widening struct {
+	ID  string `json:"item"`
+	Why string `json:"why"` // for whom it is now
+}
+
 // A WideningError is a safety stop: items that were stored would be shown to
 // more people, and the guard does not let so many. None of the batch was sent.
 type WideningError struct {
 	Widened, Most int64
-	Sample        []string // ids
+	Sample        []Widening
 }
 
 func (e *WideningError) Error() string {
-	return fmt.Sprintf("safety stop: at least %d stored items would be seen by more people than before (everyone was granted them, or somebody is not denied them any more), and the guard lets %d; they were not sent. "+
-		"Look whether that is meant; if it is, run again with --max-acl-widenings and a number. Some of them: %s",
-		e.Widened, e.Most, strings.Join(e.Sample, ", "))
+	s := fmt.Sprintf("safety stop: at least %d stored items would be seen by more people than before, and the guard lets %d; they were not sent. "+
+		"Look whether that is meant; if it is, run again with --max-acl-widenings and a number. Some of them:", e.Widened, e.Most)
+	for _, w := range e.Sample {
+		s += fmt.Sprintf("\n  %s (%s)", w.ID, w.Why)
+	}
+	return s
 }
+
+const maxWideningSample = 20
 
 // guardWidenings counts the items of a batch that more people would see. It
 // comes before the intent: what is stopped here leaves no trace, so that the
-// next run finds it again.
-func (s *Store) guardWidenings(entries []Entry, verdicts []Verdict) error {
-	var sample []string
+// next run finds it again. The count is of the run, whatever process it is in.
+func (s *Store) guardWidenings(ctx context.Context, entries []Entry, verdicts []Verdict) error {
+	var sample []Widening
 	n := s.widened
 	for i := range verdicts {
-		if verdicts[i].Widens {
+		if why := verdicts[i].Widens; why != "" {
 			n++
-			if len(sample) < 10 {
-				sample = append(sample, entries[i].ID)
+			if len(sample) < maxWideningSample {
+				sample = append(sample, Widening{entries[i].ID, why})
 			}
 		}
 	}
-	if s.MaxWidenings >= 0 && n > s.MaxWidenings && len(sample) > 0 {
-		return &WideningError{n, s.MaxWidenings, sample}
+	if len(sample) == 0 {
+		return nil
+	}
+	if s.MaxWidenings >= 0 && n > s.MaxWidenings {
+		return &WideningError{n, s.MaxWidenings, sample[:min(len(sample), 10)]}
 	}
 	s.widened = n
-	return nil
+	s.widenings = append(s.widenings, sample[:min(len(sample), maxWideningSample-len(s.widenings))]...)
+	// If we crash after it and before they are sent, they count though nobody
+	// has seen them yet: the guard is the stricter for it.
+	_, err := s.db.ExecContext(ctx, "UPDATE runs SET widened = ? WHERE id = ?", n, s.run)
+	return s.wrap(err)
 }
 
-// Widened is the number of items that this process has sent to more people
-// than before.
-func (s *Store) Widened() int64 {
+// Widened is the number of items that the run has sent to more people than
+// before, and the first of those that this process has.
+func (s *Store) Widened() (n int64, first []Widening) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.widened
+	return s.widened, slices.Clone(s.widenings)
 }
 
-// widens tells whether e is for more people than the target has the item for.
-func (it *stored) widens(e *Entry) bool {
-	if it.open < 0 || it.status == statusRejected {
-		return false // the target does not have it, as far as is known
+// widens says for whom e is that could not see what the target has of it; ""
+// is nobody, and nothing known.
+func (it *stored) widens(e *Entry) string {
+	if it.open < 0 {
+		return "" // the target does not have it, as far as is known
 	}
 	if e.Open > it.open {
-		return true
+		return [...]string{"", "everyone but guests", "everyone"}[e.Open]
 	}
 	if it.denies == "" || it.denies == e.Denies {
-		return false
+		return ""
 	}
 	now := strings.Split(e.Denies, "\n")
 	for d := range strings.SplitSeq(it.denies, "\n") {
 		if !slices.Contains(now, d) {
-			return true
+			kind, who, _ := strings.Cut(d, ":")
+			return fmt.Sprintf("%s %s, who was denied", kind, who)
 		}
 	}
-	return false
+	return ""
 }
