@@ -31,13 +31,27 @@ const (
 // An item without content gets an empty text: the service keeps the stored
 // value of a top-level member that the body leaves out ("Update
 // externalItem", 2026-07), so that yesterday's text would stay searchable.
+//
+// Where the item says what of it is to be sent, the body has that alone.
 func AppendItem(dst []byte, it *transform.Item) []byte {
+	send := it.Send
+	if send == 0 {
+		send = transform.AllParts
+	}
 	dst = append(dst, '{')
-	dst = appendMembers(dst, it)
-	if it.Content.Type == "" {
-		dst = append(dst, `,"content":{"type":"text","value":""}`...)
+	dst = appendMembers(dst, it, send)
+	if it.Content.Type == "" && send&transform.PartContent != 0 {
+		dst = append(appendComma(dst), `"content":{"type":"text","value":""}`...)
 	}
 	return append(dst, '}')
+}
+
+// appendComma parts a member of an object from the one before.
+func appendComma(dst []byte) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	return dst
 }
 
 // AppendLine appends the item as one line of JSON Lines, its newline
@@ -47,23 +61,51 @@ func AppendLine(dst []byte, it *transform.Item, withOrigin bool) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = appendString(dst, it.ID)
 	dst = append(dst, ',')
-	dst = appendMembers(dst, it)
+	dst = appendMembers(dst, it, transform.AllParts)
 	if withOrigin {
 		dst = appendOrigin(dst, &it.Origin)
 	}
 	return append(dst, '}', '\n')
 }
 
-// appendMembers writes acl, properties, content and activities.
-func appendMembers(dst []byte, it *transform.Item) []byte {
-	dst = append(dst, `"acl":[`...)
-	for i := range it.ACL {
+// appendMembers writes those of acl, properties, content and activities that
+// are to be sent.
+func appendMembers(dst []byte, it *transform.Item, send transform.Parts) []byte {
+	if send&transform.PartACL != 0 {
+		dst = append(dst, `"acl":[`...)
+		for i := range it.ACL {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendAccess(dst, &it.ACL[i])
+		}
+		dst = append(dst, ']')
+	}
+	if send&transform.PartProperties != 0 {
+		dst = appendProperties(dst, it)
+	}
+	if it.Content.Type != "" && send&transform.PartContent != 0 {
+		dst = append(appendComma(dst), `"content":{"type":`...)
+		dst = appendString(dst, it.Content.Type)
+		dst = append(dst, `,"value":`...)
+		dst = appendString(dst, it.Content.Value)
+		dst = append(dst, '}')
+	}
+	if len(it.Activities) == 0 || send&transform.PartActivities == 0 {
+		return dst
+	}
+	dst = append(appendComma(dst), `"activities":[`...)
+	for i := range it.Activities {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendAccess(dst, &it.ACL[i])
+		dst = appendActivity(dst, &it.Activities[i])
 	}
-	dst = append(dst, `],"properties":{`...)
+	return append(dst, ']')
+}
+
+func appendProperties(dst []byte, it *transform.Item) []byte {
+	dst = append(appendComma(dst), `"properties":{`...)
 	empty := len(dst)
 	for i := range it.Properties {
 		p := &it.Properties[i]
@@ -75,25 +117,7 @@ func appendMembers(dst []byte, it *transform.Item) []byte {
 		}
 		dst = appendProperty(dst, p)
 	}
-	dst = append(dst, '}')
-	if it.Content.Type != "" {
-		dst = append(dst, `,"content":{"type":`...)
-		dst = appendString(dst, it.Content.Type)
-		dst = append(dst, `,"value":`...)
-		dst = appendString(dst, it.Content.Value)
-		dst = append(dst, '}')
-	}
-	if len(it.Activities) == 0 {
-		return dst
-	}
-	dst = append(dst, `,"activities":[`...)
-	for i := range it.Activities {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendActivity(dst, &it.Activities[i])
-	}
-	return append(dst, ']')
+	return append(dst, '}')
 }
 
 func appendAccess(dst []byte, a *transform.Access) []byte {

@@ -333,6 +333,7 @@ func (a *admission) wait() error {
 
 // upload sends what is to be sent of a batch and settles it.
 func (a *admission) upload(b *batch) error {
+	b.parts()
 	send, which, again := b.sort(a.c.Store)
 	var err error
 	switch {
@@ -357,6 +358,20 @@ func (a *admission) upload(b *batch) error {
 		}
 	}
 	return a.settle(b)
+}
+
+// parts notes what of each item is to be sent, where the target has the rest.
+func (b *batch) parts() {
+	for i := range b.verdicts {
+		v, it := &b.verdicts[i], b.items[i]
+		if v.Kind != state.Send || v.Have == nil {
+			continue
+		}
+		it.Send = transform.Differ(v.Have, b.entries[i].Digest[:])
+		if it.Send == transform.PartActivities && len(it.Activities) == 0 {
+			it.Send = transform.PartACL // there is no word for an activity less
+		}
+	}
 }
 
 // sort tells what is to be sent: send are the items and which their indexes,

@@ -279,6 +279,9 @@ func (c *Crawl) display(f *state.Source, src *transform.Source) string {
 // open opens a file for reading. The error is a *extract.FileError.
 func (c *Crawl) open(f *state.Source, src *transform.Source) (extract.Input, func(), error) {
 	full := c.full(f, src)
+	if c.watchOpens != nil {
+		c.watchOpens(full)
+	}
 	file, err := os.Open(full)
 	if err == nil {
 		var info os.FileInfo

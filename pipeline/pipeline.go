@@ -75,6 +75,8 @@ type Crawl struct {
 	// Errors stand for the mapping's error budget where they are set.
 	Errors transform.Budget
 
+	watchOpens func(path string) // for tests: told of each file that is opened
+
 	progress progress
 	outcomes recycler
 	budget   budget
@@ -112,8 +114,9 @@ func (c *Crawl) phase(s string) { c.progress.phase.Store(&s) }
 
 // A Report is the balance sheet of a run.
 type Report struct {
-	Run     int64 `json:"run"`
-	Resumed bool  `json:"resumed"`
+	Run     int64  `json:"run"`
+	Kind    string `json:"kind"` // full or incremental
+	Resumed bool   `json:"resumed"`
 	state.Counts
 	Deleted   int64 `json:"deleted"`
 	Kept      int64 `json:"kept"`      // items that were not met and are kept, because nothing proves that they are gone
@@ -206,11 +209,11 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := &Report{Run: run.ID, Resumed: run.Resumed}
+	rep := &Report{Run: run.ID, Kind: run.Kind(), Resumed: run.Resumed}
 	c.Store.LastWins = c.Mapping.OnDuplicate == "last"
 	c.Store.MissedRuns = c.Mapping.MissedRuns
 	c.budget = newBudget(c.Errors.Or(c.Mapping.Errors))
-	err = c.run(ctx, run, rep)
+	err = c.withMerging(ctx, func() error { return c.run(ctx, run, rep) })
 	stats := c.Loader.Stats()
 	rep.Requests, rep.Throttled = stats.Requests, stats.Throttled
 	rep.Seconds = time.Since(started).Seconds()
@@ -233,6 +236,27 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 		err = sumErr
 	}
 	return rep, err
+}
+
+const metaMerging = "merging"
+
+// withMerging remembers from run to run whether the service keeps what a PUT
+// leaves out of an item.
+func (c *Crawl) withMerging(ctx context.Context, run func() error) error {
+	p, ok := c.Loader.Target.(*load.Partial)
+	if !ok || !c.Store.Keeps() {
+		return run()
+	}
+	before, err := c.Store.Meta(ctx, metaMerging)
+	if err != nil {
+		return err
+	}
+	p.Assume(load.Merging(before))
+	err = run()
+	if now := string(p.Known()); now != before {
+		err = errors.Join(err, c.Store.SetMeta(context.WithoutCancel(ctx), metaMerging, now))
+	}
+	return err
 }
 
 // sumUp fills in the balance and writes the end of the run.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -130,6 +131,8 @@ type fakeTarget struct {
 	requests int
 	puts     int
 	deletes  int
+	gets     int
+	sent     map[string]transform.Parts // what was last sent of each item
 	refuse   func(*transform.Item) error
 	// onRequest is called before (false) and after (true) the effect of the
 	// n-th request, counted from 1. An error is the answer, whatever became of
@@ -186,11 +189,24 @@ func (f *fakeTarget) Put(ctx context.Context, items []*transform.Item) []load.Re
 					return err
 				}
 			}
+			if f.sent == nil {
+				f.sent = map[string]transform.Parts{}
+			}
+			f.sent[it.ID] = it.Send
 			f.items[it.ID] = it.Content.Value + fmt.Sprint(it.ACL, it.Properties)
 			return nil
 		})
 	}
 	return out
+}
+
+// get reads an item back, as a service that merges has it.
+func (f *fakeTarget) get(_ context.Context, id string) (*load.StoredItem, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gets++
+	var it load.StoredItem
+	return &it, json.Unmarshal([]byte(`{"acl":[{"type":"everyone"}],"properties":{"title":"t"},"content":{"value":"v"}}`), &it)
 }
 
 func (f *fakeTarget) Delete(ctx context.Context, ids []string) []load.Result {

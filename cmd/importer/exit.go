@@ -37,7 +37,7 @@ var exitWords = []struct {
 	{exitQuarantined, "finished, with records in quarantine or files that could not be read"},
 	{exitAuth, "no token, or one that the target does not take"},
 	{exitUnavailable, "the target did not answer after all retries; run again to go on"},
-	{exitGuard, "safety stop: more deletes, or more ACL widenings, than the guard allows"},
+	{exitGuard, "safety stop: more deletes, ACL widenings or refused records than the guards allow"},
 	{exitDrift, "a file does not have the columns that the mapping needs"},
 	{exitLocked, "another run works on the same connection"},
 	{exitInterrupted, "interrupted at a checkpoint; run again to go on"},
@@ -74,6 +74,7 @@ func exitCode(err error) int {
 		guard       *pipeline.GuardError
 		widening    *state.WideningError
 		foreign     *pipeline.ForeignError
+		budget      *pipeline.BudgetError
 		drift       *pipeline.DriftError
 	)
 	switch {
@@ -89,7 +90,7 @@ func exitCode(err error) int {
 		return exitAuth
 	case errors.As(err, &unavailable):
 		return exitUnavailable
-	case errors.As(err, &guard), errors.As(err, &widening), errors.As(err, &foreign):
+	case errors.As(err, &guard), errors.As(err, &widening), errors.As(err, &foreign), errors.As(err, &budget):
 		return exitGuard
 	case errors.Is(err, state.ErrLocked):
 		return exitLocked

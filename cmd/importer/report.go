@@ -35,7 +35,10 @@ type summary struct {
 	Kept        int64                 `json:"kept"`
 	Held        int64                 `json:"held"`
 	Withdrawn   int64                 `json:"withdrawn"`
+	Missed      int64                 `json:"missed"`
 	Widened     int64                 `json:"widened"`
+	Widenings   []state.Widening      `json:"widenings,omitempty"`
+	Kind        string                `json:"kind"` // full or incremental
 	Sources     []state.SourceBalance `json:"sources"`
 	Causes      []state.Cause         `json:"causes"`
 	Problems    []string              `json:"problems"`
@@ -60,7 +63,7 @@ func (a *app) report(ctx context.Context, m *transform.Mapping, store *state.Sto
 	s := summary{Type: "summary", Version: jsonVersion, Run: rep.Run, Connection: m.Connection.ID,
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
-		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Widened: rep.Widened, Sources: rep.Sources, Causes: causes, Problems: rep.Problems}
+		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Sources: rep.Sources, Causes: causes, Problems: rep.Problems}
 	if s.Problems == nil {
 		s.Problems = []string{}
 	}
@@ -139,7 +142,16 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []s
 	}
 	fmt.Fprintln(w)
 	if rep.Widened > 0 {
-		fmt.Fprintf(w, "%s seen by more people than before\n", count(rep.Widened, "stored item is", "stored items are"))
+		fmt.Fprintf(w, "%s seen by more people than before:\n", count(rep.Widened, "stored item is", "stored items are"))
+		for _, v := range rep.Widenings {
+			fmt.Fprintf(w, "  %s by %s\n", v.ID, v.Why)
+		}
+		if more := rep.Widened - int64(len(rep.Widenings)); more > 0 {
+			fmt.Fprintf(w, "  and %s more\n", number(more))
+		}
+	}
+	if rep.Missed > 0 {
+		fmt.Fprintf(w, "%s gone and will be deleted if that stays so: deleteAfter is %d runs\n", count(rep.Missed, "item's record is", "items' records are"), m.MissedRuns)
 	}
 	if rep.Withdrawn > 0 {
 		fmt.Fprintf(w, "%s, as who may see them cannot be told any more: see acl below\n", count(rep.Withdrawn, "stored item was withdrawn", "stored items were withdrawn"))

@@ -26,7 +26,10 @@ type runFlags struct {
 	state      string
 	maxDeletes string
 	widenings  int64
+	maxErrors  string
 	keep       bool
+	full       bool
+	increment  bool
 	readers    int
 	profile    profiler
 }
@@ -39,7 +42,9 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `run makes a connection equal to the files of a mapping: connection, schema and
 external groups first, then the items that are new or have changed, and at the
 end the deletes. Files that were read whole and have not changed since are not
-opened.
+opened: a file of the same size and time is taken as unchanged, and one that was
+touched or rewritten is compared by content first. With --full every file is
+compared by content.
 
 A run that was interrupted, killed or stopped by an error is taken up where it
 was by running the same command again.`,
@@ -54,6 +59,9 @@ was by running the same command again.`,
 	fl.StringVar(&f.state, "state", "auto", "what is remembered: keep, none, or auto (keep, but none for jsonl)")
 	fl.StringVar(&f.maxDeletes, "max-deletes", "", "most deletes of this run, as 2% or 500, instead of the mapping's")
 	fl.Int64Var(&f.widenings, "max-acl-widenings", -1, "most stored items that this run may show to more people than before, instead of the mapping's; negative is the mapping's")
+	fl.StringVar(&f.maxErrors, "max-errors", "", "refused records that end this run, as 500, none, or a list such as total=5000,consecutive=100,share=15%, instead of the mapping's")
+	fl.BoolVar(&f.full, "full", false, "compare the content of every file, whatever its size and time say")
+	fl.BoolVar(&f.increment, "incremental", false, "take a file of unchanged size and time as unchanged (the default)")
 	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
 	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
 	fl.StringVar(&f.profile.cpu, "cpuprofile", "", "write a CPU profile to this `file`")
@@ -101,6 +109,15 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 	deletes, err := parseLimit(f.maxDeletes)
 	if err != nil {
 		return err
+	}
+	if f.full && f.increment {
+		return usageError{errors.New("--full and --incremental exclude each other: choose one")}
+	}
+	var budget transform.Budget
+	if f.maxErrors != "" {
+		if budget, err = transform.ParseBudget(f.maxErrors); err != nil {
+			return usageError{fmt.Errorf("--max-errors %w", err)}
+		}
 	}
 	if f.target != "jsonl" && f.out != "-" && os.Getenv("IMPORTER_OUT") != f.out {
 		return usageError{fmt.Errorf("--out %s is for --target jsonl, and the target is %s", f.out, f.target)}
@@ -162,6 +179,7 @@ func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) 
 		Mapping: m, File: path, Dir: filepath.Dir(path), Digest: digest, Store: store,
 		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: a.log()},
 		Log:    a.log(), Readers: f.readers, Batch: t.batch, InFlight: t.lanes, Deletes: deletes, Keep: f.keep,
+		Full: f.full, Errors: budget,
 	}
 	if t.graph != nil {
 		c.Admin = t.graph

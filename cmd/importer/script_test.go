@@ -79,6 +79,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"append":  cmdAppend,
 	"sparse":  cmdSparse,
 	"age":     cmdAge,
+	"edit":    cmdEdit,
+	"hide":    cmdHide,
 	"tmpfs":   cmdTmpfs,
 }
 

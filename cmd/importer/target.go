@@ -143,7 +143,7 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 		server.Close()
 		return nil, err
 	}
-	return &target{Target: graph, graph: graph, local: server, flight: flight, retry: t.retry(), batch: 500, lanes: 4, key: "local", close: once(func(bool) error { return server.Close() })}, nil
+	return &target{Target: load.NewPartial(graph, graph.GetItem, load.Merges), graph: graph, local: server, flight: flight, retry: t.retry(), batch: 500, lanes: 4, key: "local", close: once(func(bool) error { return server.Close() })}, nil
 }
 
 func openGraph(t *targetFlags, connection string) (*target, error) {
@@ -170,7 +170,7 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 	}
 	// Small batches: a checkpoint comes with each, and at 25 items a second a
 	// batch of 50 is two seconds.
-	return &target{Target: graph, graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: 50, lanes: 4,
+	return &target{Target: load.NewPartial(graph, graph.GetItem, load.MergesUnknown), graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: 50, lanes: 4,
 		key: key, remote: true, close: func(bool) error { return nil }}, nil
 }
 

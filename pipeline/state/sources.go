@@ -102,7 +102,7 @@ func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, full bool, now t
 			if r.Started, err = time.Parse(time.RFC3339, started); err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, "UPDATE runs SET status = 'running', ended = NULL, kind = ? WHERE id = ?", r.kind(), r.ID)
+			_, err = tx.ExecContext(ctx, "UPDATE runs SET status = 'running', ended = NULL, kind = ? WHERE id = ?", r.Kind(), r.ID)
 			return err
 		}
 		s.widened = 0
@@ -112,7 +112,7 @@ func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, full bool, now t
 			return err
 		}
 		_, err = tx.ExecContext(ctx, "INSERT INTO runs (id, kind, started, status, mapping, pass) VALUES (?, ?, ?, 'running', ?, ?)",
-			r.ID, r.kind(), r.Started.Format(time.RFC3339), mapping[:], s.firstPass)
+			r.ID, r.Kind(), r.Started.Format(time.RFC3339), mapping[:], s.firstPass)
 		return err
 	})
 	s.run, s.mapping, s.widenings = r.ID, mapping, nil
@@ -124,7 +124,8 @@ const (
 	kindIncremental = "incremental"
 )
 
-func (r Run) kind() string {
+// Kind is full or incremental.
+func (r Run) Kind() string {
 	if r.Full {
 		return kindFull
 	}
