@@ -5,7 +5,7 @@
 // connectors API, and [JSONL] is a file. A [Loader] does all the batching,
 // pacing by a [Limiter], waiting and retrying, the same for every target:
 //
-//	token, err := load.NewTokenSource(url, os.Getenv)
+//	token, err := load.NewTokenSource(load.AuthOptions{BaseURL: url})
 //	graph, err := load.NewGraph(load.GraphOptions{BaseURL: url, Connection: "helpdesk", Token: token})
 //	created, err := graph.EnsureConnection(ctx, mapping.Connection, mapping.Schema)
 //	loader := &load.Loader{Target: graph, Limiter: load.NewLimiter(load.LimiterOptions{})}

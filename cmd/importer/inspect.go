@@ -206,7 +206,7 @@ func (a *app) search(ctx context.Context, f *targetFlags, query, connection, as 
 	} else if connection == "" {
 		return usageError{errors.New("search in a tenant needs --connection ID")}
 	}
-	hits, err := t.graph.Search(ctx, query, from, size, connection)
+	hits, err := t.graph.Search(ctx, load.Query{Text: query, From: from, Size: size, Connections: []string{connection}})
 	if err != nil {
 		return err
 	}
