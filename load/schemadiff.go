@@ -67,6 +67,15 @@ func (d *SchemaDiff) With(v Verdict) []SchemaChange {
 	return some
 }
 
+// Changed puts changes into a line, such as "title: isSearchable, url: labels".
+func Changed(changes []SchemaChange) string {
+	words := make([]string, len(changes))
+	for i, c := range changes {
+		words[i] = c.Property + ": " + c.Change
+	}
+	return strings.Join(words, ", ")
+}
+
 // Draft tells that the connection has had no schema yet, whatever it answers.
 func (d *SchemaDiff) Draft() bool { return d.State == stateDraft }
 
