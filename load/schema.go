@@ -102,6 +102,12 @@ func (g *Graph) diffFrom(ctx context.Context, info *ConnectionInfo, s transform.
 	return &SchemaDiff{Connection: g.opt.Connection, State: info.State, Registered: len(have) > 0, Changes: diffSchema(have, wireSchema(s))}, nil
 }
 
+// FirstSchema is the difference between no schema of a connection that is not
+// there, and s.
+func FirstSchema(connection string, s transform.Schema) *SchemaDiff {
+	return &SchemaDiff{Connection: connection, Changes: diffSchema(nil, wireSchema(s))}
+}
+
 // Reingest says which changes of the schema make it necessary to send every
 // item again; none if the schema is not registered yet, or cannot be.
 func (g *Graph) Reingest(ctx context.Context, s transform.Schema) ([]SchemaChange, error) {
@@ -126,23 +132,17 @@ func (g *Graph) ensureSchema(ctx context.Context, info *ConnectionInfo, s transf
 	if len(diff.Changes) == 0 && !diff.Draft() {
 		return nil
 	}
-	return g.ApplySchema(ctx, diff, s, nil)
-}
-
-// ApplySchema registers s and returns when it is registered. diff is what
-// DiffSchema has said of it; if it holds what the API does not allow, nothing
-// is sent and the error is a *SchemaError. tell, if not nil, is called each
-// time that the operation has been looked at.
-func (g *Graph) ApplySchema(ctx context.Context, diff *SchemaDiff, s transform.Schema, tell func(*Operation)) error {
-	op, err := g.BeginSchema(ctx, diff, s)
+	operation, err := g.BeginSchema(ctx, diff, s)
 	if err != nil {
 		return err
 	}
-	return g.awaitSchema(ctx, op, s, tell)
+	return g.AwaitSchema(ctx, operation, s, nil)
 }
 
-// BeginSchema is ApplySchema without the wait. It gives the id of the operation
-// that registers the schema, "" if the service did not name one.
+// BeginSchema asks for the registration of s and does not wait for its end.
+// diff is what DiffSchema has said of it; if it holds what the API does not
+// allow, nothing is sent and the error is a *SchemaError. It gives the id of
+// the operation that registers the schema, "" if the service did not name one.
 func (g *Graph) BeginSchema(ctx context.Context, diff *SchemaDiff, s transform.Schema) (operation string, err error) {
 	if bad := diff.With(NewConnection); len(bad) > 0 {
 		return "", &SchemaError{Connection: g.opt.Connection, Changes: bad}
@@ -199,8 +199,10 @@ func (g *Graph) Operation(ctx context.Context, id string) (*Document[Operation],
 	return &doc, nil
 }
 
-// awaitSchema returns when the operation has completed.
-func (g *Graph) awaitSchema(ctx context.Context, operation string, s transform.Schema, tell func(*Operation)) error {
+// AwaitSchema returns when s is registered by the operation that BeginSchema
+// gave. Its error is a *SchemaRefusedError when it ended as failed. tell, if not
+// nil, is called each time that the operation has been looked at.
+func (g *Graph) AwaitSchema(ctx context.Context, operation string, s transform.Schema, tell func(*Operation)) error {
 	if operation == "" {
 		return g.awaitReady(ctx)
 	}
@@ -227,8 +229,14 @@ func (g *Graph) awaitSchema(ctx context.Context, operation string, s transform.S
 		g.log.Warn("the schema's registration reported an error, but it is registered", "connection", g.opt.Connection)
 		return nil
 	}
-	return fmt.Errorf("the service refused the schema of connection %s: %s; correct the mapping's schema and run again",
-		g.opt.Connection, op.Words())
+	return &SchemaRefusedError{Connection: g.opt.Connection, Words: op.Words()}
+}
+
+// A SchemaRefusedError means that a registration has ended as failed.
+type SchemaRefusedError struct{ Connection, Words string }
+
+func (e *SchemaRefusedError) Error() string {
+	return fmt.Sprintf("the service refused the schema of connection %s: %s; correct the mapping's schema and run again", e.Connection, e.Words)
 }
 
 // awaitReady is for an answer without an operation: the first schema is

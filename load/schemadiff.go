@@ -207,11 +207,11 @@ func (p SchemaProperty) exact() bool { return p.ExactMatch != nil && bool(*p.Exa
 
 // words describes a property in a few of them.
 func (p SchemaProperty) words() string {
-	return strings.Join(append([]string{p.Type}, p.flags()...), " ")
+	return strings.Join(append([]string{p.Type}, p.Flags()...), " ")
 }
 
-// flags names the flags that are set.
-func (p SchemaProperty) flags() []string {
+// Flags names the flags that are set, as a mapping spells them.
+func (p SchemaProperty) Flags() []string {
 	var set []string
 	for _, f := range []struct {
 		name string
