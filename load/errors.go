@@ -117,6 +117,16 @@ func hasStatus(err error, status int) bool {
 	return errors.As(err, &api) && api.Status == status
 }
 
+// Status is the status of the answer that an error tells of, 0 if there was
+// none.
+func Status(err error) int {
+	var api *APIError
+	if errors.As(err, &api) {
+		return api.Status
+	}
+	return 0
+}
+
 // retryable tells whether the same call may succeed later: a transport error
 // and the answers for which APIError says so, but no cancel and no *AuthError.
 func retryable(err error) bool {

@@ -93,7 +93,8 @@ func (a *app) addActivities(ctx context.Context, f *activityFlags, item string) 
 		return printErr
 	}
 	if refused > 0 {
-		return fmt.Errorf("%s of %s refused", number(int64(refused)), count(int64(len(list)), "activity was", "activities were"))
+		was := map[bool]string{true: "was", false: "were"}[refused == 1]
+		return fmt.Errorf("%s of %s %s refused", number(int64(refused)), count(int64(len(list)), "activity", "activities"), was)
 	}
 	a.say("%s added to %s", count(int64(len(list)), "activity is", "activities are"), item)
 	return nil

@@ -160,10 +160,12 @@ func (a *app) confirm(yes bool, question, name string) error {
 		return nil
 	}
 	in, ok := a.stdin.(*os.File)
-	if !ok || !isTerminalFile(in) || !isTerminal(a.stderr) {
+	out, done := a.terminal()
+	if !ok || !isTerminalFile(in) || out == nil {
 		return usageError{fmt.Errorf("%s; say --yes if that is meant, as there is no terminal to ask on", question)}
 	}
-	fmt.Fprintf(a.stderr, "%s.\nType %s to go on: ", question, name)
+	defer done()
+	fmt.Fprintf(out, "%s.\nType %s to go on: ", question, name)
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
@@ -172,6 +174,19 @@ func (a *app) confirm(yes bool, question, name string) error {
 		return usageError{errors.New("nothing was done: the answer was not " + name)}
 	}
 	return nil
+}
+
+// terminal is where a question is seen, whatever stderr is: nil if there is
+// none.
+func (a *app) terminal() (w io.Writer, done func()) {
+	if isTerminal(a.stderr) {
+		return a.stderr, func() {}
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0)
+	if err != nil {
+		return nil, func() {}
+	}
+	return tty, func() { tty.Close() }
 }
 
 // group makes a command of commands.

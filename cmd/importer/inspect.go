@@ -268,6 +268,9 @@ func (a *app) status(ctx context.Context, connection string) error {
 				fmt.Fprintln(a.stdout, "  it did not end: running the same mapping again goes on from its checkpoint")
 			}
 		}
+		if o.Resend != "" {
+			fmt.Fprintf(a.stdout, "  the next run sends every item again, as the schema has changed: %s\n", o.Resend)
+		}
 		for _, b := range o.Sources {
 			fmt.Fprintf(a.stdout, "  %s: %s, %s, %s in quarantine\n", b.Name, count(b.Files, "file", "files"), count(b.Read, "record", "records"), number(b.Quarantined+b.Duplicates))
 		}

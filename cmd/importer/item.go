@@ -240,7 +240,8 @@ func (p *putter) end() error {
 		p.a.warn("a mapping makes %s of these items, such as the one of %s: the next run that reads the record puts the mapping's item back", number(p.undoing), p.place)
 	}
 	if p.refused > 0 {
-		return fmt.Errorf("%s of %s refused; correct them and put them again", number(p.refused), count(p.refused+p.stored, "item was", "items were"))
+		was := map[bool]string{true: "was refused; correct it and put it again", false: "were refused; correct them and put them again"}[p.refused == 1]
+		return fmt.Errorf("%s of %s %s", number(p.refused), count(p.refused+p.stored, "item", "items"), was)
 	}
 	return nil
 }
