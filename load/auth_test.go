@@ -35,7 +35,7 @@ func TestNewTokenSource(t *testing.T) {
 		{"somebody's server", "https://graph.example", nil, "", "", TokenVariable},
 		{"Graph without TLS", "http://graph.microsoft.com", nil, "", "", TokenVariable},
 	} {
-		src, err := NewTokenSource(tt.url, func(key string) string { return tt.env[key] })
+		src, err := NewTokenSource(AuthOptions{BaseURL: tt.url, Getenv: func(key string) string { return tt.env[key] }})
 		if tt.words != "" {
 			if _, ok := errors.AsType[*AuthError](err); !ok || !strings.Contains(err.Error(), tt.words) || strings.Contains(err.Error(), "hush") {
 				t.Errorf("%s: %v, want an *AuthError with %q", tt.name, err, tt.words)
@@ -81,7 +81,7 @@ func (c *credential) GetToken(ctx context.Context, _ policy.TokenRequestOptions)
 func TestEntraCaches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cred := new(credential)
-		src := newEntra(cred, "scope", func() bool { return false })
+		src := newEntra(cred, "scope", "a test", func() bool { return false })
 		token := func() string {
 			tok, err := src.Token(t.Context())
 			if err != nil {
@@ -114,7 +114,7 @@ func TestEntraCaches(t *testing.T) {
 func TestEntraLoginServiceAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cred := new(credential)
-		src := newEntra(cred, "scope", func() bool { return true })
+		src := newEntra(cred, "scope", "a test", func() bool { return true })
 		if _, err := src.Token(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestEntraLoginServiceAway(t *testing.T) {
 
 func TestEntraCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := newEntra(new(credential), "scope", func() bool { return false })
+		src := newEntra(new(credential), "scope", "a test", func() bool { return false })
 		go src.Token(t.Context())
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -157,7 +157,7 @@ func TestEntraCancelled(t *testing.T) {
 }
 
 // The report of azidentity, as it comes, in one line with a remedy.
-func TestLoginError(t *testing.T) {
+func TestLoginFault(t *testing.T) {
 	const refused = `ClientSecretCredential authentication failed.
 POST https://login.microsoftonline.com/contoso/oauth2/v2.0/token
 --------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ To troubleshoot, visit https://aka.ms/azsdk/go/identity/troubleshoot#client-secr
 			[]string{"EnvironmentCredential: missing environment variable AZURE_TENANT_ID", "Azure CLI not found", "or az login"}, nil},
 		{"endless", strings.Repeat("line ü\n", 1000), []string{"..."}, nil},
 	} {
-		err := loginError(errors.New(tt.report))
+		err := teller{}.fault(errors.New(tt.report))
 		if _, ok := errors.AsType[*AuthError](err); !ok || strings.Contains(err.Error(), "\n") || len(err.Error()) > 1500 {
 			t.Errorf("%s: %T of %d bytes: %v", tt.name, err, len(err.Error()), err)
 		}

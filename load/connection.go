@@ -2,13 +2,17 @@ package load
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"time"
 
 	"importer/transform"
 )
+
+const connectionsPath = "/external/connections"
 
 // States of a connection. A connection is a draft until its first schema is
 // registered.
@@ -19,7 +23,8 @@ const (
 	stateLimitExceeded = "limitExceeded"
 )
 
-// A ConnectionInfo is what the service says of a connection.
+// A ConnectionInfo is what the service says of a connection, its settings
+// aside: see Settings.
 type ConnectionInfo struct {
 	ID              string `json:"id"`
 	Name            string `json:"name"`
@@ -28,15 +33,37 @@ type ConnectionInfo struct {
 	ContentCategory string `json:"contentCategory,omitempty"`
 }
 
-// GetConnection reads the connection. Its error is an *APIError with Status
-// 404 when there is none that this app may see.
-func (g *Graph) GetConnection(ctx context.Context) (*ConnectionInfo, error) {
-	var info ConnectionInfo
-	err := g.doJSON(ctx, call{method: http.MethodGet, path: g.connectionPath()}, needConnection, nil, &info)
+// On gives a client that is about another connection of the same service.
+func (g *Graph) On(connection string) *Graph {
+	other := *g
+	other.opt.Connection = connection
+	return &other
+}
+
+// Connections lists the connections that the app may see.
+func (g *Graph) Connections(ctx context.Context, opt ListOptions) iter.Seq2[*Document[ConnectionInfo], error] {
+	return list[ConnectionInfo](ctx, g, connectionsPath, opt, needConnection)
+}
+
+// Connection reads the connection, with all that the service says of it. Its
+// error is an *APIError with Status 404 when there is none that this app may
+// see.
+func (g *Graph) Connection(ctx context.Context) (*Document[ConnectionInfo], error) {
+	var doc Document[ConnectionInfo]
+	err := g.doJSON(ctx, call{method: http.MethodGet, path: g.connectionPath(), prefer: preferNewEnums}, needConnection, nil, &doc)
 	if err != nil {
 		return nil, err
 	}
-	return &info, nil
+	return &doc, nil
+}
+
+// GetConnection is Connection without its settings.
+func (g *Graph) GetConnection(ctx context.Context) (*ConnectionInfo, error) {
+	doc, err := g.Connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &doc.Value, nil
 }
 
 // Ready tells whether the connection is there and may have items. A draft has
@@ -78,10 +105,33 @@ func (g *Graph) EnsureConnection(ctx context.Context, c transform.Connection, s 
 	return created, g.ensureSchema(ctx, info, s)
 }
 
-// createConnection creates the connection. A POST is not idempotent, so after
-// every doubtful answer the connection itself is asked for: of a lost reply,
-// and of the 503 that the create page describes (a broken result card; the
-// connection exists all the same), the retry would be answered 409.
+// CreateConnection makes a connection of doc, an externalConnection with an id
+// and a name. Its error is an *ExistsError when there is one with that id.
+func (g *Graph) CreateConnection(ctx context.Context, doc json.RawMessage) (*Document[ConnectionInfo], error) {
+	var info ConnectionInfo
+	if err := json.Unmarshal(doc, &info); err != nil {
+		return nil, err
+	}
+	g = g.On(info.ID)
+	if _, err := g.GetConnection(ctx); !notFound(err) {
+		if err == nil {
+			err = &ExistsError{"the connection " + info.ID}
+		}
+		return nil, err
+	}
+	if _, err := g.create(ctx, info.ID, info.Name, doc); err != nil {
+		return nil, err
+	}
+	return g.Connection(ctx)
+}
+
+// UpdateConnection changes what patch, an externalConnection, names; lists in
+// it replace the lists that are there.
+func (g *Graph) UpdateConnection(ctx context.Context, patch json.RawMessage) error {
+	_, err := g.do(ctx, call{method: http.MethodPatch, path: g.connectionPath(), body: patch, discard: true}, needConnection)
+	return err
+}
+
 func (g *Graph) createConnection(ctx context.Context, c transform.Connection) (*ConnectionInfo, error) {
 	body, err := marshal(struct {
 		ID              string `json:"id"`
@@ -92,11 +142,20 @@ func (g *Graph) createConnection(ctx context.Context, c transform.Connection) (*
 	if err != nil {
 		return nil, err
 	}
+	return g.create(ctx, c.ID, c.Name, body)
+}
+
+// create posts a connection, body with its id and name. A POST is not
+// idempotent, so after every doubtful answer the connection itself is asked
+// for: of a lost reply, and of the 503 that the create page describes (a broken
+// result card; the connection exists all the same), the retry would be
+// answered 409.
+func (g *Graph) create(ctx context.Context, id, name string, body []byte) (*ConnectionInfo, error) {
 	d := drought{Retry: g.opt.Retry}
 	for {
-		_, postErr := g.attempt(ctx, call{method: http.MethodPost, path: "/external/connections", body: body, discard: true})
+		_, postErr := g.attempt(ctx, call{method: http.MethodPost, path: connectionsPath, body: body, discard: true})
 		if postErr == nil {
-			return &ConnectionInfo{ID: c.ID, Name: c.Name, Description: c.Description, State: stateDraft}, nil
+			return &ConnectionInfo{ID: id, Name: name, State: stateDraft}, nil
 		}
 		postErr = g.explain(postErr, needConnection)
 		if !retryable(postErr) {
@@ -104,16 +163,16 @@ func (g *Graph) createConnection(ctx context.Context, c transform.Connection) (*
 		}
 		info, err := g.GetConnection(ctx)
 		switch {
-		case err == nil && info.Name == c.Name:
+		case err == nil && info.Name == name:
 			return info, nil
 		case err == nil:
-			return nil, fmt.Errorf("somebody else has just made a connection %s, named %q: %w", c.ID, info.Name, postErr)
+			return nil, fmt.Errorf("somebody else has just made a connection %s, named %q: %w", id, info.Name, postErr)
 		case !notFound(err):
 			return nil, err
 		case hasStatus(postErr, http.StatusConflict):
 			return nil, fmt.Errorf("the connection id %s or the name %q is taken in this tenant by a connection of another app, "+
 				"or by one that is still being deleted: choose another id and name, wait some minutes, or have its owner "+
-				"put this app into configuration.authorizedAppIds: %w", c.ID, c.Name, postErr)
+				"put this app into configuration.authorizedAppIds: %w", id, name, postErr)
 		}
 		if err := g.again(ctx, &d, postErr); err != nil {
 			return nil, err
@@ -140,13 +199,13 @@ func (g *Graph) updateConnection(ctx context.Context, info *ConnectionInfo, c tr
 }
 
 // DeleteConnection deletes the connection with all its items and groups, and
-// returns when it is gone. The service does it in the background and names no
-// operation, so the connection is asked for until it is not found.
+// returns when it is gone.
 func (g *Graph) DeleteConnection(ctx context.Context) error {
-	_, err := g.do(ctx, call{method: http.MethodDelete, path: g.connectionPath(), discard: true}, needConnection)
-	if err != nil && !notFound(err) && !hasStatus(err, http.StatusConflict) { // 409: a deletion is under way
+	if err := g.BeginDelete(ctx); err != nil {
 		return err
 	}
+	// The service does it in the background and names no operation, so the
+	// connection is asked for until it is not found.
 	return g.poll(ctx, "the deletion of the connection "+g.opt.Connection, func() (bool, error) {
 		_, err := g.GetConnection(ctx)
 		if notFound(err) {
@@ -154,6 +213,15 @@ func (g *Graph) DeleteConnection(ctx context.Context) error {
 		}
 		return false, err
 	})
+}
+
+// BeginDelete asks for the connection's deletion and does not wait for it.
+func (g *Graph) BeginDelete(ctx context.Context) error {
+	_, err := g.do(ctx, call{method: http.MethodDelete, path: g.connectionPath(), discard: true}, needConnection)
+	if notFound(err) || hasStatus(err, http.StatusConflict) { // 409: a deletion is under way
+		return nil
+	}
+	return err
 }
 
 // poll asks until done says so, waiting longer each time.

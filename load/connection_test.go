@@ -228,50 +228,6 @@ func TestDeleteConnection(t *testing.T) {
 	})
 }
 
-func TestDiffSchema(t *testing.T) {
-	prop := func(change func(*wireProperty)) []wireProperty {
-		p := wireProperty{Name: "tags", Type: "stringCollection", Queryable: true, Retrievable: true}
-		if change != nil {
-			change(&p)
-		}
-		return []wireProperty{p}
-	}
-	for _, tt := range []struct {
-		name       string
-		have, want []wireProperty
-		changed    bool
-		conflict   string // registered / mapping
-	}{
-		{"none registered", nil, prop(nil), true, ""},
-		{"equal", prop(nil), prop(nil), false, ""},
-		{"case of names and types", prop(func(p *wireProperty) { p.Name, p.Type = "Tags", "StringCollection" }), prop(nil), false, ""},
-		{"a property more", prop(nil), append(prop(nil), wireProperty{Name: "more", Type: "string"}), true, ""},
-		{"a flag more", prop(nil), prop(func(p *wireProperty) { p.Searchable = true }), true, ""},
-		{"a flag less", prop(nil), prop(func(p *wireProperty) { p.Queryable = false }), true, ""},
-		{"a label more", prop(nil), prop(func(p *wireProperty) { p.Labels = []string{"tags"} }), true, ""},
-		{"a label less", prop(func(p *wireProperty) { p.Labels = []string{"tags"} }), prop(nil), true, ""},
-		{"a label that the service does not name", prop(func(p *wireProperty) { p.Labels = []string{"unknownFutureValue"} }),
-			prop(func(p *wireProperty) { p.Labels = []string{"iconUrl"} }), false, ""},
-		{"an alias more", prop(nil), prop(func(p *wireProperty) { p.Aliases = []string{"t"} }), true, ""},
-		{"the service's own alias", prop(func(p *wireProperty) { p.Refinable, p.Aliases = true, []string{"sys"} }),
-			prop(func(p *wireProperty) { p.Refinable = true }), false, ""},
-		{"another description", prop(nil), prop(func(p *wireProperty) { p.Description = "what it is about" }), true, ""},
-		{"no longer refinable", prop(func(p *wireProperty) { p.Refinable = true }), prop(nil), true, ""},
-		{"newly refinable", prop(nil), prop(func(p *wireProperty) { p.Refinable = true }), false, "not refinable / refinable: true"},
-		{"another type", prop(nil), prop(func(p *wireProperty) { p.Type = "string" }), false, "type stringCollection / type string"},
-		{"a property less", append(prop(nil), wireProperty{Name: "gone", Type: "string"}), prop(nil), false, "type string / nothing of it"},
-	} {
-		changed, conflicts := diffSchema(tt.have, tt.want)
-		conflict := ""
-		for _, c := range conflicts {
-			conflict = c.Registered + " / " + c.Mapping
-		}
-		if changed != tt.changed || conflict != tt.conflict {
-			t.Errorf("%s: changed %v, conflict %q; want %v, %q", tt.name, changed, conflict, tt.changed, tt.conflict)
-		}
-	}
-}
-
 func TestSchemaError(t *testing.T) {
 	ensure(t, func(f *fake) {
 		registered(f)
@@ -280,7 +236,7 @@ func TestSchemaError(t *testing.T) {
 		if _, ok := errors.AsType[*SchemaError](err); !ok {
 			t.Fatalf("%v, want *SchemaError", err)
 		}
-		for _, want := range []string{`"priority"`, "registered as type string", "says type int64", "new connection id", "delete the connection"} {
+		for _, want := range []string{`"priority"`, "registered with type string", "says int64", "new connection id", "delete the connection"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%v: want %q in it", err, want)
 			}

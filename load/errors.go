@@ -95,6 +95,16 @@ func (e *UnavailableError) Error() string {
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// NotFound tells that the service itself said that something is not there.
+func NotFound(err error) bool { return notFound(err) }
+
+// Refused tells that the service refused what it was sent for what it is, as
+// opposed to its address, its sender or the time.
+func Refused(err error) bool {
+	var api *APIError
+	return errors.As(err, &api) && !api.Retryable() && rejects(api)
+}
+
 // notFound tells the service's own 404. A proxy's page says nothing of what is
 // there.
 func notFound(err error) bool {
@@ -105,6 +115,16 @@ func notFound(err error) bool {
 func hasStatus(err error, status int) bool {
 	var api *APIError
 	return errors.As(err, &api) && api.Status == status
+}
+
+// Status is the status of the answer that an error tells of, 0 if there was
+// none.
+func Status(err error) int {
+	var api *APIError
+	if errors.As(err, &api) {
+		return api.Status
+	}
+	return 0
 }
 
 // retryable tells whether the same call may succeed later: a transport error

@@ -218,7 +218,7 @@ func (g *Graph) attempts(ctx context.Context, calls []call) []error {
 }
 
 func (g *Graph) connectionPath() string {
-	return "/external/connections/" + escapeSegment(g.opt.Connection)
+	return connectionsPath + "/" + escapeSegment(g.opt.Connection)
 }
 
 func (g *Graph) itemPath(id string) string {
@@ -249,6 +249,7 @@ func escapeSegment(s string) string {
 // A call is one request of the API.
 type call struct {
 	method, path string // path below the version, its segments escaped
+	query        string // behind the path, escaped
 	body         []byte
 	prefer       string // the Prefer header
 	discard      bool   // nobody wants the answer's body
@@ -376,7 +377,7 @@ func (g *Graph) request(ctx context.Context, c call, token string) (*http.Reques
 	}
 	req := (&http.Request{
 		Method: c.method,
-		URL:    &url.URL{Scheme: g.base.Scheme, Host: g.base.Host, Path: g.base.Path + path, RawPath: g.base.Path + c.path},
+		URL:    &url.URL{Scheme: g.base.Scheme, Host: g.base.Host, Path: g.base.Path + path, RawPath: g.base.Path + c.path, RawQuery: c.query},
 		Host:   g.base.Host,
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: make(http.Header, 8),
@@ -524,8 +525,10 @@ func (g *Graph) explain(err error, need permission) error {
 			"or leave it out and set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
 		return &AuthError{Err: api, Remedy: remedy}
 	case http.StatusForbidden:
-		remedy := fmt.Sprintf("the app needs the permission %s with admin consent, and must have made the connection %s "+
-			"or stand in its configuration.authorizedAppIds", need, g.opt.Connection)
+		remedy := fmt.Sprintf("the app needs the permission %s with admin consent", need)
+		if g.opt.Connection != "" && need != needSearch {
+			remedy += fmt.Sprintf(", and must have made the connection %s or stand in its configuration.authorizedAppIds", g.opt.Connection)
+		}
 		return &AuthError{Err: api, Remedy: remedy}
 	case http.StatusProxyAuthRequired:
 		return &AuthError{Err: api, Remedy: "the HTTP proxy wants a user and a password: set them in HTTPS_PROXY"}

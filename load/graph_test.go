@@ -344,7 +344,7 @@ func TestSearch(t *testing.T) {
 	for _, id := range []string{"a", "b", "c"} {
 		checkFates(t, g.Put(t.Context(), []*transform.Item{item(id, "printer "+id)}), Stored)
 	}
-	page, err := g.Search(t.Context(), "printer", 1, 1)
+	page, err := g.Search(t.Context(), Query{Text: "printer", From: 1, Size: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,10 +355,10 @@ func TestSearch(t *testing.T) {
 	if hit.ID != "b" || hit.Summary != "the <c0>hit</c0>" || string(hit.Properties["title"]) != `"printer b"` || len(hit.Properties) != 1 {
 		t.Errorf("hit %+v", hit)
 	}
-	if page, err := g.Search(t.Context(), "nothing", 0, 0, "hd"); err != nil || page.Total != 0 || page.Hits == nil {
+	if page, err := g.Search(t.Context(), Query{Text: "nothing", Connections: []string{"hd"}}); err != nil || page.Total != 0 || page.Hits == nil {
 		t.Errorf("Search of nothing = %+v, %v, want an empty page", page, err)
 	}
-	if _, err := g.Search(t.Context(), "((", 0, 0); err == nil || !strings.Contains(err.Error(), "unbalanced") {
+	if _, err := g.Search(t.Context(), Query{Text: "(("}); err == nil || !strings.Contains(err.Error(), "unbalanced") {
 		t.Errorf("Search of a bad query: %v, want the service's words", err)
 	}
 }

@@ -2,26 +2,84 @@ package load
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"net/http"
-	"net/url"
 
 	"importer/transform"
 )
 
-type wireGroup struct {
+// A Group is an external group as the API spells it.
+type Group struct {
 	ID          string `json:"id,omitempty"`
 	DisplayName string `json:"displayName"`
 	Description string `json:"description"`
 }
 
+// An Identity is a member of an external group, or who did something.
+type Identity struct {
+	Type string `json:"type"` // user, group, externalGroup, or one that is newer than this
+	ID   string `json:"id"`
+}
+
+// An ExistsError means that what was to be made is there already.
+type ExistsError struct{ What string }
+
+func (e *ExistsError) Error() string { return e.What + " exists already" }
+
 func (g *Graph) groupPath(id string) string {
 	return g.connectionPath() + "/groups/" + escapeSegment(id)
 }
 
+// Groups lists the external groups of the connection. The call is in the
+// API's model and on no page: see Unlisted.
+func (g *Graph) Groups(ctx context.Context, opt ListOptions) iter.Seq2[*Document[Group], error] {
+	return list[Group](ctx, g, g.connectionPath()+"/groups", opt, needItems)
+}
+
+// GetGroup reads an external group. Its error is an *APIError with Status 404
+// when there is none.
+func (g *Graph) GetGroup(ctx context.Context, id string) (*Document[Group], error) {
+	var group Document[Group]
+	if err := g.doJSON(ctx, call{method: http.MethodGet, path: g.groupPath(id)}, needItems, nil, &group); err != nil {
+		return nil, err
+	}
+	return &group, nil
+}
+
+// CreateGroup makes an external group. Its error is an *ExistsError when there
+// is one with that id.
+func (g *Graph) CreateGroup(ctx context.Context, group Group) (*Document[Group], error) {
+	if _, err := g.GetGroup(ctx, group.ID); !notFound(err) {
+		if err == nil {
+			err = &ExistsError{fmt.Sprintf("the group %s of connection %s", group.ID, g.opt.Connection)}
+		}
+		return nil, err
+	}
+	err := g.doJSON(ctx, call{method: http.MethodPost, path: g.connectionPath() + "/groups", discard: true}, needItems, group, nil)
+	if err != nil && !hasStatus(err, http.StatusConflict) { // 409: the reply of the first try was lost
+		return nil, err
+	}
+	made, err := g.GetGroup(ctx, group.ID)
+	if err == nil && (made.Value.DisplayName != group.DisplayName || made.Value.Description != group.Description) {
+		return nil, &ExistsError{fmt.Sprintf("the group %s of connection %s, which somebody else has just made,", group.ID, g.opt.Connection)}
+	}
+	return made, err
+}
+
+// UpdateGroup changes what is not nil.
+func (g *Graph) UpdateGroup(ctx context.Context, id string, displayName, description *string) error {
+	patch := struct {
+		DisplayName *string `json:"displayName,omitempty"`
+		Description *string `json:"description,omitempty"`
+	}{displayName, description}
+	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.groupPath(id), discard: true}, needItems, patch, nil)
+}
+
 // PutGroup makes the external group, or gives it its names, without members.
 func (g *Graph) PutGroup(ctx context.Context, group transform.Group) error {
-	want := wireGroup{DisplayName: group.DisplayName, Description: group.Description}
-	var have wireGroup
+	want := Group{DisplayName: group.DisplayName, Description: group.Description}
+	var have Group
 	err := g.doJSON(ctx, call{method: http.MethodGet, path: g.groupPath(group.ID)}, needItems, nil, &have)
 	if notFound(err) {
 		create := want
@@ -32,7 +90,7 @@ func (g *Graph) PutGroup(ctx context.Context, group transform.Group) error {
 		}
 		// Made meanwhile, or by a POST whose reply was lost.
 		err = nil
-		have = wireGroup{ID: group.ID}
+		have = Group{ID: group.ID}
 	}
 	if err != nil || have.DisplayName == want.DisplayName && have.Description == want.Description {
 		return err
@@ -42,16 +100,13 @@ func (g *Graph) PutGroup(ctx context.Context, group transform.Group) error {
 
 // DeleteGroup deletes the group. One that is not there is deleted.
 func (g *Graph) DeleteGroup(ctx context.Context, id string) error {
-	return g.remove(ctx, g.groupPath(id))
+	_, err := g.remove(ctx, g.groupPath(id))
+	return err
 }
 
 // AddMember adds a member. One that is there already is added.
 func (g *Graph) AddMember(ctx context.Context, group string, m transform.Member) error {
-	member := struct {
-		ID   string `json:"id"`
-		Type string `json:"type"`
-	}{m.ID, m.Type}
-	err := g.doJSON(ctx, call{method: http.MethodPost, path: g.groupPath(group) + "/members", discard: true}, needItems, member, nil)
+	err := g.doJSON(ctx, call{method: http.MethodPost, path: g.groupPath(group) + "/members", discard: true}, needItems, Identity{m.Type, m.ID}, nil)
 	if hasStatus(err, http.StatusConflict) {
 		return nil
 	}
@@ -60,45 +115,44 @@ func (g *Graph) AddMember(ctx context.Context, group string, m transform.Member)
 
 // RemoveMember removes a member. One that is not there is removed.
 func (g *Graph) RemoveMember(ctx context.Context, group string, m transform.Member) error {
-	return g.remove(ctx, g.groupPath(group)+"/members/"+escapeSegment(m.ID))
+	_, err := g.TakeMember(ctx, group, m.ID)
+	return err
 }
 
-func (g *Graph) remove(ctx context.Context, path string) error {
-	_, err := g.do(ctx, call{method: http.MethodDelete, path: path, discard: true}, needItems)
+// TakeMember removes the member with an id, of whatever type, and tells
+// whether there was one. After a reply that was lost it may say that there was
+// none.
+func (g *Graph) TakeMember(ctx context.Context, group, id string) (found bool, err error) {
+	return g.remove(ctx, g.groupPath(group)+"/members/"+escapeSegment(id))
+}
+
+// remove deletes what is at path. What is not there is deleted.
+func (g *Graph) remove(ctx context.Context, path string) (found bool, err error) {
+	_, err = g.do(ctx, call{method: http.MethodDelete, path: path, discard: true}, needItems)
 	if notFound(err) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
+}
+
+// Unlisted tells of the error of a listing that the service has no such call.
+// Some of them are in the API's model and on no page.
+func Unlisted(err error) bool {
+	return hasStatus(err, http.StatusNotFound) || hasStatus(err, http.StatusMethodNotAllowed) ||
+		hasStatus(err, http.StatusBadRequest) || hasStatus(err, http.StatusNotImplemented)
 }
 
 // Members lists the members of a group, all pages of them. listed is false
 // when the service has no such call, or the group is not there.
 func (g *Graph) Members(ctx context.Context, group string) (members []transform.Member, listed bool, err error) {
-	path := g.groupPath(group) + "/members"
-	for page := 0; path != "" && page < maxPages; page++ {
-		var answer struct {
-			Value []struct{ ID, Type string }
-			Next  string `json:"@odata.nextLink"`
+	for m, err := range list[Identity](ctx, g, g.groupPath(group)+"/members", ListOptions{}, needItems) {
+		if Unlisted(err) {
+			return nil, false, nil
 		}
-		err := g.doJSON(ctx, call{method: http.MethodGet, path: path}, needItems, nil, &answer)
 		if err != nil {
-			if hasStatus(err, http.StatusNotFound) || hasStatus(err, http.StatusMethodNotAllowed) ||
-				hasStatus(err, http.StatusBadRequest) || hasStatus(err, http.StatusNotImplemented) {
-				return nil, false, nil
-			}
 			return nil, false, err
 		}
-		for _, m := range answer.Value {
-			members = append(members, transform.Member{Type: m.Type, ID: m.ID})
-		}
-		// The link's host is not followed, so that the token goes nowhere else.
-		path = ""
-		if next, err := url.Parse(answer.Next); err == nil && next.RawQuery != "" {
-			path = g.groupPath(group) + "/members?" + next.RawQuery
-		}
+		members = append(members, transform.Member{Type: m.Value.Type, ID: m.Value.ID})
 	}
 	return members, true, nil
 }
-
-// maxPages bounds a listing whose links go in circles.
-const maxPages = 10_000

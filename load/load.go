@@ -5,7 +5,7 @@
 // connectors API, and [JSONL] is a file. A [Loader] does all the batching,
 // pacing by a [Limiter], waiting and retrying, the same for every target:
 //
-//	token, err := load.NewTokenSource(url, os.Getenv)
+//	token, err := load.NewTokenSource(load.AuthOptions{BaseURL: url})
 //	graph, err := load.NewGraph(load.GraphOptions{BaseURL: url, Connection: "helpdesk", Token: token})
 //	created, err := graph.EnsureConnection(ctx, mapping.Connection, mapping.Schema)
 //	loader := &load.Loader{Target: graph, Limiter: load.NewLimiter(load.LimiterOptions{})}
@@ -72,6 +72,9 @@ type Admin interface {
 	// Ready tells that the connection is there and may have items: it exists
 	// and is no draft.
 	Ready(ctx context.Context) (bool, error)
+	// Reingest says which changes of the schema, of which EnsureConnection makes
+	// no ado, need every item that is there to be sent again.
+	Reingest(ctx context.Context, s transform.Schema) ([]SchemaChange, error)
 	PutGroup(ctx context.Context, g transform.Group) error // without members
 	// Members lists a group's members; listed is false where the service has
 	// no such call (it is in the model and on no page).

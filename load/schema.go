@@ -5,39 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"importer/transform"
 )
 
-// A SchemaError lists what the mapping wants of the registered schema and the
-// API does not allow.
-type SchemaError struct {
-	Connection string
-	Conflicts  []SchemaConflict
-}
-
-// A SchemaConflict is one property that cannot become what the mapping says.
-type SchemaConflict struct {
-	Property   string
-	Registered string // what the connection has
-	Mapping    string // what the mapping says
-}
-
-func (e *SchemaError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "the schema of connection %s cannot become what the mapping says:", e.Connection)
-	for _, c := range e.Conflicts {
-		fmt.Fprintf(&b, "\n  property %q is registered as %s, the mapping says %s", c.Property, c.Registered, c.Mapping)
-	}
-	b.WriteString("\nGraph lets a property neither change its type, nor go, nor become refinable: " +
-		"choose a new connection id in the mapping, or delete the connection and crawl again")
-	return b.String()
-}
-
-// A wireProperty is a property of a schema as the API spells it.
-type wireProperty struct {
+// A SchemaProperty is a property of a schema as the API spells it.
+type SchemaProperty struct {
 	Name        string   `json:"name"`
 	Type        string   `json:"type"`
 	Searchable  lenient  `json:"isSearchable"`
@@ -59,10 +33,10 @@ func (l *lenient) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func wireSchema(s transform.Schema) []wireProperty {
-	props := make([]wireProperty, len(s))
+func wireSchema(s transform.Schema) []SchemaProperty {
+	props := make([]SchemaProperty, len(s))
 	for i, p := range s {
-		props[i] = wireProperty{
+		props[i] = SchemaProperty{
 			Name: p.Name, Type: p.Type.String(),
 			Searchable: lenient(p.Searchable), Queryable: lenient(p.Queryable),
 			Retrievable: lenient(p.Retrievable), Refinable: lenient(p.Refinable),
@@ -75,18 +49,73 @@ func wireSchema(s transform.Schema) []wireProperty {
 	return props
 }
 
+// A SchemaInfo is what the service says of a schema.
+type SchemaInfo struct {
+	BaseType   string           `json:"baseType"`
+	Properties []SchemaProperty `json:"properties"`
+}
+
+// preferNewEnums asks for members of enums that are newer than the enum's
+// unknownFutureValue, the label iconUrl among them: they come back as
+// themselves only with this header.
+const preferNewEnums = "include-unknown-enum-members"
+
+// Schema reads the registered schema. Its error is an *APIError with Status 404
+// when there is none. That there is one is no sign that it is registered: the
+// service answers with it while the registration is under way.
+func (g *Graph) Schema(ctx context.Context) (*Document[SchemaInfo], error) {
+	var doc Document[SchemaInfo]
+	err := g.doJSON(ctx, call{method: http.MethodGet, path: g.connectionPath() + "/schema", prefer: preferNewEnums}, needConnection, nil, &doc)
+	if err != nil {
+		return nil, err
+	}
+	return &doc, nil
+}
+
 // getSchema reads the registered schema; nil when there is none.
-func (g *Graph) getSchema(ctx context.Context) ([]wireProperty, error) {
-	var schema struct{ Properties []wireProperty }
-	// Labels that are newer than the enum's unknownFutureValue, iconUrl among
-	// them, come back as themselves only with this header.
-	err := g.doJSON(ctx, call{
-		method: http.MethodGet, path: g.connectionPath() + "/schema", prefer: "include-unknown-enum-members",
-	}, needConnection, nil, &schema)
+func (g *Graph) getSchema(ctx context.Context) ([]SchemaProperty, error) {
+	doc, err := g.Schema(ctx)
 	if notFound(err) {
 		return nil, nil
 	}
-	return schema.Properties, err
+	if err != nil {
+		return nil, err
+	}
+	return doc.Value.Properties, nil
+}
+
+// DiffSchema compares the registered schema with s. Its error is an *APIError
+// with Status 404 when there is no connection.
+func (g *Graph) DiffSchema(ctx context.Context, s transform.Schema) (*SchemaDiff, error) {
+	info, err := g.GetConnection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return g.diffFrom(ctx, info, s)
+}
+
+func (g *Graph) diffFrom(ctx context.Context, info *ConnectionInfo, s transform.Schema) (*SchemaDiff, error) {
+	have, err := g.getSchema(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &SchemaDiff{Connection: g.opt.Connection, State: info.State, Registered: len(have) > 0, Changes: diffSchema(have, wireSchema(s))}, nil
+}
+
+// FirstSchema is the difference between no schema of a connection that is not
+// there, and s.
+func FirstSchema(connection string, s transform.Schema) *SchemaDiff {
+	return &SchemaDiff{Connection: connection, Changes: diffSchema(nil, wireSchema(s))}
+}
+
+// Reingest says which changes of the schema make it necessary to send every
+// item again; none if the schema is not registered yet, or cannot be.
+func (g *Graph) Reingest(ctx context.Context, s transform.Schema) ([]SchemaChange, error) {
+	diff, err := g.DiffSchema(ctx, s)
+	if err != nil || diff.Draft() || diff.Worst() != Reingest {
+		return nil, err
+	}
+	return diff.With(Reingest), nil
 }
 
 // ensureSchema registers the schema unless it is registered already.
@@ -96,24 +125,31 @@ func (g *Graph) getSchema(ctx context.Context) ([]wireProperty, error) {
 // is still a draft, such as one whose first crawl was killed while it waited,
 // therefore gets its schema again, and with it an operation to wait for.
 func (g *Graph) ensureSchema(ctx context.Context, info *ConnectionInfo, s transform.Schema) error {
-	have, err := g.getSchema(ctx)
+	diff, err := g.diffFrom(ctx, info, s)
 	if err != nil {
 		return err
 	}
-	want := wireSchema(s)
-	changed, conflicts := diffSchema(have, want)
-	if len(conflicts) > 0 {
-		return &SchemaError{Connection: g.opt.Connection, Conflicts: conflicts}
-	}
-	if !changed && info.State != stateDraft {
+	if len(diff.Changes) == 0 && !diff.Draft() {
 		return nil
 	}
-	body, err := marshal(struct {
-		BaseType   string         `json:"baseType"`
-		Properties []wireProperty `json:"properties"`
-	}{"microsoft.graph.externalItem", want})
+	operation, err := g.BeginSchema(ctx, diff, s)
 	if err != nil {
 		return err
+	}
+	return g.AwaitSchema(ctx, operation, s, nil)
+}
+
+// BeginSchema asks for the registration of s and does not wait for its end.
+// diff is what DiffSchema has said of it; if it holds what the API does not
+// allow, nothing is sent and the error is a *SchemaError. It gives the id of
+// the operation that registers the schema, "" if the service did not name one.
+func (g *Graph) BeginSchema(ctx context.Context, diff *SchemaDiff, s transform.Schema) (operation string, err error) {
+	if bad := diff.With(NewConnection); len(bad) > 0 {
+		return "", &SchemaError{Connection: g.opt.Connection, Changes: bad}
+	}
+	body, err := marshal(SchemaInfo{"microsoft.graph.externalItem", wireSchema(s)})
+	if err != nil {
+		return "", err
 	}
 	g.log.Info("registering the schema; a tenant takes 5 to 15 minutes", "connection", g.opt.Connection)
 	var ans *answer
@@ -125,51 +161,82 @@ func (g *Graph) ensureSchema(ctx context.Context, info *ConnectionInfo, s transf
 		return true, err
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	return g.awaitSchema(ctx, ans, want)
+	return operationID(ans.header.Get("Location")), nil
 }
 
-// awaitSchema returns when the operation that the answer names has completed.
-func (g *Graph) awaitSchema(ctx context.Context, ans *answer, want []wireProperty) error {
-	id := operationID(ans.header.Get("Location"))
-	if id == "" {
+// An Operation is the registration of a schema (connectionOperation).
+type Operation struct {
+	ID     string       `json:"id"`
+	Status string       `json:"status"` // inprogress, completed, failed, or one that is newer than this
+	Error  *errorDetail `json:"error"`
+}
+
+// Ended tells whether the operation is over, well or not. Any other status,
+// unknown ones included, is not the end.
+func (o *Operation) Ended() bool { return o.Failed() || strings.EqualFold(o.Status, "completed") }
+
+// Failed tells whether the operation is over and nothing was registered.
+func (o *Operation) Failed() bool { return strings.EqualFold(o.Status, "failed") }
+
+// Words are the service's on a failure.
+func (o *Operation) Words() string {
+	if o.Error != nil && o.Error.words() != "" {
+		return summary(o.Error.words())
+	}
+	return "the service does not say why"
+}
+
+// Operation reads an operation of the connection. Its error is an *APIError
+// with Status 404 when there is none.
+func (g *Graph) Operation(ctx context.Context, id string) (*Document[Operation], error) {
+	var doc Document[Operation]
+	err := g.doJSON(ctx, call{method: http.MethodGet, path: g.connectionPath() + "/operations/" + escapeSegment(id)}, needConnection, nil, &doc)
+	if err != nil {
+		return nil, err
+	}
+	return &doc, nil
+}
+
+// AwaitSchema returns when s is registered by the operation that BeginSchema
+// gave. Its error is a *SchemaRefusedError when it ended as failed. tell, if not
+// nil, is called each time that the operation has been looked at.
+func (g *Graph) AwaitSchema(ctx context.Context, operation string, s transform.Schema, tell func(*Operation)) error {
+	if operation == "" {
 		return g.awaitReady(ctx)
 	}
-	var op struct {
-		Status string
-		Error  *errorDetail
-	}
+	op := &Operation{ID: operation}
 	err := g.poll(ctx, "the registration of the schema", func() (bool, error) {
-		err := g.doJSON(ctx, call{
-			method: http.MethodGet, path: g.connectionPath() + "/operations/" + escapeSegment(id),
-		}, needConnection, nil, &op)
+		doc, err := g.Operation(ctx, operation)
 		if notFound(err) { // not seen yet by the server that was asked
 			return false, nil
 		}
-		// Any other status, unknown ones included, is not the end.
-		status := strings.ToLower(op.Status)
-		return status == "completed" || status == "failed", err
+		if err != nil {
+			return false, err
+		}
+		if op = &doc.Value; tell != nil {
+			tell(op)
+		}
+		return op.Ended(), nil
 	})
-	if err != nil || !strings.EqualFold(op.Status, "failed") {
+	if err != nil || !op.Failed() {
 		return err
 	}
 	// A registration may report an error and yet succeed (README of
 	// msgraph-search-connector-sample): the service itself decides.
-	if info, err := g.GetConnection(ctx); err == nil && info.State == stateReady {
-		have, err := g.getSchema(ctx)
-		changed, conflicts := diffSchema(have, want)
-		if err == nil && !changed && len(conflicts) == 0 {
-			g.log.Warn("the schema's registration reported an error, but it is registered", "connection", g.opt.Connection)
-			return nil
-		}
+	if diff, err := g.DiffSchema(ctx, s); err == nil && diff.State == stateReady && len(diff.Changes) == 0 {
+		g.log.Warn("the schema's registration reported an error, but it is registered", "connection", g.opt.Connection)
+		return nil
 	}
-	words := "the service does not say why"
-	if op.Error != nil && op.Error.words() != "" {
-		words = summary(op.Error.words())
-	}
-	return fmt.Errorf("the service refused the schema of connection %s: %s; correct the mapping's schema and run again",
-		g.opt.Connection, words)
+	return &SchemaRefusedError{Connection: g.opt.Connection, Words: op.Words()}
+}
+
+// A SchemaRefusedError means that a registration has ended as failed.
+type SchemaRefusedError struct{ Connection, Words string }
+
+func (e *SchemaRefusedError) Error() string {
+	return fmt.Sprintf("the service refused the schema of connection %s: %s; correct the mapping's schema and run again", e.Connection, e.Words)
 }
 
 // awaitReady is for an answer without an operation: the first schema is
@@ -194,68 +261,4 @@ func operationID(location string) string {
 		return plain
 	}
 	return id
-}
-
-// diffSchema compares the registered schema with the wanted one, after the
-// schema page's table of what may be changed: properties, aliases, labels,
-// descriptions and search flags may, but a type may not, a property may not
-// go, and none may become refinable.
-func diffSchema(have, want []wireProperty) (changed bool, conflicts []SchemaConflict) {
-	if len(have) == 0 {
-		return true, nil
-	}
-	for _, w := range want {
-		i := slices.IndexFunc(have, func(h wireProperty) bool { return strings.EqualFold(h.Name, w.Name) })
-		if i < 0 {
-			changed = true
-			continue
-		}
-		h := have[i]
-		switch {
-		case !strings.EqualFold(h.Type, w.Type):
-			conflicts = append(conflicts, SchemaConflict{w.Name, "type " + h.Type, "type " + w.Type})
-		case bool(w.Refinable) && !bool(h.Refinable):
-			conflicts = append(conflicts, SchemaConflict{w.Name, "not refinable", "refinable: true"})
-		case !sameProperty(h, w):
-			changed = true
-		}
-	}
-	for _, h := range have {
-		if !slices.ContainsFunc(want, func(w wireProperty) bool { return strings.EqualFold(h.Name, w.Name) }) {
-			conflicts = append(conflicts, SchemaConflict{h.Name, "type " + h.Type, "nothing of it"})
-		}
-	}
-	return changed, conflicts
-}
-
-func sameProperty(have, want wireProperty) bool {
-	if have.ExactMatch != nil && bool(*have.ExactMatch) != (want.ExactMatch != nil) {
-		return false
-	}
-	// The service adds an alias of its own to a refinable property.
-	aliases := len(have.Aliases) == len(want.Aliases) || bool(have.Refinable) && len(have.Aliases) > len(want.Aliases)
-	return have.Searchable == want.Searchable && have.Queryable == want.Queryable &&
-		have.Retrievable == want.Retrievable && have.Refinable == want.Refinable &&
-		have.Description == want.Description &&
-		aliases && containsAll(have.Aliases, want.Aliases) && sameLabels(have.Labels, want.Labels)
-}
-
-// sameLabels takes unknownFutureValue for any label that is not listed, for a
-// service that does not honour the Prefer header.
-func sameLabels(have, want []string) bool {
-	if len(have) != len(want) {
-		return false
-	}
-	known := slices.DeleteFunc(slices.Clone(have), func(l string) bool { return l == "unknownFutureValue" })
-	return containsAll(want, known)
-}
-
-// containsAll tells whether every one of names is in list, whatever the case.
-func containsAll(list, names []string) bool {
-	for _, name := range names {
-		if !slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) }) {
-			return false
-		}
-	}
-	return true
 }

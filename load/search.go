@@ -8,47 +8,61 @@ import (
 	"strings"
 )
 
-// A StoredItem is an item as the service gives it back. Activities are not
-// part of it: they are write-only.
-type StoredItem struct {
-	ID  string `json:"id"`
-	ACL []struct {
-		Type       string `json:"type"`
-		Value      string `json:"value"`
-		AccessType string `json:"accessType"`
-	} `json:"acl"`
-	// Properties are raw, so that an int64 above 2^53 keeps its digits.
-	Properties map[string]json.RawMessage `json:"properties"`
-	Content    *struct {
-		Type  string `json:"type"`
-		Value string `json:"value"`
-	} `json:"content,omitempty"`
+// A Query is what is searched for, as the token's user. The zero value of each
+// field leaves it to the service.
+type Query struct {
+	Text        string   // KQL
+	Connections []string // the client's own if there are none
+	From        int      // the first hit wanted, from 0
+	Size        int      // the most hits wanted; the service's default is 25
+	Fields      []string // the properties wanted of each hit
+	Sort        []SortKey
+	Aggregate   []AggregateBy
+	// Filters narrow the hits down to buckets of an earlier answer:
+	// field:"token", field:or("token","token").
+	Filters []string
 }
 
-// GetItem reads an item back. Its error is an *APIError with Status 404 when
-// there is none.
-func (g *Graph) GetItem(ctx context.Context, id string) (*StoredItem, error) {
-	var it StoredItem
-	err := g.doJSON(ctx, call{method: http.MethodGet, path: g.itemPath(id)}, needItems, nil, &it)
-	if err != nil {
-		return nil, err
-	}
-	return &it, nil
+// A SortKey is a refinable property to sort by.
+type SortKey struct {
+	Name       string `json:"name"`
+	Descending bool   `json:"isDescending"`
+}
+
+// An AggregateBy asks for the most frequent values of a refinable property.
+type AggregateBy struct {
+	Field string
+	Size  int // the most values; 0 leaves it to the service
 }
 
 // Hits are a page of a search's answer.
 type Hits struct {
-	Total int   `json:"total"` // of all pages; a tenant may estimate it
-	More  bool  `json:"-"`     // there is a page after this one
-	Hits  []Hit `json:"hits"`
+	Total        int           `json:"total"` // of all pages; a tenant may estimate it
+	More         bool          `json:"more"`  // there is a page after this one
+	Hits         []Hit         `json:"hits"`
+	Aggregations []Aggregation `json:"aggregations,omitempty"`
 }
 
 // A Hit is an item that the searcher may see and that matches.
 type Hit struct {
 	ID         string                     `json:"id"`
+	Connection string                     `json:"connection,omitempty"`
 	Rank       int                        `json:"rank"`
 	Summary    string                     `json:"summary"` // <c0>hit</c0>, <ddd/> where text is left out
 	Properties map[string]json.RawMessage `json:"properties"`
+}
+
+// An Aggregation counts the hits by the values of a property.
+type Aggregation struct {
+	Field   string   `json:"field"`
+	Buckets []Bucket `json:"buckets"`
+}
+
+// A Bucket is a value with the number of its hits, which may be an estimate.
+type Bucket struct {
+	Key   string `json:"key"`
+	Count int64  `json:"count"`
+	Token string `json:"aggregationFilterToken"`
 }
 
 // contentDomainID is the property in which a hit carries its item's id, after
@@ -56,36 +70,60 @@ type Hit struct {
 // the CLI for Microsoft 365 rely on it. The hitId is opaque.
 const contentDomainID = "substrateContentDomainId"
 
-// Search runs a KQL query as the token's user over connections, the client's
-// own if none is named. from counts from 0; a size of 0 leaves it to the
-// service (25).
-func (g *Graph) Search(ctx context.Context, query string, from, size int, connections ...string) (*Hits, error) {
-	if len(connections) == 0 {
-		connections = []string{g.opt.Connection}
-	}
-	sources := make([]string, len(connections))
-	for i, c := range connections {
-		sources[i] = "/external/connections/" + c
-	}
-	type request struct {
-		EntityTypes    []string          `json:"entityTypes"`
-		ContentSources []string          `json:"contentSources"`
-		Query          map[string]string `json:"query"`
-		From           int               `json:"from"`
-		Size           int               `json:"size,omitempty"`
-	}
-	in := map[string][]request{"requests": {{
-		[]string{"externalItem"}, sources, map[string]string{"queryString": query}, from, size,
-	}}}
+const contentSource = connectionsPath + "/"
+
+// Search runs a query as the token's user.
+func (g *Graph) Search(ctx context.Context, q Query) (*Hits, error) {
+	in := map[string][]searchRequest{"requests": {g.searchRequest(q)}}
 	var out searchAnswer
 	err := g.doJSON(ctx, call{method: http.MethodPost, path: "/search/query"}, needSearch, in, &out)
 	if hasStatus(err, http.StatusBadRequest) {
-		return nil, fmt.Errorf("the service does not take the query %q: %w", query, err)
+		return nil, fmt.Errorf("the service does not take the query %q: %w", q.Text, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return out.hits(), nil
+}
+
+type searchRequest struct {
+	EntityTypes    []string          `json:"entityTypes"`
+	ContentSources []string          `json:"contentSources"`
+	Query          map[string]string `json:"query"`
+	From           int               `json:"from"`
+	Size           int               `json:"size,omitempty"`
+	Fields         []string          `json:"fields,omitempty"`
+	Sort           []SortKey         `json:"sortProperties,omitempty"`
+	Aggregations   []aggregation     `json:"aggregations,omitempty"`
+	Filters        []string          `json:"aggregationFilters,omitempty"`
+}
+
+type aggregation struct {
+	Field  string `json:"field"`
+	Size   int    `json:"size,omitempty"`
+	Bucket struct {
+		SortBy     string `json:"sortBy"`
+		Descending bool   `json:"isDescending"`
+		Minimum    int    `json:"minimumCount"`
+	} `json:"bucketDefinition"`
+}
+
+func (g *Graph) searchRequest(q Query) searchRequest {
+	r := searchRequest{EntityTypes: []string{"externalItem"}, Query: map[string]string{"queryString": q.Text},
+		From: q.From, Size: q.Size, Fields: q.Fields, Sort: q.Sort, Filters: q.Filters}
+	connections := q.Connections
+	if len(connections) == 0 {
+		connections = []string{g.opt.Connection}
+	}
+	for _, c := range connections {
+		r.ContentSources = append(r.ContentSources, contentSource+c)
+	}
+	for _, by := range q.Aggregate {
+		a := aggregation{Field: by.Field, Size: by.Size}
+		a.Bucket.SortBy, a.Bucket.Descending, a.Bucket.Minimum = "count", true, 1
+		r.Aggregations = append(r.Aggregations, a)
+	}
+	return r
 }
 
 type searchAnswer struct {
@@ -94,12 +132,13 @@ type searchAnswer struct {
 			Total                int
 			MoreResultsAvailable bool
 			Hits                 []struct {
-				HitID, Summary string
-				Rank           int
-				Resource       struct {
+				HitID, Summary, ContentSource string
+				Rank                          int
+				Resource                      struct {
 					Properties map[string]json.RawMessage
 				}
 			}
+			Aggregations []Aggregation
 		}
 	}
 }
@@ -110,9 +149,11 @@ func (a *searchAnswer) hits() *Hits {
 		for _, container := range value.HitsContainers {
 			page.Total += container.Total
 			page.More = page.More || container.MoreResultsAvailable
+			page.Aggregations = append(page.Aggregations, container.Aggregations...)
 			for _, h := range container.Hits {
 				props := h.Resource.Properties
-				hit := Hit{ID: itemID(props), Rank: h.Rank, Summary: h.Summary, Properties: props}
+				hit := Hit{ID: itemID(props), Connection: strings.TrimPrefix(h.ContentSource, contentSource),
+					Rank: h.Rank, Summary: h.Summary, Properties: props}
 				if hit.ID == "" {
 					hit.ID = h.HitID
 				}

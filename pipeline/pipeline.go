@@ -289,6 +289,9 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if err := c.foreign(ctx); err != nil {
 		return err
 	}
+	if err := c.resend(ctx); err != nil {
+		return err
+	}
 	doubtful, err := c.meet(ctx, run, rep)
 	if err != nil {
 		return err
@@ -298,25 +301,14 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	}
 	if c.Admin != nil {
 		c.phase("connection and schema")
-		known, err := c.Store.Knows(ctx)
+		again, err := c.doubts(ctx)
 		if err != nil {
 			return err
 		}
-		if known {
-			ready, err := c.Admin.Ready(ctx)
-			if err != nil {
+		if again {
+			rep.Problems = nil
+			if doubtful, err = c.meet(ctx, run, rep); err != nil {
 				return err
-			}
-			if !ready {
-				// What was stored went with the connection. That is written down before
-				// it is made anew: if we crash after that, nothing would tell any more.
-				if err := c.Store.Doubt(ctx); err != nil {
-					return err
-				}
-				rep.Problems = nil
-				if doubtful, err = c.meet(ctx, run, rep); err != nil {
-					return err
-				}
 			}
 		}
 		if _, err := c.Admin.EnsureConnection(ctx, c.Mapping.Connection, c.Mapping.Schema); err != nil {
@@ -351,4 +343,38 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	}
 	c.phase("sweeping")
 	return c.sweep(ctx, run, doubtful, rep)
+}
+
+// doubts asks the target whether what is known of it still holds, and writes
+// down what does not before the target is changed: if we crash after that,
+// nothing would tell any more. again tells that the files must be met anew.
+func (c *Crawl) doubts(ctx context.Context) (again bool, err error) {
+	known, err := c.Store.Knows(ctx)
+	if !known || err != nil {
+		return false, err
+	}
+	ready, err := c.Admin.Ready(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !ready { // what was stored went with the connection
+		return true, c.Store.Doubt(ctx)
+	}
+	changes, err := c.Admin.Reingest(ctx, c.Mapping.Schema)
+	if len(changes) == 0 || err != nil {
+		return false, err
+	}
+	if _, err := c.Store.MarkResend(ctx, load.Changed(changes)); err != nil {
+		return false, err
+	}
+	return true, c.resend(ctx)
+}
+
+// resend has every item sent again when that was called for.
+func (c *Crawl) resend(ctx context.Context) error {
+	why, err := c.Store.Resend(ctx)
+	if why != "" {
+		c.Log.Warn("every item is sent again, as the schema has changed: " + why)
+	}
+	return err
 }

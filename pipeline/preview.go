@@ -93,3 +93,31 @@ func (c *Crawl) previewFile(ctx context.Context, f *state.Source, src *transform
 	}
 	return ctx.Err() == nil
 }
+
+// An Extent is how much a mapping has to read.
+type Extent struct {
+	Files   int64
+	Bytes   int64
+	Largest int64 // bytes of the largest file
+}
+
+// Measure looks at the files of a mapping and opens none of them. Folders that
+// cannot be looked at are passed over: Check tells of them.
+func Measure(ctx context.Context, m *transform.Mapping, dir string) (Extent, error) {
+	var e Extent
+	for _, src := range m.Sources {
+		for f, err := range walk(ctx, dir, src) {
+			var walkErr *WalkError
+			if errors.As(err, &walkErr) {
+				continue
+			}
+			if err != nil {
+				return e, err
+			}
+			e.Files++
+			e.Bytes += f.info.Size()
+			e.Largest = max(e.Largest, f.info.Size())
+		}
+	}
+	return e, ctx.Err()
+}

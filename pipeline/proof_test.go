@@ -299,6 +299,7 @@ func TestTheFrontierIsBounded(t *testing.T) {
 // A memAdmin keeps a connection's surroundings in memory.
 type memAdmin struct {
 	ready   bool
+	changes []load.SchemaChange // until the connection is ensured
 	ensured error
 	groups  map[string][]transform.Member
 	log     []string
@@ -312,8 +313,12 @@ func (a *memAdmin) EnsureConnection(context.Context, transform.Connection, trans
 		return false, a.ensured
 	}
 	created := !a.ready
-	a.ready = true
+	a.ready, a.changes = true, nil
 	return created, nil
+}
+
+func (a *memAdmin) Reingest(context.Context, transform.Schema) ([]load.SchemaChange, error) {
+	return a.changes, nil
 }
 
 func (a *memAdmin) PutGroup(_ context.Context, g transform.Group) error {
@@ -476,3 +481,28 @@ func TestTwoMappingsOneConnection(t *testing.T) {
 }
 
 var _ load.Admin = (*memAdmin)(nil)
+
+// A schema that changes so that items must be ingested again has them sent
+// again, and a run that dies before it is registered does not forget it.
+func TestASchemaThatNeedsEverythingAgain(t *testing.T) {
+	w := newWorld(t)
+	admin := &memAdmin{}
+	w.tweak = func(c *Crawl) { c.Admin = admin }
+	w.write("a.csv", "1,one,1", "2,two,2")
+	w.mustCrawl()
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 2, Unchanged: 2})
+
+	admin.changes = []load.SchemaChange{{Property: "title", Change: "labels", Verdict: load.Reingest}}
+	admin.ensured = errors.New("killed in the 15 minutes that it takes")
+	if _, err := w.crawl(t.Context()); !errors.Is(err, admin.ensured) {
+		t.Fatal(err)
+	}
+	admin.changes, admin.ensured = nil, nil // it is registered by now
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 2, Stored: 2})
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 2, Unchanged: 2})
+	admin.changes = []load.SchemaChange{{Property: "size", Change: "isQueryable", Verdict: load.Reingest}}
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 2, Stored: 2}) // in the very run that registers it
+	if w.target.puts != 6 {
+		t.Errorf("%d items were sent, want 2 three times", w.target.puts)
+	}
+}

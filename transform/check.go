@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,14 +15,8 @@ var reservedIDs = []string{"None", "Directory", "Exchange", "ExchangeArchive", "
 
 func checkConnection(d *document, s section, c Connection) {
 	if s.has("id") && c.ID != "" {
-		remedy := "use 3 to 32 letters and digits, such as " + connectionIDFrom(c.ID)
-		switch {
-		case len(c.ID) < 3 || len(c.ID) > 32 || !isAlphanumeric(c.ID):
-			d.errorf(s.posOf("id"), remedy, "the connection id %q is not 3 to 32 letters and digits", c.ID)
-		case strings.HasPrefix(strings.ToLower(c.ID), "microsoft"):
-			d.errorf(s.posOf("id"), "choose another id", "the connection id %q starts with Microsoft, which is reserved", c.ID)
-		case slices.ContainsFunc(reservedIDs, func(r string) bool { return strings.EqualFold(r, c.ID) }):
-			d.errorf(s.posOf("id"), "choose another id, such as contoso"+strings.ToLower(c.ID), "the connection id %q is reserved", c.ID)
+		if fault, remedy := ConnectionIDFault(c.ID); fault != "" {
+			d.errorf(s.posOf("id"), remedy, "%s", fault)
 		}
 	}
 	if n := utf8.RuneCountInString(c.Name); n > 128 {
@@ -32,6 +27,21 @@ func checkConnection(d *document, s section, c Connection) {
 			d.errorf(s.posOf(k), "write one", "the connection's %s is empty", k)
 		}
 	}
+}
+
+// ConnectionIDFault says what is wrong with the id of a connection, and what to
+// do; "" is nothing. The service itself answers a bad one with "malformed or
+// incorrect" and no more.
+func ConnectionIDFault(id string) (fault, remedy string) {
+	switch {
+	case len(id) < 3 || len(id) > 32 || !isAlphanumeric(id):
+		return fmt.Sprintf("the connection id %q is not 3 to 32 letters and digits", id), "use 3 to 32 letters and digits, such as " + connectionIDFrom(id)
+	case strings.HasPrefix(strings.ToLower(id), "microsoft"):
+		return fmt.Sprintf("the connection id %q starts with Microsoft, which is reserved", id), "choose another id"
+	case slices.ContainsFunc(reservedIDs, func(r string) bool { return strings.EqualFold(r, id) }):
+		return fmt.Sprintf("the connection id %q is reserved", id), "choose another id, such as contoso" + strings.ToLower(id)
+	}
+	return "", ""
 }
 
 func connectionIDFrom(id string) string {

@@ -23,6 +23,7 @@ const (
 	exitUnavailable = 5
 	exitGuard       = 6
 	exitDrift       = 7
+	exitDiffers     = 8
 	exitLocked      = 11
 	exitInterrupted = 130
 )
@@ -39,6 +40,7 @@ var exitWords = []struct {
 	{exitUnavailable, "the target did not answer after all retries; run again to go on"},
 	{exitGuard, "safety stop: more deletes, ACL widenings or refused records than the guards allow"},
 	{exitDrift, "a file does not have the columns that the mapping needs"},
+	{exitDiffers, "there are differences (asked for by --exit-code)"},
 	{exitLocked, "another run works on the same connection"},
 	{exitInterrupted, "interrupted at a checkpoint; run again to go on"},
 }
@@ -62,6 +64,9 @@ var errTold = errors.New("told")
 // errQuarantined ends a run that finished with refused records.
 var errQuarantined = errors.New("records are in quarantine")
 
+// errDiffers ends a comparison that found differences, where that is asked for.
+var errDiffers = errors.New("there are differences")
+
 // exitCode is the one table from errors to exit codes.
 func exitCode(err error) int {
 	var (
@@ -75,16 +80,19 @@ func exitCode(err error) int {
 		widening    *state.WideningError
 		foreign     *pipeline.ForeignError
 		budget      *pipeline.BudgetError
+		exists      *load.ExistsError
 		drift       *pipeline.DriftError
 	)
 	switch {
 	case errors.Is(err, errQuarantined):
 		return exitQuarantined
+	case errors.Is(err, errDiffers):
+		return exitDiffers
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &drift): // before mapping: it wraps its findings
 		return exitDrift
-	case errors.As(err, &usage), errors.As(err, &mapping), errors.As(err, &mappings), errors.As(err, &schema):
+	case errors.As(err, &usage), errors.As(err, &mapping), errors.As(err, &mappings), errors.As(err, &schema), errors.As(err, &exists):
 		return exitUsage
 	case errors.As(err, &auth):
 		return exitAuth

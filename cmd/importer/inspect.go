@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"importer/load"
-	"importer/load/localgraph"
 	"importer/pipeline"
 	"importer/pipeline/state"
 	"importer/transform"
@@ -132,110 +129,6 @@ func (a *app) preview(ctx context.Context, path string, limit int, source string
 		return errors.Join(flush(), errQuarantined, errTold)
 	}
 	return nil
-}
-
-func (a *app) searchCommand() *cobra.Command {
-	var t targetFlags
-	var connection, as string
-	var from, size int
-	cmd := &cobra.Command{
-		Use:   "search QUERY",
-		Short: "Search a connection as one of its users",
-		Long: `search runs a query as a user sees it: items that the user may not see are not
-found. The query is KQL: words, "phrases", prefix*, property:value, AND, OR, NOT
-and parentheses; * finds everything.
-
-In the local Graph the user is a mail address, a UPN or an object id; people of
-the mapping's identities file are known by all three. Somebody who is not known
-there is in no group, and sees what everyone sees. In a tenant the user is the
-token's.`,
-		Example: `  importer search printer --connection contosohelpdesk --as priya.nair@contoso.com
-  importer search 'priority>=3 AND status:open' --connection contosohelpdesk --as priya.nair@contoso.com --json`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError{errors.New("search takes a query, such as printer or '*'")}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.search(cmd.Context(), &t, strings.Join(args, " "), connection, as, from, size)
-		},
-	}
-	t.add(cmd, false)
-	f := cmd.Flags()
-	f.StringVarP(&connection, "connection", "c", "", "`id` of the connection; may be left out when the local Graph has only one")
-	f.StringVar(&as, "as", "", "the `user` whose eyes are used (local Graph)")
-	f.IntVar(&from, "from", 0, "first hit, from 0")
-	f.IntVar(&size, "size", 25, "most hits, up to 500")
-	return cmd
-}
-
-func (a *app) search(ctx context.Context, f *targetFlags, query, connection, as string, from, size int) error {
-	local := f.target == "local"
-	switch {
-	case f.target == "jsonl":
-		return usageError{errors.New("a jsonl target cannot be searched")}
-	case local && as == "":
-		return usageError{errors.New("search needs --as USER: items are shown only to those who may see them")}
-	case !local && as != "":
-		return usageError{errors.New("--as is for the local Graph; a tenant searches as the user of IMPORTER_GRAPH_TOKEN")}
-	case strings.TrimSpace(as) != as:
-		return usageError{fmt.Errorf("--as %q has spaces around it", as)}
-	case from < 0 || size < 1 || size > 500:
-		return usageError{errors.New("--from is 0 or more, --size 1 to 500")}
-	}
-	if local {
-		if err := a.needLocal(); err != nil {
-			return err
-		}
-	}
-	t, err := a.open(f, connection, localgraph.Caller{UserID: as})
-	if err != nil {
-		return err
-	}
-	defer t.close(true)
-	if local {
-		if connection, err = a.localConnection(ctx, t, connection); err != nil {
-			return err
-		}
-		if _, known, err := t.local.ResolveUser(ctx, as); err != nil {
-			return usageError{fmt.Errorf("--as %s: %w", as, err)}
-		} else if !known && !a.quiet && !objectID.MatchString(as) {
-			fmt.Fprintf(a.stderr, "%s is not in the directory of the local Graph: searching as somebody in no group, who sees what everyone sees\n", as)
-		}
-	} else if connection == "" {
-		return usageError{errors.New("search in a tenant needs --connection ID")}
-	}
-	hits, err := t.graph.Search(ctx, query, from, size, connection)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.printJSON(hits)
-	}
-	fmt.Fprintln(a.stdout, count(int64(hits.Total), "hit", "hits"))
-	for _, h := range hits.Hits {
-		fmt.Fprintf(a.stdout, "\n%s  %s\n", h.ID, text(h.Properties["title"]))
-		if u := text(h.Properties["url"]); u != "" {
-			fmt.Fprintf(a.stdout, "  %s\n", u)
-		}
-		fmt.Fprintf(a.stdout, "  %s\n", marks.Replace(oneLine(h.Summary)))
-	}
-	return nil
-}
-
-// marks shows a hit's words as they are meant to be shown: between brackets,
-// which need no colours.
-var marks = strings.NewReplacer("<c0>", "[", "</c0>", "]", "<ddd/>", "…")
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-func text(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return string(bytes.Trim(raw, `"`))
-	}
-	return s
 }
 
 // needLocal refuses to make an empty local Graph only to find nothing in it.
@@ -374,6 +267,9 @@ func (a *app) status(ctx context.Context, connection string) error {
 				}
 				fmt.Fprintln(a.stdout, "  it did not end: running the same mapping again goes on from its checkpoint")
 			}
+		}
+		if o.Resend != "" {
+			fmt.Fprintf(a.stdout, "  the next run sends every item again, as the schema has changed: %s\n", o.Resend)
 		}
 		for _, b := range o.Sources {
 			fmt.Fprintf(a.stdout, "  %s: %s, %s, %s in quarantine\n", b.Name, count(b.Files, "file", "files"), count(b.Read, "record", "records"), number(b.Quarantined+b.Duplicates))

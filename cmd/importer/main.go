@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -101,11 +102,17 @@ Exit codes:
 		return usageError{fmt.Errorf("%w; see %s --help", flagWords(err), cmd.CommandPath())}
 	})
 	root.AddCommand(a.runCommand(), a.validateCommand(), a.previewCommand(), a.searchCommand(), a.serveCommand(), a.tokenCommand(),
-		a.statusCommand(), a.quarantineCommand(), a.versionCommand())
-	for _, c := range root.Commands() {
-		c.DisableFlagsInUseLine = true
-	}
+		a.statusCommand(), a.quarantineCommand(), a.versionCommand(), a.connectionCommand(), a.schemaCommand(), a.itemCommand(), a.groupCommand(), a.activityCommand(), a.doctorCommand())
+	plainUse(root)
 	return root
+}
+
+// plainUse takes "[flags]" out of the use lines.
+func plainUse(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		c.DisableFlagsInUseLine = true
+		plainUse(c)
+	}
 }
 
 // flagsFromEnv sets the flags that were not given from IMPORTER_ variables.
@@ -129,8 +136,12 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	cmd.SuggestionsMinimumDistance = 2
-	remedy := "see importer --help"
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	remedy := "see " + cmd.CommandPath() + " --help"
+	near := cmd.SuggestionsFor(args[0])
+	slices.SortStableFunc(near, func(a, b string) int { // mistakes are rare in the first letter
+		return strings.Index(b, args[0][:1]) - strings.Index(a, args[0][:1])
+	})
+	if len(near) > 0 {
 		remedy = fmt.Sprintf("did you mean %s?", near[0])
 	}
 	return usageError{fmt.Errorf("there is no command %q; %s", args[0], remedy)}

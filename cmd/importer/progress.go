@@ -12,9 +12,23 @@ import (
 	"importer/pipeline"
 )
 
-// progress shows how a crawl gets on: a line that is drawn anew on a terminal,
-// else a line every 30 s. It returns what ends it.
+// progress shows how a crawl gets on. It returns what ends it.
 func (a *app) progress(c *pipeline.Crawl) (stop func()) {
+	m := meter{started: time.Now()}
+	return a.show(func(now time.Time) string { return m.line(c.Progress(), now) })
+}
+
+// waiting shows how long something takes. It returns what ends it.
+func (a *app) waiting(what string) (stop func()) {
+	started := time.Now()
+	return a.show(func(now time.Time) string {
+		return what + ", " + now.Sub(started).Round(time.Second).String()
+	})
+}
+
+// show draws a line anew again and again on a terminal, and writes it every
+// 30 s elsewhere. It returns what ends it.
+func (a *app) show(line func(now time.Time) string) (stop func()) {
 	if a.quiet {
 		return func() {}
 	}
@@ -29,20 +43,19 @@ func (a *app) progress(c *pipeline.Crawl) (stop func()) {
 		defer close(ended)
 		tick := time.NewTicker(every)
 		defer tick.Stop()
-		m := meter{started: time.Now()}
 		for {
 			select {
 			case <-tick.C:
-				line := m.line(c.Progress(), time.Now())
+				text := line(time.Now())
 				a.printing.Lock()
 				if tty {
 					width, _, err := term.GetSize(int(f.Fd()))
 					if err != nil || width < 20 {
 						width = 80
 					}
-					fmt.Fprintf(f, "\r\x1b[K%s", cut(line, width-1))
+					fmt.Fprintf(f, "\r\x1b[K%s", cut(text, width-1))
 				} else {
-					fmt.Fprintln(a.stderr, line)
+					fmt.Fprintln(a.stderr, text)
 				}
 				a.printing.Unlock()
 			case <-done:
@@ -58,8 +71,10 @@ func (a *app) progress(c *pipeline.Crawl) (stop func()) {
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return ok && isTerminalFile(f)
 }
+
+func isTerminalFile(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // A meter turns snapshots into a rate and a time left.
 type meter struct {

@@ -5,9 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +31,8 @@ import (
 type targetFlags struct {
 	target   string
 	graphURL string
+	cloud    string
+	auth     string
 	out      string
 	rate     float64
 	flight   int
@@ -56,6 +56,8 @@ func (t *targetFlags) add(cmd *cobra.Command, jsonl bool) {
 	f.DurationVar(&t.retryFor, "retry-for", patience, "how long a graph target may go without settling anything before it is given up")
 	f.StringVar(&t.target, "target", "local", kinds)
 	f.StringVar(&t.graphURL, "graph-url", load.DefaultGraphURL, "`address` of the graph target")
+	f.StringVar(&t.cloud, "cloud", "", "Microsoft's `cloud`, instead of --graph-url: global (with GCC), gcc-high or dod")
+	f.StringVar(&t.auth, "auth", "auto", "the `way` to a token of the graph target: "+strings.Join(load.AuthMethods, ", "))
 }
 
 func (t *targetFlags) check() error {
@@ -63,12 +65,31 @@ func (t *targetFlags) check() error {
 		return usageError{fmt.Errorf("--retry-for %v is negative", t.retryFor)}
 	}
 	switch t.target {
-	case "local", "graph":
+	case "local", "jsonl":
 		return nil
-	case "jsonl":
-		return nil
+	case "graph":
+		return t.place()
 	}
 	return usageError{fmt.Errorf("--target %q is none of local, graph, jsonl", t.target)}
+}
+
+// place finds the Graph's address and checks the way to a token.
+func (t *targetFlags) place() error {
+	if !slices.Contains(load.AuthMethods, t.auth) {
+		return usageError{fmt.Errorf("--auth %q is none of %s", t.auth, strings.Join(load.AuthMethods, ", "))}
+	}
+	if t.cloud == "" {
+		return nil
+	}
+	if t.graphURL != load.DefaultGraphURL {
+		return usageError{errors.New("--cloud and --graph-url both say where the Graph is: give one of them")}
+	}
+	address, err := load.CloudURL(t.cloud)
+	if err != nil {
+		return usageError{fmt.Errorf("--cloud %s: %w", t.cloud, err)}
+	}
+	t.cloud, t.graphURL = "", address
+	return nil
 }
 
 // retry is how long the target is tried.
@@ -147,7 +168,10 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 }
 
 func openGraph(t *targetFlags, connection string) (*target, error) {
-	source, err := load.NewTokenSource(t.graphURL, os.Getenv)
+	source, err := load.NewTokenSource(load.AuthOptions{BaseURL: t.graphURL, Method: t.auth})
+	if _, ours := errors.AsType[*load.AuthError](err); err != nil && !ours {
+		return nil, usageError{fmt.Errorf("--graph-url %s: %w", t.graphURL, err)}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -245,30 +269,17 @@ func targetKey(raw string, source load.TokenSource) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	token, err := source.Token(ctx)
+	if _, ours := errors.AsType[*load.AuthError](err); err != nil && !ours {
+		return "", &load.UnavailableError{Tries: 1, Err: err}
+	}
 	if err != nil {
 		return "", err
 	}
-	if tenant := tenantOf(token); tenant != "" {
-		name += "-" + tenant
+	// Of a token of Entra ID. It is not verified: it only names a folder.
+	if claims, ok := load.ReadClaims(token); ok && claims.Tenant != "" {
+		name += "-" + claims.Tenant
 	}
 	return "graph-" + regexp.MustCompile(`[^A-Za-z0-9.-]+`).ReplaceAllString(name, "_"), nil
-}
-
-// tenantOf reads the tenant out of a token of Entra ID, "" if it is no such
-// token. It is not verified: it only names a folder.
-func tenantOf(token string) string {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return ""
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	var claims struct {
-		Tenant string `json:"tid"`
-	}
-	if err != nil || json.Unmarshal(payload, &claims) != nil {
-		return ""
-	}
-	return claims.Tenant
 }
 
 // inProcess is a RoundTripper that calls the local Graph's handler: the same

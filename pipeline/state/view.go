@@ -45,6 +45,7 @@ type Overview struct {
 	Rejected   int64           `json:"rejected"`  // refused by the target as they are
 	Files      int64           `json:"files"`
 	Quarantine int64           `json:"quarantined"`
+	Resend     string          `json:"resend,omitempty"` // why the next run sends every item again
 	LastRun    *RunInfo        `json:"lastRun,omitempty"`
 	Sources    []SourceBalance `json:"sources"`
 }
@@ -60,6 +61,9 @@ func (s *Store) Overview(ctx context.Context) (*Overview, error) {
 	err = s.db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM sources), (SELECT count(*) FROM quarantine)`).Scan(&o.Files, &o.Quarantine)
 	if err != nil {
 		return nil, s.wrap(err)
+	}
+	if o.Resend, err = s.Resending(ctx); err != nil {
+		return nil, err
 	}
 	runs, err := s.Runs(ctx, 1)
 	if err != nil || len(runs) == 0 {
