@@ -2,22 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"importer/load"
-	"importer/load/localgraph"
-	"importer/pipeline"
-	"importer/pipeline/state"
 	"importer/transform"
 )
 
@@ -56,20 +50,25 @@ was by running the same command again.`,
 	}
 	f.add(cmd, true)
 	fl := cmd.Flags()
-	fl.StringVar(&f.state, "state", "auto", "what is remembered: keep, none, or auto (keep, but none for jsonl)")
-	fl.StringVar(&f.maxDeletes, "max-deletes", "", "most deletes of this run, as 2% or 500, instead of the mapping's")
-	fl.Int64Var(&f.widenings, "max-acl-widenings", -1, "most stored items that this run may show to more people than before, instead of the mapping's; negative is the mapping's")
-	fl.StringVar(&f.maxErrors, "max-errors", "", "refused records that end this run, as 500, none, or a list such as total=5000,consecutive=100,share=15%, instead of the mapping's")
+	f.addCrawl(fl)
 	fl.BoolVar(&f.full, "full", false, "compare the content of every file, whatever its size and time say")
 	fl.BoolVar(&f.increment, "incremental", false, "take a file of unchanged size and time as unchanged (the default)")
-	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
-	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
+	fl.StringVar(&f.state, "state", "auto", "what is remembered: keep, none, or auto (keep, but none for jsonl)")
 	fl.StringVar(&f.profile.cpu, "cpuprofile", "", "write a CPU profile to this `file`")
 	fl.StringVar(&f.profile.memory, "memprofile", "", "write a heap profile to this `file`")
 	for _, name := range []string{"cpuprofile", "memprofile"} {
 		fl.Lookup(name).Hidden = true
 	}
 	return cmd
+}
+
+// addCrawl adds the flags of a crawl, whatever starts it.
+func (f *runFlags) addCrawl(fl *pflag.FlagSet) {
+	fl.StringVar(&f.maxDeletes, "max-deletes", "", "most deletes of this run, as 2% or 500, instead of the mapping's")
+	fl.Int64Var(&f.widenings, "max-acl-widenings", -1, "most stored items that this run may show to more people than before, instead of the mapping's; negative is the mapping's")
+	fl.StringVar(&f.maxErrors, "max-errors", "", "refused records that end this run, as 500, none, or a list such as total=5000,consecutive=100,share=15%, instead of the mapping's")
+	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
+	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
 }
 
 func oneMapping(cmd *cobra.Command, args []string) error {
@@ -99,103 +98,20 @@ func (f *runFlags) keeps() (bool, error) {
 }
 
 func (a *app) runRun(ctx context.Context, path string, f *runFlags) (err error) {
-	keeps, err := f.keeps()
+	j, err := a.newJob(path, f)
 	if err != nil {
 		return err
-	}
-	if f.readers < 0 || f.flight < 0 || f.rate < 0 {
-		return usageError{errors.New("--readers, --concurrency and --rate cannot be negative")}
-	}
-	deletes, err := parseLimit(f.maxDeletes)
-	if err != nil {
-		return err
-	}
-	if f.full && f.increment {
-		return usageError{errors.New("--full and --incremental exclude each other: choose one")}
-	}
-	var budget transform.Budget
-	if f.maxErrors != "" {
-		if budget, err = transform.ParseBudget(f.maxErrors); err != nil {
-			return usageError{fmt.Errorf("--max-errors %w", err)}
-		}
-	}
-	if f.target != "jsonl" && f.out != "-" && os.Getenv("IMPORTER_OUT") != f.out {
-		return usageError{fmt.Errorf("--out %s is for --target jsonl, and the target is %s", f.out, f.target)}
-	}
-	if a.json && f.target == "jsonl" && f.out == "-" {
-		return usageError{errors.New("--json and the items would both go to stdout; write the items to a file with --out")}
-	}
-	if f.target == "local" {
-		tuneCollector(localFloor)
-	} else {
-		tuneCollector(heapFloor)
 	}
 	stopProfile, err := f.profile.start()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopProfile()) }()
-	m, err := transform.Load(path)
+	m, err := j.load()
 	if err != nil {
 		return err
 	}
-	digest, err := fileDigest(path)
-	if err != nil {
-		return err
-	}
-	if err := f.check(); err != nil {
-		return err
-	}
-	f.fresh = !keeps
-	t, err := a.open(&f.targetFlags, m.Connection.ID, localgraph.Caller{App: true})
-	if err != nil {
-		return err
-	}
-	defer t.close(false)
-	var store *state.Store
-	if keeps {
-		store, err = state.Open(ctx, a.stateDir(t.key), m.Connection.ID, t.remote)
-	} else {
-		store, err = state.OpenTemp(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closeErr := store.Close(); closeErr != nil {
-			fmt.Fprintf(a.stderr, "importer: %v\n", closeErr)
-			err = errors.Join(err, closeErr)
-		}
-	}()
-	if t.empty {
-		if err := store.Doubt(ctx); err != nil {
-			return err
-		}
-	}
-	if err := importDirectory(ctx, t, m); err != nil {
-		return err
-	}
-	c := &pipeline.Crawl{
-		Mapping: m, File: path, Dir: filepath.Dir(path), Digest: digest, Store: store,
-		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: a.log()},
-		Log:    a.log(), Readers: f.readers, Batch: t.batch, InFlight: t.lanes, Deletes: deletes, Keep: f.keep,
-		Full: f.full, Errors: budget,
-	}
-	if t.graph != nil {
-		c.Admin = t.graph
-	}
-	if f.widenings >= 0 {
-		c.Widenings = &f.widenings
-	}
-	stop := a.progress(c)
-	rep, err := c.Run(ctx)
-	stop()
-	// What was not written to the end belongs in the report.
-	err = errors.Join(err, t.close(err == nil))
-	if api, ok := errors.AsType[*load.APIError](err); ok && t.local != nil && api.Status == http.StatusInsufficientStorage {
-		err = fmt.Errorf("the disk is full under the local Graph in %s: make room and run again, the crawl goes on where it was", a.data)
-	}
-	return a.report(context.WithoutCancel(ctx), m, store, rep, err)
+	return j.crawl(ctx, m, nil)
 }
 
 // stateDir is the folder of what is remembered of a target's connections.
@@ -207,14 +123,6 @@ func (a *app) log() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(&lines{w: a.stderr, mu: &a.printing, tty: isTerminal(a.stderr)})
-}
-
-func fileDigest(path string) ([32]byte, error) {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	return sha256.Sum256(src), nil
 }
 
 // parseLimit reads 2% or 500; "" is no limit set.

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"importer/load"
+	"importer/load/localgraph"
+	"importer/pipeline"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// A job crawls a mapping as the flags want it: run does it once, watch after
+// changes, schedule at its times.
+type job struct {
+	*app
+	path    string // of the mapping
+	flags   *runFlags
+	keeps   bool // what is stored is remembered
+	deletes transform.Limit
+	errors  transform.Budget
+	// do is what is done with the crawl; nil is to run it.
+	do func(context.Context, *target, *pipeline.Crawl) (*pipeline.Report, error)
+}
+
+// newJob checks the flags, and makes the process ready for crawls.
+func (a *app) newJob(path string, f *runFlags) (*job, error) {
+	j := &job{app: a, path: path, flags: f}
+	var err error
+	if j.keeps, err = f.keeps(); err != nil {
+		return nil, err
+	}
+	if f.readers < 0 || f.flight < 0 || f.rate < 0 {
+		return nil, usageError{errors.New("--readers, --concurrency and --rate cannot be negative")}
+	}
+	if j.deletes, err = parseLimit(f.maxDeletes); err != nil {
+		return nil, err
+	}
+	if f.full && f.increment {
+		return nil, usageError{errors.New("--full and --incremental exclude each other: choose one")}
+	}
+	if f.maxErrors != "" {
+		if j.errors, err = transform.ParseBudget(f.maxErrors); err != nil {
+			return nil, usageError{fmt.Errorf("--max-errors %w", err)}
+		}
+	}
+	if f.target != "jsonl" && f.out != "-" && os.Getenv("IMPORTER_OUT") != f.out {
+		return nil, usageError{fmt.Errorf("--out %s is for --target jsonl, and the target is %s", f.out, f.target)}
+	}
+	if a.json && f.target == "jsonl" && f.out == "-" {
+		return nil, usageError{errors.New("--json and the items would both go to stdout; write the items to a file with --out")}
+	}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	f.fresh = !j.keeps
+	if f.target == "local" {
+		tuneCollector(localFloor)
+	} else {
+		tuneCollector(heapFloor)
+	}
+	return j, nil
+}
+
+// A loaded is a mapping and the digest of its file.
+type loaded struct {
+	*transform.Mapping
+	digest [32]byte
+}
+
+// load reads and checks the job's mapping.
+func (j *job) load() (*loaded, error) {
+	m, err := transform.Load(j.path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := os.ReadFile(j.path)
+	if err != nil {
+		return nil, err
+	}
+	return &loaded{m, sha256.Sum256(src)}, nil
+}
+
+// crawl opens target and state, crawls, and reports. before, when there is
+// one, may change the crawl before it begins. What went wrong has been told
+// when the error says so (errTold).
+func (j *job) crawl(ctx context.Context, m *loaded, before func(context.Context, *pipeline.Crawl) error) (err error) {
+	t, err := j.open(&j.flags.targetFlags, m.Connection.ID, localgraph.Caller{App: true})
+	if err != nil {
+		return err
+	}
+	defer t.close(false)
+	store, err := j.openState(ctx, t, m)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := store.Close(); closeErr != nil {
+			fmt.Fprintf(j.stderr, "importer: %v\n", closeErr)
+			err = errors.Join(err, closeErr)
+		}
+	}()
+	if t.empty {
+		if err := store.Doubt(ctx); err != nil {
+			return err
+		}
+	}
+	if err := importDirectory(ctx, t, m.Mapping); err != nil {
+		return err
+	}
+	c := j.newCrawl(t, store, m)
+	if before != nil {
+		if err := before(ctx, c); err != nil {
+			return err
+		}
+	}
+	stop := j.progress(c)
+	rep, err := j.run(ctx, t, c)
+	stop()
+	// What was not written to the end belongs in the report.
+	err = errors.Join(err, t.close(err == nil))
+	if api, ok := errors.AsType[*load.APIError](err); ok && t.local != nil && api.Status == http.StatusInsufficientStorage {
+		err = fmt.Errorf("the disk is full under the local Graph in %s: make room and run again, the crawl goes on where it was", j.data)
+	}
+	return j.report(context.WithoutCancel(ctx), m.Mapping, store, rep, err)
+}
+
+func (j *job) run(ctx context.Context, t *target, c *pipeline.Crawl) (*pipeline.Report, error) {
+	if j.do != nil {
+		return j.do(ctx, t, c)
+	}
+	return c.Run(ctx)
+}
+
+func (j *job) openState(ctx context.Context, t *target, m *loaded) (*state.Store, error) {
+	if !j.keeps {
+		return state.OpenTemp(ctx)
+	}
+	return state.Open(ctx, j.stateDir(t.key), m.Connection.ID, t.remote)
+}
+
+func (j *job) newCrawl(t *target, store *state.Store, m *loaded) *pipeline.Crawl {
+	c := &pipeline.Crawl{
+		Mapping: m.Mapping, File: j.path, Dir: filepath.Dir(j.path), Digest: m.digest, Store: store,
+		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: j.log()},
+		Log:    j.log(), Readers: j.flags.readers, Batch: t.batch, InFlight: t.lanes, Deletes: j.deletes, Keep: j.flags.keep,
+		Full: j.flags.full, Errors: j.errors,
+	}
+	if t.graph != nil {
+		c.Admin = t.graph
+	}
+	if j.flags.widenings >= 0 {
+		c.Widenings = &j.flags.widenings
+	}
+	return c
+}
