@@ -181,13 +181,7 @@ func (g *Graph) create(ctx context.Context, id, name string, body []byte) (*Conn
 }
 
 func (g *Graph) updateConnection(ctx context.Context, info *ConnectionInfo, c transform.Connection) error {
-	patch := make(map[string]string)
-	if c.Name != "" && c.Name != info.Name {
-		patch["name"] = c.Name
-	}
-	if c.Description != "" && c.Description != info.Description {
-		patch["description"] = c.Description
-	}
+	patch := connectionPatch(info, c)
 	if c.ContentCategory != "" && info.ContentCategory != "" && c.ContentCategory != info.ContentCategory {
 		g.log.Warn("the content category of a connection is set when it is made; it stays", "connection", c.ID,
 			"registered", info.ContentCategory, "mapping", c.ContentCategory)
@@ -196,6 +190,18 @@ func (g *Graph) updateConnection(ctx context.Context, info *ConnectionInfo, c tr
 		return nil
 	}
 	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.connectionPath(), discard: true}, needConnection, patch, nil)
+}
+
+// connectionPatch has the fields of the connection that the mapping has otherwise.
+func connectionPatch(info *ConnectionInfo, c transform.Connection) map[string]string {
+	patch := make(map[string]string)
+	if c.Name != "" && c.Name != info.Name {
+		patch["name"] = c.Name
+	}
+	if c.Description != "" && c.Description != info.Description {
+		patch["description"] = c.Description
+	}
+	return patch
 }
 
 // DeleteConnection deletes the connection with all its items and groups, and

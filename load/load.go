@@ -69,6 +69,8 @@ type Admin interface {
 	// connection did not exist before. Whoever remembers items asks Ready first
 	// and doubts them durably: a process may die while the schema registers.
 	EnsureConnection(ctx context.Context, c transform.Connection, s transform.Schema) (created bool, err error)
+	// PreviewConnection says what EnsureConnection would do.
+	PreviewConnection(ctx context.Context, c transform.Connection, s transform.Schema) (*ConnectionPreview, error)
 	// Ready tells that the connection is there and may have items: it exists
 	// and is no draft.
 	Ready(ctx context.Context) (bool, error)

@@ -104,6 +104,12 @@ func TestKilledAtEveryRequest(t *testing.T) {
 // reports whether the crawl got there.
 func killAt(w *world, k int, after bool) bool {
 	w.t.Helper()
+	return w.killDuring(k, after, func() error { _, err := w.crawl(context.Background()); return err })
+}
+
+// killDuring is killAt for whatever makes requests.
+func (w *world) killDuring(k int, after bool, do func() error) bool {
+	w.t.Helper()
 	var once sync.Once
 	var items map[string]string
 	copied := filepath.Join(w.dir, fmt.Sprintf("state-%d", k))
@@ -120,7 +126,7 @@ func killAt(w *world, k int, after bool) bool {
 		})
 		return errKilled
 	}
-	_, err := w.crawl(context.Background())
+	err := do()
 	w.target.onRequest = nil
 	if items == nil {
 		if err != nil {

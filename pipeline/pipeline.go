@@ -76,10 +76,20 @@ type Crawl struct {
 	Errors transform.Budget
 
 	watchOpens func(path string) // for tests: told of each file that is opened
+	// witness is asked before the sweep deletes; nil is no one.
+	witness witness
+	running state.Run
 
 	progress progress
 	outcomes recycler
 	budget   budget
+}
+
+// A witness sees what the sweep is about to do. Its errors stop the crawl.
+type witness interface {
+	deletes(items []state.Known) error
+	// guard is told that the guard would stop; nil goes on.
+	guard(err *GuardError) error
 }
 
 type progress struct {
@@ -209,6 +219,7 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.running = run
 	rep := &Report{Run: run.ID, Kind: run.Kind(), Resumed: run.Resumed}
 	c.Store.LastWins = c.Mapping.OnDuplicate == "last"
 	c.Store.MissedRuns = c.Mapping.MissedRuns
@@ -322,6 +333,9 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 		return err
 	}
 	c.Store.MaxWidenings = c.maxWidenings(c.Store.Known())
+	if _, planning := c.witness.(*planner); planning {
+		c.Store.MaxWidenings = -1 // it counts them
+	}
 	c.phase("crawling")
 	if err := c.crawl(ctx, run, rep); err != nil {
 		return err

@@ -317,6 +317,10 @@ func (a *memAdmin) EnsureConnection(context.Context, transform.Connection, trans
 	return created, nil
 }
 
+func (a *memAdmin) PreviewConnection(context.Context, transform.Connection, transform.Schema) (*load.ConnectionPreview, error) {
+	return &load.ConnectionPreview{Create: !a.ready, Schema: a.changes}, nil
+}
+
 func (a *memAdmin) Reingest(context.Context, transform.Schema) ([]load.SchemaChange, error) {
 	return a.changes, nil
 }

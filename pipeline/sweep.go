@@ -50,6 +50,11 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 		for i, k := range items {
 			ids[i] = k.ID
 		}
+		if c.witness != nil {
+			if err := c.witness.deletes(items); err != nil {
+				return err
+			}
+		}
 		results, loadErr := c.Loader.Delete(ctx, ids)
 		var gone []state.Known
 		for i, r := range results {
@@ -91,7 +96,11 @@ func (c *Crawl) guard(ctx context.Context, run state.Run, doubtful []string) err
 	if err != nil {
 		return err
 	}
-	return &GuardError{Deletes: stale + deleted, Known: known, Limit: words, Sample: sample}
+	stop := &GuardError{Deletes: stale + deleted, Known: known, Limit: words, Sample: sample}
+	if c.witness != nil {
+		return c.witness.guard(stop)
+	}
+	return stop
 }
 
 // allowed says how many of known items a guard lets be deleted, or widened.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"strings"
+	"regexp"
 	"sync"
 )
 
@@ -211,6 +211,9 @@ func (s *Source) computeDigest() [32]byte {
 // then a file that was rewritten with the same content is not unchanged.
 func (s *Source) UsesModified() bool { return s.modified }
 
+// fileModified is file.modified in any spelling.
+var fileModified = regexp.MustCompile(`\bfile\W{1,8}modified\b`)
+
 func (s *Source) usesModified() bool {
 	d := &s.def
 	all := []*expression{d.where, d.id, d.content}
@@ -224,7 +227,7 @@ func (s *Source) usesModified() bool {
 		all = append(all, a.at, a.by, a.when)
 	}
 	for _, x := range all {
-		if x != nil && strings.Contains(x.s, "modified") {
+		if x != nil && fileModified.MatchString(x.s) {
 			return true
 		}
 	}

@@ -161,6 +161,31 @@ func TestItemDigest(t *testing.T) {
 	}
 }
 
+func TestUsesModified(t *testing.T) {
+	for _, tt := range []struct {
+		expr string
+		want bool
+	}{
+		{"file.modified", true}, {`string(file["modified"])`, true}, {"file . modified", true}, {"file?.modified", true},
+		{"modified", false}, {"file.name", false}, {"title", false},
+	} {
+		m, err := parse("m.yaml", []byte(strings.Replace(benchMapping, "title: title\n", "title: '"+tt.expr+"'\n", 1)))
+		if err != nil {
+			t.Fatalf("%s: %v", tt.expr, err)
+		}
+		if got := m.Sources[0].UsesModified(); got != tt.want {
+			t.Errorf("UsesModified of %s = %v, want %v", tt.expr, got, tt.want)
+		}
+	}
+}
+
+// A document's own time is in its content.
+func TestADocumentsTimeIsNotTheFiles(t *testing.T) {
+	if fileModified.MatchString("meta.modified") {
+		t.Error("meta.modified counts as the file's time")
+	}
+}
+
 func TestDifferTellsTheParts(t *testing.T) {
 	base := func() *Item {
 		return &Item{ID: "a", ACL: []Access{{Type: "everyone", Value: "everyone"}}, Properties: []Property{{"p", Value{Type: String, Str: "a"}}},

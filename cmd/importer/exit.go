@@ -80,6 +80,7 @@ func exitCode(err error) int {
 		widening    *state.WideningError
 		foreign     *pipeline.ForeignError
 		budget      *pipeline.BudgetError
+		plan        *pipeline.PlanError
 		exists      *load.ExistsError
 		drift       *pipeline.DriftError
 	)
@@ -98,7 +99,7 @@ func exitCode(err error) int {
 		return exitAuth
 	case errors.As(err, &unavailable):
 		return exitUnavailable
-	case errors.As(err, &guard), errors.As(err, &widening), errors.As(err, &foreign), errors.As(err, &budget):
+	case errors.As(err, &guard), errors.As(err, &widening), errors.As(err, &foreign), errors.As(err, &budget), errors.As(err, &plan):
 		return exitGuard
 	case errors.Is(err, state.ErrLocked):
 		return exitLocked

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"importer/load"
 	"importer/load/localgraph"
@@ -46,17 +47,31 @@ func (t *targetFlags) add(cmd *cobra.Command, jsonl bool) {
 	if jsonl {
 		kinds = "local (the local Graph in --data), graph (a Microsoft 365 tenant, or any server at --graph-url) or jsonl (a file of JSON lines, see --out)"
 		f.StringVarP(&t.out, "out", "o", "-", "`file` that the jsonl target writes; - is stdout")
-		f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target; 0 learns what the service allows, up to 100")
-		f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25; of the local Graph, most batches: 0 is 4")
+		t.addPace(f)
 	}
-	patience := 30 * time.Second // somebody waits for the answer
-	if jsonl {
-		patience = 15 * time.Minute // longer than a restart, a deployment or a fail-over
-	}
-	f.DurationVar(&t.retryFor, "retry-for", patience, "how long a graph target may go without settling anything before it is given up")
+	t.addPatience(f, jsonl)
 	f.StringVar(&t.target, "target", "local", kinds)
 	f.StringVar(&t.graphURL, "graph-url", load.DefaultGraphURL, "`address` of the graph target")
 	f.StringVar(&t.cloud, "cloud", "", "Microsoft's `cloud`, instead of --graph-url: global (with GCC), gcc-high or dod")
+	t.addAuth(f)
+}
+
+// addPace adds how fast a target is written to.
+func (t *targetFlags) addPace(f *pflag.FlagSet) {
+	f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target; 0 learns what the service allows, up to 100")
+	f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25; of the local Graph, most batches: 0 is 4")
+}
+
+// addPatience adds how long a target is tried; crawl is for a long time.
+func (t *targetFlags) addPatience(f *pflag.FlagSet, crawl bool) {
+	patience := 30 * time.Second // somebody waits for the answer
+	if crawl {
+		patience = 15 * time.Minute // longer than a restart, a deployment or a fail-over
+	}
+	f.DurationVar(&t.retryFor, "retry-for", patience, "how long a graph target may go without settling anything before it is given up")
+}
+
+func (t *targetFlags) addAuth(f *pflag.FlagSet) {
 	f.StringVar(&t.auth, "auth", "auto", "the `way` to a token of the graph target: "+strings.Join(load.AuthMethods, ", "))
 }
 

@@ -164,6 +164,11 @@ func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts
 	if err := s.ask(ctx, entries, verdicts, ask, met); err != nil {
 		return 0, nil, s.wrap(err)
 	}
+	if s.Before != nil {
+		if err := s.Before(entries, verdicts); err != nil {
+			return 0, nil, err
+		}
+	}
 	if err := s.guardWidenings(ctx, entries, verdicts); err != nil {
 		return 0, nil, err
 	}

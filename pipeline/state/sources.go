@@ -102,7 +102,7 @@ func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, full bool, now t
 			if r.Started, err = time.Parse(time.RFC3339, started); err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, "UPDATE runs SET status = 'running', ended = NULL, kind = ? WHERE id = ?", r.Kind(), r.ID)
+			_, err = tx.ExecContext(ctx, "UPDATE runs SET status = 'running', ended = NULL, kind = ?, plan = ? WHERE id = ?", r.Kind(), sql.NullString{String: s.Plan, Valid: s.Plan != ""}, r.ID)
 			return err
 		}
 		s.widened = 0
@@ -111,8 +111,8 @@ func (s *Store) BeginRun(ctx context.Context, mapping [32]byte, full bool, now t
 		if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(pass), 0) + 1 FROM sources").Scan(&s.firstPass); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO runs (id, kind, started, status, mapping, pass) VALUES (?, ?, ?, 'running', ?, ?)",
-			r.ID, r.Kind(), r.Started.Format(time.RFC3339), mapping[:], s.firstPass)
+		_, err = tx.ExecContext(ctx, "INSERT INTO runs (id, kind, started, status, mapping, pass, plan) VALUES (?, ?, ?, 'running', ?, ?, ?)",
+			r.ID, r.Kind(), r.Started.Format(time.RFC3339), mapping[:], s.firstPass, sql.NullString{String: s.Plan, Valid: s.Plan != ""})
 		return err
 	})
 	s.run, s.mapping, s.widenings = r.ID, mapping, nil

@@ -36,6 +36,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -61,6 +62,7 @@ CREATE TABLE runs (
   known    INTEGER,                -- items in the target when its sweep began
   deleted  INTEGER NOT NULL DEFAULT 0, -- by its sweep so far: the guard counts a run, not a process
   widened  INTEGER NOT NULL DEFAULT 0, -- items sent to more people than before; the same
+  plan     TEXT,                   -- of the plan that it carries out, if any
   summary  TEXT                    -- JSON, once ended
 );
 CREATE TABLE sources (
@@ -125,6 +127,7 @@ CREATE TABLE members (
 var steps = []string{`
 ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'incremental';
 ALTER TABLE runs ADD COLUMN widened INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN plan TEXT;
 ALTER TABLE sources ADD COLUMN hash BLOB;
 ALTER TABLE sources ADD COLUMN recheck INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE items ADD COLUMN missed INTEGER;
@@ -142,8 +145,14 @@ type Store struct {
 	db   *sql.DB
 	lock *flock.Flock
 	path string
-	temp string // the folder to remove with Close; items are not kept when it is set
+	temp string // the folder to remove with Close
+	keep bool   // items are written down
 
+	// Before, if not nil, is told of what is to be sent, in crawl order and before
+	// anything is written down or sent; its error stops the crawl.
+	Before func(entries []Entry, verdicts []Verdict) error
+	// Plan is the plan that the run carries out, "" if none.
+	Plan string
 	// LastWins tells that of two records with one id the later is sent as well.
 	LastWins bool
 	// MaxWidenings is the most ACL widenings of a run; negative is no limit.
@@ -190,13 +199,62 @@ type Store struct {
 // is for targets on other machines: what has reached one must not be forgotten
 // here.
 func Open(ctx context.Context, dir, name string, durable bool) (*Store, error) {
-	return open(ctx, dir, name, "", durable)
+	return open(ctx, dir, name, "", true, durable)
 }
 
-func open(ctx context.Context, dir, name, temp string, durable bool) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the folder for the state: %w; choose another with --data", err)
+// OpenCopy opens a copy of the memory in dir/name.db, or an empty one when there
+// is none. What is written to it goes away with Close.
+func OpenCopy(ctx context.Context, dir, name string) (s *Store, err error) {
+	temp, err := makeTemp()
+	if err != nil {
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(temp)
+		}
+	}()
+	if _, err := os.Stat(filepath.Join(dir, name+".db")); err == nil {
+		lock, err := takeLock(dir, name)
+		if err != nil {
+			return nil, err
+		}
+		// Nobody writes while the lock is held, so file and log are of one moment.
+		err = errors.Join(copyFiles(dir, temp, name+".db", name+".db-wal"), lock.Unlock())
+		if err != nil {
+			return nil, err
+		}
+	}
+	return open(ctx, temp, name, temp, true, false)
+}
+
+func copyFiles(from, to string, names ...string) error {
+	for _, name := range names {
+		if err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot copy the state %s: %w; make room, or set TMPDIR to another folder", filepath.Join(from, name), err)
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	_, err = io.Copy(out, in)
+	return err
+}
+
+// takeLock takes the lock of a memory. Its error wraps ErrLocked when another
+// process has it.
+func takeLock(dir, name string) (*flock.Flock, error) {
 	lock := flock.New(filepath.Join(dir, name+".lock"))
 	ok, err := lock.TryLock()
 	if err != nil {
@@ -205,7 +263,18 @@ func open(ctx context.Context, dir, name, temp string, durable bool) (*Store, er
 	if !ok {
 		return nil, fmt.Errorf("%w: another run works on %s (it holds %s); wait for it to end, or stop it", ErrLocked, name, lock.Path())
 	}
-	s := &Store{temp: temp, lock: lock, path: filepath.Join(dir, name+".db"), index: newIndex(dir), nextRow: 1, MaxWidenings: -1}
+	return lock, nil
+}
+
+func open(ctx context.Context, dir, name, temp string, keep, durable bool) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the folder for the state: %w; choose another with --data", err)
+	}
+	lock, err := takeLock(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{temp: temp, keep: keep, lock: lock, path: filepath.Join(dir, name+".db"), index: newIndex(dir), nextRow: 1, MaxWidenings: -1}
 	if err := s.open(ctx, durable); err != nil {
 		s.Close()
 		return nil, err
@@ -216,16 +285,24 @@ func open(ctx context.Context, dir, name, temp string, durable bool) (*Store, er
 // OpenTemp gives a Store that knows one run and keeps nothing: items are not
 // written down, and its files go away with Close.
 func OpenTemp(ctx context.Context) (*Store, error) {
-	dir, err := os.MkdirTemp("", "importer-")
+	dir, err := makeTemp()
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a folder for temporary files: %w; set TMPDIR to one that can be written", err)
+		return nil, err
 	}
-	s, err := open(ctx, dir, "run", dir, false)
+	s, err := open(ctx, dir, "run", dir, false, false)
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, err
 	}
 	return s, nil
+}
+
+func makeTemp() (string, error) {
+	dir, err := os.MkdirTemp("", "importer-")
+	if err != nil {
+		return "", fmt.Errorf("cannot make a folder for temporary files: %w; set TMPDIR to one that can be written", err)
+	}
+	return dir, nil
 }
 
 // Reader opens the memory for looking only, without its lock; a crawl may be
@@ -239,7 +316,7 @@ func Reader(dir, name string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, path: path, index: newIndex(dir)}
+	s := &Store{db: db, path: path, keep: true, index: newIndex(dir)}
 	if err := s.checkVersion(context.Background()); err != nil {
 		db.Close()
 		return nil, err
@@ -248,7 +325,7 @@ func Reader(dir, name string) (*Store, error) {
 }
 
 // Keeps tells whether the store remembers anything after the process.
-func (s *Store) Keeps() bool { return s.temp == "" }
+func (s *Store) Keeps() bool { return s.keep }
 
 // dsn names the file and the settings of every connection to it. 20,000 pages
 // between checkpoints saves 28 % of the CPU of a load; 8 MiB of cache is
