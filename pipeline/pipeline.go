@@ -28,6 +28,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -124,9 +125,10 @@ func (c *Crawl) phase(s string) { c.progress.phase.Store(&s) }
 
 // A Report is the balance sheet of a run.
 type Report struct {
-	Run     int64  `json:"run"`
-	Kind    string `json:"kind"` // full or incremental
-	Resumed bool   `json:"resumed"`
+	Run        int64  `json:"run"`
+	Connection string `json:"connection"`
+	Kind       string `json:"kind"` // full or incremental
+	Resumed    bool   `json:"resumed"`
 	state.Counts
 	Deleted   int64 `json:"deleted"`
 	Kept      int64 `json:"kept"`      // items that were not met and are kept, because nothing proves that they are gone
@@ -147,6 +149,26 @@ type Report struct {
 	Throttled int64   `json:"throttled"`
 	Seconds   float64 `json:"seconds"`
 	Error     string  `json:"error,omitempty"`
+	// Causes are what was refused, the most frequent first, with examples.
+	Causes []state.Cause `json:"causes"`
+	// Course is how the run went on; see Point.
+	Course []Point `json:"course"`
+	// Attempts are the processes that have worked on the run, this one last.
+	// Requests, Throttled, Seconds and Course are of this one. A process that was
+	// killed could not write itself down.
+	Attempts []Attempt `json:"attempts"`
+
+	started time.Time // of this process
+}
+
+// An Attempt is one process's part in a run.
+type Attempt struct {
+	Started   time.Time `json:"started"`
+	Seconds   float64   `json:"seconds"`
+	Requests  int64     `json:"requests"`
+	Throttled int64     `json:"throttled"`
+	Status    string    `json:"status"`
+	Error     string    `json:"error,omitempty"`
 }
 
 // A BalanceError means that records were lost or counted twice: a defect of
@@ -220,14 +242,17 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	c.running = run
-	rep := &Report{Run: run.ID, Kind: run.Kind(), Resumed: run.Resumed}
+	rep := &Report{Run: run.ID, Connection: c.Mapping.Connection.ID, Kind: run.Kind(), Resumed: run.Resumed}
 	c.Store.LastWins = c.Mapping.OnDuplicate == "last"
 	c.Store.MissedRuns = c.Mapping.MissedRuns
 	c.budget = newBudget(c.Errors.Or(c.Mapping.Errors))
+	course := c.follow(ctx, started)
 	err = c.withMerging(ctx, func() error { return c.run(ctx, run, rep) })
+	rep.Course = course()
 	stats := c.Loader.Stats()
 	rep.Requests, rep.Throttled = stats.Requests, stats.Throttled
 	rep.Seconds = time.Since(started).Seconds()
+	rep.started = started
 	rep.Widened, rep.Widenings = c.Store.Widened()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		rep.Error = err.Error()
@@ -283,8 +308,14 @@ func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status st
 	if rep.Refusals, err = c.Store.HasRefusals(ctx); err != nil {
 		return err
 	}
+	if rep.Causes, err = c.Store.Causes(ctx, 3); err != nil {
+		return err
+	}
 	if counts.Read != counts.Settled() {
 		status = "failed"
+	}
+	if rep.Attempts, err = c.attempts(ctx, run, rep, status); err != nil {
+		return err
 	}
 	if err := c.Store.EndRun(ctx, run.ID, status, rep, time.Now()); err != nil {
 		return err
@@ -293,6 +324,24 @@ func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status st
 		return &BalanceError{"the run", counts}
 	}
 	return nil
+}
+
+// attempts adds this process to those that have worked on the run.
+func (c *Crawl) attempts(ctx context.Context, run state.Run, rep *Report, status string) ([]Attempt, error) {
+	var before Report
+	if run.Resumed {
+		info, err := c.Store.RunInfo(ctx, run.ID)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(info.Summary, &before); err != nil && len(info.Summary) > 0 {
+			return nil, fmt.Errorf("the state's summary of run %d cannot be read: %w", run.ID, err)
+		}
+	}
+	const most = 100 // a run that is interrupted every night for a quarter
+	now := Attempt{Started: rep.started.UTC().Truncate(time.Second), Seconds: rep.Seconds, Requests: rep.Requests, Throttled: rep.Throttled, Status: status, Error: rep.Error}
+	all := append(before.Attempts, now)
+	return all[max(0, len(all)-most):], nil
 }
 
 func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {

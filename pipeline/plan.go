@@ -52,17 +52,17 @@ import (
 
 // A PlanHeader is a plan without its lists.
 type PlanHeader struct {
-	Type       string    `json:"type"`    // "plan"
-	Version    int       `json:"version"` // 1
-	ID         string    `json:"id"`
-	Made       time.Time `json:"made"`
-	Mapping    string    `json:"mapping"` // its path
-	Digest     string    `json:"mappingSha256"`
-	Sources    []string  `json:"sourceDigests"` // what decides what each source's records become, side files included
+	Type    string    `json:"type"`    // "plan"
+	Version int       `json:"version"` // 1
+	ID      string    `json:"id"`
+	Made    time.Time `json:"made"`
+	Mapping string    `json:"mapping"` // its path
+	Digest  string    `json:"mappingSha256"`
+	Sources []string  `json:"sourceDigests"` // what decides what each source's records become, side files included
 	PlanTarget
-	Connection string    `json:"connection"`
+	Connection string `json:"connection"`
 	Crawl      string `json:"kind"`  // full or incremental
-	State      string    `json:"state"` // the fingerprint of what was known
+	State      string `json:"state"` // the fingerprint of what was known
 	// Setup is what would be done about the connection and its schema; nil for a
 	// target that has none.
 	Setup   *load.ConnectionPreview `json:"connectionChanges,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -55,6 +56,12 @@ func (a *app) newJob(path string, f *runFlags) (*job, error) {
 	}
 	if a.json && f.target == "jsonl" && f.out == "-" {
 		return nil, usageError{errors.New("--json and the items would both go to stdout; write the items to a file with --out")}
+	}
+	if f.report != "" && f.report != "-" {
+		// Not after hours.
+		if _, err := os.Stat(filepath.Dir(f.report)); err != nil {
+			return nil, usageError{fmt.Errorf("--report %s: there is no such folder (%w); choose another", f.report, bare(err))}
+		}
 	}
 	if err := f.check(); err != nil {
 		return nil, err
@@ -128,7 +135,24 @@ func (j *job) crawl(ctx context.Context, m *loaded, before func(context.Context,
 	if api, ok := errors.AsType[*load.APIError](err); ok && t.local != nil && api.Status == http.StatusInsufficientStorage {
 		err = fmt.Errorf("the disk is full under the local Graph in %s: make room and run again, the crawl goes on where it was", j.data)
 	}
-	return j.report(context.WithoutCancel(ctx), m.Mapping, store, rep, err)
+	ctx = context.WithoutCancel(ctx)
+	return j.app.report(m.Mapping, rep, errors.Join(err, j.writePage(ctx, t, store, rep)))
+}
+
+// writePage writes the web page of a run, if one is asked for.
+func (j *job) writePage(ctx context.Context, t *target, store *state.Store, rep *pipeline.Report) error {
+	if j.flags.report == "" || rep == nil {
+		return nil
+	}
+	info, err := store.RunInfo(ctx, rep.Run)
+	if err != nil {
+		return err
+	}
+	r, err := readRun(info)
+	if err != nil {
+		return err
+	}
+	return writeWhole(j.flags.report, j.stdout, func(w io.Writer) error { return writeHTMLReport(w, r.report.Connection, t.key, r) })
 }
 
 func (j *job) run(ctx context.Context, t *target, c *pipeline.Crawl) (*pipeline.Report, error) {

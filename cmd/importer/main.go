@@ -102,7 +102,7 @@ Exit codes:
 		return usageError{fmt.Errorf("%w; see %s --help", flagWords(err), cmd.CommandPath())}
 	})
 	root.AddCommand(a.runCommand(), a.planCommand(), a.applyCommand(), a.validateCommand(), a.previewCommand(), a.searchCommand(), a.serveCommand(), a.tokenCommand(),
-		a.statusCommand(), a.quarantineCommand(), a.versionCommand(), a.connectionCommand(), a.schemaCommand(), a.itemCommand(), a.groupCommand(), a.activityCommand(), a.doctorCommand())
+		a.statusCommand(), a.runsCommand(), a.whyCommand(), a.whereCommand(), a.quarantineCommand(), a.versionCommand(), a.connectionCommand(), a.schemaCommand(), a.itemCommand(), a.groupCommand(), a.activityCommand(), a.doctorCommand())
 	plainUse(root)
 	return root
 }

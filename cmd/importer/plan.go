@@ -147,7 +147,7 @@ func writeWhole(name string, stdout io.Writer, write func(io.Writer) error) erro
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-")
 	if err != nil {
-		return usageError{fmt.Errorf("--out %s: the file cannot be written (%w); choose another", name, bare(err))}
+		return usageError{fmt.Errorf("%s: the file cannot be written (%w); choose another", name, bare(err))}
 	}
 	defer os.Remove(f.Name())
 	err = errors.Join(write(f), f.Close()) // the mode is 0600: ids may say what not everybody may know
@@ -212,7 +212,7 @@ func (a *app) printPlan(h *pipeline.PlanHeader, causes []state.Cause, file strin
 		fmt.Fprintf(w, "%s as nothing proves that their records are gone\n", count(s.Kept, "item would be kept,", "items would be kept,"))
 	}
 	if !a.quiet {
-		a.printCauses(causes)
+		printCauses(a.stderr, causes)
 	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "\n%s\n", p)

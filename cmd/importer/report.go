@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ type summary struct {
 }
 
 // report prints the balance sheet of a run and gives the error to exit with.
-func (a *app) report(ctx context.Context, m *transform.Mapping, store *state.Store, rep *pipeline.Report, runErr error) error {
+func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error) error {
 	if rep == nil {
 		return runErr
 	}
@@ -53,17 +54,16 @@ func (a *app) report(ctx context.Context, m *transform.Mapping, store *state.Sto
 	if err == nil && (rep.Refusals || len(rep.Problems) > 0) {
 		err = errQuarantined
 	}
-	causes, causeErr := store.Causes(ctx, 3)
-	if causeErr != nil {
-		return errors.Join(runErr, causeErr)
-	}
 	if !a.quiet {
-		a.printReport(m, rep, causes, runErr)
+		a.printReport(m, rep, runErr)
 	}
 	s := summary{Type: "summary", Version: jsonVersion, Run: rep.Run, Connection: m.Connection.ID,
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
-		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Sources: rep.Sources, Causes: causes, Problems: rep.Problems}
+		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Sources: rep.Sources, Causes: rep.Causes, Problems: rep.Problems}
+	if s.Causes == nil {
+		s.Causes = []state.Cause{}
+	}
 	if s.Problems == nil {
 		s.Problems = []string{}
 	}
@@ -95,7 +95,7 @@ func (a *app) report(ctx context.Context, m *transform.Mapping, store *state.Sto
 	return nil
 }
 
-func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []state.Cause, err error) {
+func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, err error) {
 	w := a.stderr
 	verb := "done"
 	switch {
@@ -117,6 +117,19 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []s
 	if err != nil && rep.Read == 0 {
 		return // nothing was done; the error says why
 	}
+	printBalance(w, rep)
+	printNotes(w, rep)
+	printCauses(w, rep.Causes)
+	for _, p := range rep.Problems {
+		fmt.Fprintf(w, "\n%s\n", p)
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprint(w, "\nNothing is lost: run the same command again to go on from here.\n")
+	}
+}
+
+// printBalance prints the balance sheet.
+func printBalance(w io.Writer, rep *pipeline.Report) {
 	rows := [][]string{{"source", "files", "read", "stored", "unchanged", "filtered", "quarantined", "duplicates"}}
 	line := func(name, files string, c state.Counts) []string {
 		return []string{name, files, number(c.Read), number(c.Stored), number(c.Unchanged), number(c.Filtered), number(c.Quarantined), number(c.Duplicates)}
@@ -141,6 +154,10 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []s
 		fmt.Fprintf(w, ", %s records/s", number(int64(float64(rep.Read)/rep.Seconds)))
 	}
 	fmt.Fprintln(w)
+}
+
+// printNotes tells what else a run has done or left.
+func printNotes(w io.Writer, rep *pipeline.Report) {
 	if rep.Widened > 0 {
 		fmt.Fprintf(w, "%s seen by more people than before:\n", count(rep.Widened, "stored item is", "stored items are"))
 		for _, v := range rep.Widenings {
@@ -151,7 +168,7 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []s
 		}
 	}
 	if rep.Missed > 0 {
-		fmt.Fprintf(w, "%s gone and will be deleted if that stays so: deleteAfter is %d runs\n", count(rep.Missed, "item's record is", "items' records are"), m.MissedRuns)
+		fmt.Fprintf(w, "%s gone and will be deleted if that stays so: see deleteAfter\n", count(rep.Missed, "item's record is", "items' records are"))
 	}
 	if rep.Withdrawn > 0 {
 		fmt.Fprintf(w, "%s, as who may see them cannot be told any more: see acl below\n", count(rep.Withdrawn, "stored item was withdrawn", "stored items were withdrawn"))
@@ -165,30 +182,26 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, causes []s
 			fmt.Fprintf(w, "  %s of %s (source %s): %s\n", number(k.Items), k.Path, k.Source, k.Why)
 		}
 	}
-	a.printCauses(causes)
-	for _, p := range rep.Problems {
-		fmt.Fprintf(w, "\n%s\n", p)
-	}
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprint(w, "\nNothing is lost: run the same command again to go on from here.\n")
-	}
 }
 
 // printCauses lists the quarantine by cause.
-func (a *app) printCauses(causes []state.Cause) {
+func printCauses(w io.Writer, causes []state.Cause) {
 	for _, c := range causes {
-		what := c.Reason
-		if c.Property != "" && c.Property != "id" {
-			what += " in " + c.Property
-		}
-		fmt.Fprintf(a.stderr, "\n%s × %s\n", number(c.Count), what)
+		fmt.Fprintf(w, "\n%s × %s\n", number(c.Count), causeWords(c.Reason, c.Property))
 		for _, e := range c.Examples {
-			fmt.Fprintf(a.stderr, "  %s: %s\n", placeOf(e), e.Detail)
+			fmt.Fprintf(w, "  %s: %s\n", placeOf(e), e.Detail)
 		}
 		if more := c.Count - int64(len(c.Examples)); more > 0 {
-			fmt.Fprintf(a.stderr, "  and %s more: importer quarantine shows them\n", number(more))
+			fmt.Fprintf(w, "  and %s more: importer quarantine shows them\n", number(more))
 		}
 	}
+}
+
+func causeWords(reason, property string) string {
+	if property != "" && property != "id" {
+		return reason + " in " + property
+	}
+	return reason
 }
 
 func duration(seconds float64) string {

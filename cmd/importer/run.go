@@ -24,6 +24,7 @@ type runFlags struct {
 	keep       bool
 	full       bool
 	increment  bool
+	report     string
 	readers    int
 	profile    profiler
 }
@@ -68,6 +69,7 @@ func (f *runFlags) addCrawl(fl *pflag.FlagSet) {
 	fl.Int64Var(&f.widenings, "max-acl-widenings", -1, "most stored items that this run may show to more people than before, instead of the mapping's; negative is the mapping's")
 	fl.StringVar(&f.maxErrors, "max-errors", "", "refused records that end this run, as 500, none, or a list such as total=5000,consecutive=100,share=15%, instead of the mapping's")
 	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
+	fl.StringVar(&f.report, "report", "", "`file` to write the run's balance to, as a web page of its own")
 	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
 }
 

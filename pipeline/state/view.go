@@ -13,9 +13,11 @@ import (
 // A RunInfo is a line of the history.
 type RunInfo struct {
 	ID      int64           `json:"run"`
+	Kind    string          `json:"kind"` // full or incremental
 	Started time.Time       `json:"started"`
 	Ended   *time.Time      `json:"ended,omitempty"`
 	Status  string          `json:"status"` // running, interrupted, failed, done
+	Plan    string          `json:"plan,omitempty"`
 	Summary json.RawMessage `json:"summary,omitempty"`
 }
 
@@ -78,9 +80,28 @@ func (s *Store) Overview(ctx context.Context) (*Overview, error) {
 	return o, err
 }
 
-// Runs gives the last n runs, the latest first.
+// Runs gives the last n runs, the latest first; n of 0 is all.
 func (s *Store) Runs(ctx context.Context, n int) ([]RunInfo, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT id, started, ended, status, summary FROM runs ORDER BY id DESC LIMIT ?", n)
+	if n == 0 {
+		n = -1 // SQLite's word for no limit
+	}
+	return s.runs(ctx, "ORDER BY id DESC LIMIT ?", n)
+}
+
+// RunInfo gives one run. Its error wraps sql.ErrNoRows when there is none.
+func (s *Store) RunInfo(ctx context.Context, id int64) (*RunInfo, error) {
+	runs, err := s.runs(ctx, "WHERE id = ?", id)
+	if err == nil && len(runs) == 0 {
+		err = s.wrap(sql.ErrNoRows)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &runs[0], nil
+}
+
+func (s *Store) runs(ctx context.Context, which string, args ...any) ([]RunInfo, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT id, kind, started, ended, status, coalesce(plan, ''), summary FROM runs "+which, args...)
 	if err != nil {
 		return nil, s.wrap(err)
 	}
@@ -90,7 +111,7 @@ func (s *Store) Runs(ctx context.Context, n int) ([]RunInfo, error) {
 		var r RunInfo
 		var started string
 		var ended, summary sql.NullString
-		if err := rows.Scan(&r.ID, &started, &ended, &r.Status, &summary); err != nil {
+		if err := rows.Scan(&r.ID, &r.Kind, &started, &ended, &r.Status, &r.Plan, &summary); err != nil {
 			return nil, s.wrap(err)
 		}
 		if r.Started, err = time.Parse(time.RFC3339, started); err != nil {
