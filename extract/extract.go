@@ -339,6 +339,9 @@ type Format struct {
 	// sure. Formats without a signature (CSV) say false and go by extension.
 	Sniff func(head []byte) bool
 	Read  func(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error]
+	// Keep tells that records are documents of data alone, without functions, and
+	// so dear to read that a Cache keeps them.
+	Keep bool
 	// Version changes when the same bytes would give other records, so that
 	// what was remembered of a file is not trusted afterwards.
 	Version string

@@ -28,6 +28,7 @@ var PDF = &Format{
 	Exts:    []string{".pdf"},
 	Sniff:   sniffPDF,
 	Read:    readPDF,
+	Keep:    true,
 	Version: "pdf1 " + pdfEngineVersion,
 }
 

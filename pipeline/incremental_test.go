@@ -2,9 +2,11 @@ package pipeline
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"importer/extract"
 	"importer/load"
 	"importer/pipeline/state"
 	"importer/transform"
@@ -365,5 +368,87 @@ func TestTheMeterHashes(t *testing.T) {
 		if got := m.hash(int64(len(content))); !bytes.Equal(got, want[:]) {
 			t.Errorf("seed %d: another hash", seed)
 		}
+	}
+}
+
+// A changed mapping maps documents again without opening them, and a document
+// that cannot be read costs its time once. (fscrawler#690: a hanging PDF can
+// only be stopped by killing its process; every night.)
+func TestDocumentsAreReadOnce(t *testing.T) {
+	w := newWorld(t)
+	cache := extract.OpenCache(filepath.Join(w.dir, "cache"), 1<<20)
+	reads := map[string]int{}
+	before := extract.Formats
+	extract.Formats = append(extract.Formats[:len(extract.Formats):len(extract.Formats)], &extract.Format{Name: "slow", Exts: []string{".slow"}, Keep: true, Version: "1",
+		Sniff: func([]byte) bool { return false },
+		Read: func(_ context.Context, in extract.Input, _ extract.Options) iter.Seq2[extract.Record, error] {
+			return func(yield func(extract.Record, error) bool) {
+				reads[filepath.Base(in.Name)]++
+				text := make([]byte, in.Size)
+				if _, err := in.ReadAt(text, 0); err != nil {
+					yield(extract.Record{}, err)
+				} else if strings.Contains(string(text), "poison") {
+					yield(extract.Record{}, &extract.FileError{Place: extract.Place{File: in.Name}, Reason: extract.ReasonTimeout, Detail: "stopped after 20 s"})
+				} else {
+					yield(extract.Record{Place: extract.Place{File: in.Name}, Doc: &extract.Document{Body: string(text)}}, nil)
+				}
+			}
+		}})
+	t.Cleanup(func() { extract.Formats = before })
+	documents := func(acl string) {
+		w.remap("path: files/*.csv", "path: files/*.slow", "    where: title != \"skip\"\n", "", "id: id", "id: file.path",
+			"properties: {title: title, size: size}", "properties: {title: file.name}", "value: title", "value: body", "[{grant: everyone}]", acl)
+	}
+	var opened []string
+	w.tweak = func(c *Crawl) {
+		c.Cache, c.Readers = cache, 1
+		c.watchOpens = func(path string) { opened = append(opened, filepath.Base(path)) }
+	}
+	put := func(name, text string) {
+		path := filepath.Join(w.dir, "files", name)
+		w.must(os.MkdirAll(filepath.Dir(path), 0o700))
+		w.must(os.WriteFile(path, []byte(text), 0o600))
+		w.touch(name)
+	}
+	documents("[{grant: everyone}]")
+	for i := range 5 {
+		put(fmt.Sprintf("%d.slow", i), fmt.Sprint("text ", i))
+	}
+	put("bad.slow", "poison")
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 6, Stored: 5, Quarantined: 1})
+	check := func(what string, wantReads int, wantOpened ...string) {
+		t.Helper()
+		n := 0
+		for _, r := range reads {
+			n += r
+		}
+		if n != wantReads {
+			t.Errorf("%s: %d documents were parsed so far, want %d", what, n, wantReads)
+		}
+		if !slices.Equal(opened, wantOpened) {
+			t.Errorf("%s: opened %v, want %v", what, opened, wantOpened)
+		}
+		opened = nil
+	}
+	check("first crawl", 6, "0.slow", "1.slow", "2.slow", "3.slow", "4.slow", "bad.slow")
+
+	w.mustCrawl()
+	check("nothing changed", 6, "bad.slow") // for its hash alone
+	documents(`[{grant: externalGroup, value: '"team"'}]`)
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 6, Stored: 5, Quarantined: 1})
+	if got := w.target.sent[transform.EncodeID("3.slow")]; got != transform.PartACL {
+		t.Errorf("sent the parts %04b, want the ACL alone", got)
+	}
+	check("another mapping", 6, "bad.slow")
+
+	put("2.slow", "text 2 changed")
+	put("copy.slow", "text 1") // known under another name
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 7, Stored: 2, Unchanged: 4, Quarantined: 1})
+	check("a changed one and a copy", 7, "2.slow", "bad.slow", "copy.slow")
+
+	extract.Formats[len(extract.Formats)-1].Version = "2"
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 7, Unchanged: 6, Quarantined: 1})
+	if opened = nil; reads["bad.slow"] != 2 || reads["0.slow"] != 2 {
+		t.Errorf("another parser: %v, want all read again", reads)
 	}
 }

@@ -36,6 +36,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"importer/extract"
 	"importer/load"
 	"importer/pipeline/state"
 	"importer/transform"
@@ -73,6 +74,8 @@ type Crawl struct {
 	// Full compares the content of every file with what was read before,
 	// whatever its size and time say.
 	Full bool
+	// Cache keeps what was read of documents; nil keeps nothing.
+	Cache *extract.Cache
 	// Errors stand for the mapping's error budget where they are set.
 	Errors transform.Budget
 

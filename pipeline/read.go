@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"iter"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -76,17 +77,15 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 	src := c.source(f.Name)
 	r := &reader{c: c, ctx: ctx, out: out, chunk: &chunk{file: f, src: src}}
 	began := time.Now()
-	in, closeFile, err := c.open(f, src)
-	meter := &meter{r: in.ReaderAt, done: &c.progress.bytesDone}
-	if c.Store.Keeps() {
-		meter.sum = sha256.New()
+	opt := src.Options
+	opt.Warn = r.warn
+	hash, err := f.Known, error(nil)
+	if kept, ok := c.Cache.Get(ctx, f.Known, c.display(f, src), opt); ok {
+		err = r.records(kept, c.fileOf(f, src))
+		c.progress.bytesDone.Add(f.Size)
+	} else {
+		hash, err = r.file(f, src, opt)
 	}
-	if err == nil {
-		defer closeFile()
-		in.ReaderAt = meter
-		err = r.records(in, c.fileOf(f, src))
-	}
-	c.progress.bytesDone.Add(f.Size - meter.at.Load())
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -98,12 +97,35 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 	if err != nil {
 		last.refusal = refuseFile(err, c.display(f, src))
 	} else {
-		last.hash = meter.hash(f.Size) // before it is looked at whether the file has changed
+		last.hash = hash
 		last.changed = changed(c.full(f, src), f)
 	}
 	last.end, last.whole, last.parts = true, err == nil && !last.changed, r.part
 	last.racy = young(f.Modified, began)
 	return r.send()
+}
+
+// file opens the file and reads its records. hash is that of its content, nil
+// when the file was not read to its end or nobody wants it.
+func (r *reader) file(f *state.Source, src *transform.Source, opt extract.Options) (hash []byte, err error) {
+	c := r.c
+	in, closeFile, err := c.open(f, src)
+	if err != nil {
+		c.progress.bytesDone.Add(f.Size)
+		return nil, err
+	}
+	defer closeFile()
+	meter := &meter{r: in.ReaderAt, done: &c.progress.bytesDone}
+	if c.Store.Keeps() || c.Cache.Worth(in.Name, opt) {
+		meter.sum = sha256.New()
+	}
+	in.ReaderAt = meter
+	err = r.records(c.Cache.Records(r.ctx, in, opt, func() []byte { return meter.hash(f.Size) }), c.fileOf(f, src))
+	c.progress.bytesDone.Add(f.Size - meter.at.Load())
+	if err != nil {
+		return nil, err
+	}
+	return meter.hash(f.Size), nil // before it is looked at whether the file has changed
 }
 
 // young tells that a file was changed so lately that a further change may not
@@ -124,16 +146,16 @@ type reader struct {
 	part  int64
 }
 
-// records reads the file's records; its error is the file's.
-func (r *reader) records(in extract.Input, file *extract.File) error {
-	f, src := r.chunk.file, r.chunk.src
-	opt := src.Options
-	opt.Warn = func(p extract.Place, what string) {
-		if r.c.progress.warned.Add(1) <= 100 {
-			r.c.Log.Warn(p.String() + ": " + what)
-		}
+func (r *reader) warn(p extract.Place, what string) {
+	if r.c.progress.warned.Add(1) <= 100 {
+		r.c.Log.Warn(p.String() + ": " + what)
 	}
-	for rec, err := range extract.Records(r.ctx, in, opt) {
+}
+
+// records makes outcomes of the file's records; its error is the file's.
+func (r *reader) records(seq iter.Seq2[extract.Record, error], file *extract.File) error {
+	f := r.chunk.file
+	for rec, err := range seq {
 		var bad *extract.RecordError
 		if err != nil && !errors.As(err, &bad) {
 			return err
@@ -162,9 +184,7 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 	rec.File = file
 	if rec.Doc != nil {
 		for _, w := range rec.Doc.Warnings {
-			if r.c.progress.warned.Add(1) <= 100 {
-				r.c.Log.Warn(rec.Place.String() + ": " + w)
-			}
+			r.warn(rec.Place, w)
 		}
 	}
 	item, err := r.chunk.src.Apply(rec)
@@ -271,8 +291,11 @@ func (m *meter) hash(size int64) []byte {
 	if m.sum == nil {
 		return nil
 	}
-	if _, err := io.CopyBuffer(m.sum, io.NewSectionReader(m.r, m.hashed, size-m.hashed), make([]byte, 256<<10)); err != nil {
-		return nil
+	if m.hashed < size {
+		n, err := io.CopyBuffer(m.sum, io.NewSectionReader(m.r, m.hashed, size-m.hashed), make([]byte, 256<<10))
+		if m.hashed += n; err != nil {
+			return nil
+		}
 	}
 	return m.sum.Sum(nil)
 }

@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"path"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
+
+	"importer/extract"
 )
 
 // version changes when this package would make another item of the same
@@ -150,7 +155,7 @@ func (it *Item) Digest() (d [32]byte) {
 
 // Digest identifies everything that decides what a record of this source
 // becomes: the source's part of the mapping, schema, identities and groups,
-// and the version of this package. A changed digest means that every record
+// and the versions of this package and of the formats' readers. A changed digest means that every record
 // is mapped again.
 func (s *Source) Digest() [32]byte { return s.digest }
 
@@ -166,6 +171,10 @@ func (s *Source) computeDigest() [32]byte {
 	}
 	c.str(s.Name)
 	c.str(d.loc.String())
+	for _, f := range s.formats() {
+		c.str(f.Name)
+		c.str(f.Version)
+	}
 	opt := s.Options
 	opt.Warn = nil
 	c.str(fmt.Sprintf("%+v", opt))
@@ -232,6 +241,21 @@ func (s *Source) usesModified() bool {
 		}
 	}
 	return false
+}
+
+// formats are those that the source's files may be in, as far as its path says.
+func (s *Source) formats() []*extract.Format {
+	var some []*extract.Format
+	ext := strings.ToLower(path.Ext(s.Path))
+	for _, f := range extract.Formats {
+		if s.Options.Format == f.Name || s.Options.Format == "" && slices.Contains(f.Exts, ext) {
+			some = append(some, f)
+		}
+	}
+	if len(some) == 0 {
+		return extract.Formats
+	}
+	return some
 }
 
 func (c *canon) expr(x *expression) {

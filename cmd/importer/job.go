@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dustin/go-humanize"
+
+	"importer/extract"
 	"importer/load"
 	"importer/load/localgraph"
 	"importer/pipeline"
@@ -26,6 +29,7 @@ type job struct {
 	keeps   bool // what is stored is remembered
 	deletes transform.Limit
 	errors  transform.Budget
+	cache   *extract.Cache
 	// do is what is done with the crawl; nil is to run it.
 	do func(context.Context, *target, *pipeline.Crawl) (*pipeline.Report, error)
 }
@@ -50,6 +54,13 @@ func (a *app) newJob(path string, f *runFlags) (*job, error) {
 		if j.errors, err = transform.ParseBudget(f.maxErrors); err != nil {
 			return nil, usageError{fmt.Errorf("--max-errors %w", err)}
 		}
+	}
+	if !f.noCache {
+		most, err := humanize.ParseBytes(orElse(f.cacheSize, "2GB"))
+		if err != nil || most > 1<<50 {
+			return nil, usageError{fmt.Errorf("--cache-size %q is no size such as 2GB or 500MB", f.cacheSize)}
+		}
+		j.cache = extract.OpenCache(filepath.Join(a.data, "cache"), int64(most))
 	}
 	if f.target != "jsonl" && f.out != "-" && os.Getenv("IMPORTER_OUT") != f.out {
 		return nil, usageError{fmt.Errorf("--out %s is for --target jsonl, and the target is %s", f.out, f.target)}
@@ -130,6 +141,7 @@ func (j *job) crawl(ctx context.Context, m *loaded, before func(context.Context,
 	stop := j.progress(c)
 	rep, err := j.run(ctx, t, c)
 	stop()
+	j.cache.Trim()
 	// What was not written to the end belongs in the report.
 	err = errors.Join(err, t.close(err == nil))
 	if api, ok := errors.AsType[*load.APIError](err); ok && t.local != nil && api.Status == http.StatusInsufficientStorage {
@@ -174,7 +186,7 @@ func (j *job) newCrawl(t *target, store *state.Store, m *loaded) *pipeline.Crawl
 		Mapping: m.Mapping, File: j.path, Dir: filepath.Dir(j.path), Digest: m.digest, Store: store,
 		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: j.log()},
 		Log:    j.log(), Readers: j.flags.readers, Batch: t.batch, InFlight: t.lanes, Deletes: j.deletes, Keep: j.flags.keep,
-		Full: j.flags.full, Errors: j.errors,
+		Full: j.flags.full, Errors: j.errors, Cache: j.cache,
 	}
 	if t.graph != nil {
 		c.Admin = t.graph

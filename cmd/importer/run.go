@@ -25,6 +25,8 @@ type runFlags struct {
 	full       bool
 	increment  bool
 	report     string
+	cacheSize  string
+	noCache    bool
 	readers    int
 	profile    profiler
 }
@@ -69,6 +71,8 @@ func (f *runFlags) addCrawl(fl *pflag.FlagSet) {
 	fl.Int64Var(&f.widenings, "max-acl-widenings", -1, "most stored items that this run may show to more people than before, instead of the mapping's; negative is the mapping's")
 	fl.StringVar(&f.maxErrors, "max-errors", "", "refused records that end this run, as 500, none, or a list such as total=5000,consecutive=100,share=15%, instead of the mapping's")
 	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
+	fl.BoolVar(&f.noCache, "no-cache", false, "read every document anew, and keep nothing of it")
+	fl.StringVar(&f.cacheSize, "cache-size", "2GB", "most that is kept in --data of documents that are dear to read, such as PDFs")
 	fl.StringVar(&f.report, "report", "", "`file` to write the run's balance to, as a web page of its own")
 	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
 }

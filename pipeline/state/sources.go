@@ -66,6 +66,9 @@ type Source struct {
 	// Resume is the number of records that were settled before the run was
 	// interrupted.
 	Resume int64
+	// Known is the hash of the content as it was read whole before, if nothing
+	// says that it has changed; else nil.
+	Known  []byte
 	Counts // settled so far
 }
 
@@ -212,7 +215,8 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 		_, err = tx.ExecContext(ctx, `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, stored = 0, unchanged = ?, recheck = ? WHERE id = ?`,
 			run.Walk, ord, run.ID, f.Size, f.stamp(), m.Stored+m.Unchanged, m.Duplicates > 0, m.ID)
 	default:
-		_, err = tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, m.ID)
+		known := m.Whole && (m.content || m.stat && !f.Verify)
+		_, err = tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, known, m.ID)
 		if err == nil {
 			err = forgetRefused(ctx, tx, m.ID)
 		}
@@ -221,7 +225,7 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 }
 
 // readAnew resets a file that is to be read from its start.
-const readAnew = `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, settled = 0, recheck = 0,
+const readAnew = `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, hash = CASE WHEN ? THEN hash END, settled = 0, recheck = 0,
 	ended = 0, whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0`
 
 // forgetRefused forgets what was refused of a file that is read anew: it is
@@ -319,7 +323,7 @@ func (s *Store) Recheck(ctx context.Context, run Run) error {
 			return err
 		}
 		for _, a := range all {
-			_, err := tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, a.ord, run.ID, a.size, a.modified, a.digest, s.nextPass, a.id)
+			_, err := tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, a.ord, run.ID, a.size, a.modified, a.digest, s.nextPass, true, a.id)
 			if err != nil {
 				return err
 			}
@@ -415,7 +419,7 @@ func (s *Store) Sources(ctx context.Context, run Run) iter.Seq2[*Source, error] 
 
 // sourcePage reads the files with an ord in (after, after+n]. Ords have no gaps.
 func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]*Source, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, ord, source, path, size, modified, digest, run, pass, settled, whole,
+	rows, err := s.db.QueryContext(ctx, `SELECT id, ord, source, path, size, modified, digest, hash, run, pass, settled, whole,
 		read, stored, unchanged, filtered, quarantined, duplicates
 		FROM sources WHERE walked = ? AND ord > ? AND ord <= ? ORDER BY ord`, run.Walk, after, after+int64(n))
 	if err != nil {
@@ -427,7 +431,7 @@ func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]
 		var src Source
 		var modified int64
 		var digest []byte
-		if err := rows.Scan(&src.ID, &src.Ord, &src.Name, &src.Path, &src.Size, &modified, &digest, &src.Run, &src.Pass, &src.Resume, &src.Whole,
+		if err := rows.Scan(&src.ID, &src.Ord, &src.Name, &src.Path, &src.Size, &modified, &digest, &src.Known, &src.Run, &src.Pass, &src.Resume, &src.Whole,
 			&src.Read, &src.Stored, &src.Unchanged, &src.Filtered, &src.Quarantined, &src.Duplicates); err != nil {
 			return nil, err
 		}
@@ -445,10 +449,10 @@ func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]
 // refused record whose id is not known may be any of those that are missing,
 // so it takes the proof away.
 func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, ended = ?, whole = ?, modified = ?, hash = ?,
+	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, ended = ?, whole = ?, modified = ?, hash = CASE WHEN ? THEN ? ELSE hash END,
 		proof = ? AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.source = sources.id AND q.pass = sources.pass AND q.item IS NULL),
 		read = ?, stored = ?, unchanged = ?, filtered = ?, quarantined = ?, duplicates = ? WHERE id = ?`,
-		src.Settled(), src.Ended, src.Whole, src.stamp(), src.Hash, src.Whole,
+		src.Settled(), src.Ended, src.Whole, src.stamp(), src.Ended, src.Hash, src.Whole,
 		src.Read, src.Stored, src.Unchanged, src.Filtered, src.Quarantined, src.Duplicates, src.ID)
 	if err == nil && src.Ended {
 		_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass <> ?", src.ID, src.Pass)
