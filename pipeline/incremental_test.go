@@ -452,3 +452,89 @@ func TestDocumentsAreReadOnce(t *testing.T) {
 		t.Errorf("another parser: %v, want all read again", reads)
 	}
 }
+
+// A run that finds nothing to do must not look at the items, and one that has
+// anything to do must.
+func TestQuietRuns(t *testing.T) {
+	quiet := func(w *world) bool {
+		w.t.Helper()
+		loaded := int64(-1)
+		w.tweak = func(c *Crawl) { c.watchLoad = func(n int64) { loaded = n } }
+		rep := w.mustCrawl()
+		w.tweak = nil
+		if rep.Read != rep.Settled() {
+			w.t.Errorf("balance %+v", rep.Counts)
+		}
+		return loaded < 0
+	}
+	w := newWorld(t)
+	w.write("a.csv", numbered(5)...)
+	w.write("b.csv", "b,b,1", "bad,title,many")
+	if quiet(w) {
+		t.Error("a first run cannot be quiet")
+	}
+	if !quiet(w) || !quiet(w) {
+		t.Error("nothing has changed, and the items were loaded")
+	}
+	w.write("a.csv", numbered(4)...)
+	if quiet(w) {
+		t.Error("a file has changed")
+	}
+	w.wantItems("0", "1", "2", "3", "b")
+	w.remove("b.csv")
+	if quiet(w) {
+		t.Error("a file has gone")
+	}
+	w.wantItems("0", "1", "2", "3")
+	if !quiet(w) {
+		t.Error("nothing has changed since")
+	}
+
+	// What a run has left over is for the next one.
+	w = newWorld(t)
+	w.mapping("safety: {deleteAfter: 2}\n")
+	w.write("a.csv", numbered(5)...)
+	w.mustCrawl()
+	w.write("a.csv", numbered(4)...)
+	w.mustCrawl()
+	if rep := w.mustCrawl(); rep.Deleted != 1 {
+		t.Errorf("the second run without its record deleted %d items, want 1", rep.Deleted)
+	}
+
+	w = newWorld(t)
+	w.write("a.csv", numbered(5)...)
+	w.mustCrawl()
+	w.write("a.csv", append(numbered(4), ",no id,1")...)
+	for range 2 {
+		if rep := w.mustCrawl(); rep.Kept != 1 {
+			t.Errorf("%d kept, want 1 each time", rep.Kept)
+		}
+	}
+	w.write("a.csv", append(numbered(4), "4,title,many")...)
+	for range 2 {
+		if rep := w.mustCrawl(); rep.Held != 1 {
+			t.Errorf("%d held, want 1 each time", rep.Held)
+		}
+	}
+	w.wantItems("0", "1", "2", "3", "4")
+	w.write("a.csv", numbered(4)...)
+	w.target.keep = true
+	if rep := w.mustCrawl(); rep.Deleted != 0 || len(rep.Problems) != 1 {
+		t.Errorf("a delete that is refused: %d deleted, problems %v", rep.Deleted, rep.Problems)
+	}
+	w.target.keep = false
+	if rep := w.mustCrawl(); rep.Deleted != 1 {
+		t.Errorf("the run after a delete that was refused deleted %d, want 1", rep.Deleted)
+	}
+
+	w = newWorld(t)
+	w.write("a.csv", numbered(5)...)
+	w.mustCrawl()
+	w.write("a.csv", numbered(4)...)
+	w.tweak = func(c *Crawl) { c.Keep = true }
+	w.mustCrawl()
+	w.tweak = nil
+	if rep := w.mustCrawl(); rep.Deleted != 1 {
+		t.Errorf("the run after one that was to delete nothing deleted %d, want 1", rep.Deleted)
+	}
+}

@@ -79,7 +79,9 @@ type Crawl struct {
 	// Errors stand for the mapping's error budget where they are set.
 	Errors transform.Budget
 
-	watchOpens func(path string) // for tests: told of each file that is opened
+	// For tests: told of each file that is opened, and that the items were loaded.
+	watchOpens func(path string)
+	watchLoad  func(items int64)
 	// witness is asked before the sweep deletes; nil is no one.
 	witness witness
 	running state.Run
@@ -381,8 +383,17 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 			return err
 		}
 	}
-	if err := c.Store.Load(ctx, run); err != nil {
+	quiet, err := c.Store.Quiet(ctx, run)
+	if err != nil {
 		return err
+	}
+	if !quiet {
+		if err := c.Store.Load(ctx, run); err != nil {
+			return err
+		}
+		if c.watchLoad != nil {
+			c.watchLoad(c.Store.Known())
+		}
 	}
 	c.Store.MaxWidenings = c.maxWidenings(c.Store.Known())
 	if _, planning := c.witness.(*planner); planning {
@@ -404,7 +415,7 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 			return err
 		}
 	}
-	if !c.Store.Keeps() {
+	if !c.Store.Keeps() || quiet {
 		return nil
 	}
 	c.phase("sweeping")

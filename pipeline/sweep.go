@@ -43,7 +43,11 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 			return err
 		}
 		if len(items) == 0 {
-			return c.Store.Tidy(ctx, run)
+			err := c.Store.Tidy(ctx, run)
+			if err == nil && refused == 0 && rep.Kept == 0 && rep.Missed == 0 && c.Store.HeldBack() == 0 {
+				err = c.Store.Even(ctx)
+			}
+			return err
 		}
 		after = items[len(items)-1].Row
 		ids := make([]string, len(items))

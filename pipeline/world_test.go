@@ -132,6 +132,7 @@ type fakeTarget struct {
 	puts     int
 	deletes  int
 	gets     int
+	keep     bool                       // refuses deletes
 	sent     map[string]transform.Parts // what was last sent of each item
 	refuse   func(*transform.Item) error
 	// onRequest is called before (false) and after (true) the effect of the
@@ -214,6 +215,9 @@ func (f *fakeTarget) Delete(ctx context.Context, ids []string) []load.Result {
 	for i, id := range ids {
 		out[i] = f.do(ctx, func() error {
 			f.deletes++
+			if f.keep {
+				return errors.New("it cannot be deleted")
+			}
 			delete(f.items, id)
 			return nil
 		})

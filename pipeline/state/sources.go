@@ -336,6 +336,29 @@ func (s *Store) Recheck(ctx context.Context, run Run) error {
 	}))
 }
 
+// metaEven is set while every item is that of a record which the last reading
+// of its file has met, and none is held, in doubt or to be deleted.
+const metaEven = "even"
+
+// Quiet tells that nothing has to be done about items: nothing was left over by
+// the last run, no file has to be read and none has gone. Then the items need
+// not even be looked at. Otherwise it takes the mark away: if we crash from
+// here on, the next run looks at them.
+func (s *Store) Quiet(ctx context.Context, run Run) (quiet bool, err error) {
+	even, err := s.Meta(ctx, metaEven)
+	if err != nil || even == "" {
+		return false, err
+	}
+	err = s.db.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM sources WHERE walked <> ? OR NOT whole)", run.Walk).Scan(&quiet)
+	if err != nil || quiet {
+		return quiet, s.wrap(err)
+	}
+	return false, s.exec(ctx, "DELETE FROM meta WHERE name = ?", metaEven)
+}
+
+// Even writes down that a run has left nothing over.
+func (s *Store) Even(ctx context.Context) error { return s.SetMeta(ctx, metaEven, "1") }
+
 // Load reads the known items, so that Admit can tell them from new ones. It
 // comes after every file was met and before the first Admit. Items of files
 // that are not read in this run count as met.
