@@ -17,6 +17,7 @@ const childArg = "child"
 // child does what one of them is for:
 //
 //	table FILE ROWS TEXT   write a table
+//	tables DIR N ROWS TEXT the same in N files
 //	read FILE              read it by encoding/csv
 //	direct FROM TO         write the rows of a local Graph into another store
 func child(args []string, out io.Writer) error {
@@ -30,7 +31,22 @@ func child(args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return writeTable(args[1], rows, text)
+		return writeTable(args[1], 0, rows, text)
+	case len(args) == 5 && args[0] == "tables":
+		var n [3]int
+		for i := range n {
+			var err error
+			if n[i], err = strconv.Atoi(args[2+i]); err != nil {
+				return err
+			}
+		}
+		for i := range n[0] {
+			from, to := i*n[1]/n[0], (i+1)*n[1]/n[0]
+			if err := writeTable(fmt.Sprintf("%s/tickets-%03d.csv", args[1], i), from, to-from, n[2]); err != nil {
+				return err
+			}
+		}
+		return nil
 	case len(args) == 2 && args[0] == "read":
 		n, err := readCSV(args[1])
 		fmt.Fprintln(out, n)

@@ -49,9 +49,11 @@ func main() {
 	flag.IntVar(&b.large, "large", 10_000_000, "rows of the large table, which only memory is measured with; 0 leaves it out")
 	flag.IntVar(&b.items, "items", 50_000, "items for the local Graph")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often each is measured")
+	scale := flag.Int("scale", 0, "measure only crawls of 10,000 rows and ten times as many, up to so many")
+	only := flag.String("only", "", "measure only this: start, csv, local, nightly or memory")
 	flag.StringVar(&b.dir, "dir", "", "`folder` for the files; default is a temporary one")
 	flag.Parse()
-	ok, err := b.run(os.Stdout)
+	ok, err := b.run(os.Stdout, *only, *scale)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -82,7 +84,7 @@ func (b *bench) add(ok bool, what, measured, ratio, goal string) {
 }
 
 // run measures everything. ok tells that all goals are met.
-func (b *bench) run(w io.Writer) (ok bool, err error) {
+func (b *bench) run(w io.Writer, only string, scale int) (ok bool, err error) {
 	if b.bin, err = exec.LookPath(b.bin); err != nil {
 		return false, fmt.Errorf("%w; make build makes it", err)
 	}
@@ -98,15 +100,24 @@ func (b *bench) run(w io.Writer) (ok bool, err error) {
 	if err := b.checkDisk(); err != nil {
 		return false, err
 	}
-	for _, step := range []struct {
-		what string
-		do   func() error
-	}{
-		{"start and size", b.start},
-		{"CSV to JSON lines", b.csv},
-		{"CSV to the local Graph", b.local},
-		{"memory at " + humanize.Comma(int64(b.large)) + " rows", b.memory},
-	} {
+	type step struct {
+		name, what string
+		do         func() error
+	}
+	steps := []step{
+		{"start", "start and size", b.start},
+		{"csv", "CSV to JSON lines", b.csv},
+		{"local", "CSV to the local Graph", b.local},
+		{"nightly", "what comes after the first run", b.nightly},
+		{"memory", "memory at " + humanize.Comma(int64(b.large)) + " rows", b.memory},
+	}
+	if scale > 0 {
+		steps = []step{{"", "crawls of up to " + humanize.Comma(int64(scale)) + " rows", func() error { return b.scale(scale) }}}
+	}
+	for _, step := range steps {
+		if only != "" && only != step.name {
+			continue
+		}
 		fmt.Fprintf(os.Stderr, "measuring: %s\n", step.what)
 		if err := step.do(); err != nil {
 			return false, fmt.Errorf("%s: %w", step.what, err)

@@ -84,17 +84,18 @@ func (d *dice) appendText(dst []byte, n int) []byte {
 	return dst[:len(dst)-1]
 }
 
-// writeTable writes a table of that many rows of ten columns, text bytes of
+// writeTable writes a table of that many rows of ten columns, numbered from
+// from, text bytes of
 // description and resolution each. Every fourth row has quotes, as a comma in
 // its description needs.
-func writeTable(path string, rows, text int) error {
+func writeTable(path string, from, rows, text int) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<16)
-	d := dice(1)
+	d := dice(1 + from)
 	line := []byte("number,title,status,priority,opened,tags,team,visibility,description,resolution\n")
 	for i := 0; ; i++ {
 		if _, err := w.Write(line); err != nil {
@@ -103,7 +104,7 @@ func writeTable(path string, rows, text int) error {
 		if i == rows {
 			break
 		}
-		line = d.appendRow(line[:0], i, text)
+		line = d.appendRow(line[:0], from+i, text)
 	}
 	if err := w.Flush(); err != nil {
 		return err
