@@ -162,6 +162,22 @@ func TestCreateGroup(t *testing.T) {
 	}
 }
 
+// Of two who make a group of one id, one is told that it is the other's.
+func TestCreateGroupMadeMeanwhile(t *testing.T) {
+	f, g := newFakeGraph(t, nil)
+	f.fault = func(r *http.Request, _ int) fault {
+		if r.Method == "POST" {
+			f.conns["hd"].groups["audit"] = map[string]any{"id": "audit", "displayName": "Theirs"}
+			return fault{status: 409, said: true}
+		}
+		return fault{}
+	}
+	_, err := g.CreateGroup(t.Context(), Group{ID: "audit", DisplayName: "Ours"})
+	if _, ok := errors.AsType[*ExistsError](err); !ok {
+		t.Errorf("%v, want an *ExistsError", err)
+	}
+}
+
 func TestUpdateGroup(t *testing.T) {
 	f, g := newFakeGraph(t, nil)
 	f.conns["hd"].groups["audit"] = map[string]any{"id": "audit", "displayName": "Audit", "description": "old"}

@@ -126,7 +126,8 @@ func (d *doctor) mapping(ctx context.Context) {
 		d.fail("mapping", first, "importer validate "+d.path+" shows it with its line")
 		return
 	}
-	d.ok("mapping", "%s is good: connection %s, %d properties, %d sources", d.path, m.Connection.ID, len(m.Schema), len(m.Sources))
+	d.ok("mapping", "%s is good: connection %s, %s, %s", d.path, m.Connection.ID,
+		count(int64(len(m.Schema)), "property", "properties"), count(int64(len(m.Sources)), "source", "sources"))
 }
 
 // copilot says how ready the items are. Nothing of it keeps a run from working

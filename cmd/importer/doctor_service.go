@@ -177,7 +177,7 @@ func (d *doctor) reach(ctx context.Context, g *load.Graph, identified bool) bool
 	p := g.Probe(ctx)
 	host := d.f.graphURL
 	if !p.Answered() {
-		d.fail("graph.reach", fmt.Sprintf("%s does not answer: %v", host, p.Err), "look at the address, the network, the proxy (HTTPS_PROXY) and the firewall")
+		d.fail("graph.reach", fmt.Sprintf("%s does not answer as Graph does: %v", host, p.Err), "look at the address, the network, the proxy (HTTPS_PROXY) and the firewall")
 		return false
 	}
 	d.ok("graph.reach", "%s answers in %s, a new connection in %s", host, milliseconds(p.Answer), milliseconds(p.Connect))
