@@ -38,7 +38,7 @@ var hints = []struct{ words, remedy string }{
 	{"system assigned identity", "this machine has no identity of its own: switch its system-assigned identity on, or set AZURE_CLIENT_ID to that of a user-assigned one"},
 	{"az login", "run az login"},
 	{"executable not found on path", "install the Azure CLI (az) and run az login, or choose another way with --auth"},
-	{imdsHost, "a managed identity is there on Azure's machines only: run there, or choose another way with --auth"},
+	{"ManagedIdentityCredential", "a managed identity is there on Azure's machines only: run there, or choose another way with --auth"},
 }
 
 const loginRemedy = "set " + TokenVariable + ", or AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or " +
@@ -104,8 +104,9 @@ func loginWords(report string) string {
 	}
 	var lines []string
 	for line := range strings.Lines(report) {
+		line, _, _ = strings.Cut(line, "To troubleshoot")
 		line = strings.TrimSpace(line)
-		if !strings.ContainsFunc(line, unicode.IsLetter) || strings.HasPrefix(line, `"error_codes"`) || strings.HasPrefix(line, "To troubleshoot") ||
+		if !strings.ContainsFunc(line, unicode.IsLetter) || strings.HasPrefix(line, `"error_codes"`) ||
 			strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "POST ") {
 			continue
 		}

@@ -66,6 +66,6 @@ func (c Claims) App() bool { return c.User == "" && len(c.Scopes) == 0 }
 func (c Claims) Has(permission string) bool {
 	all := strings.TrimSuffix(permission, ".OwnedBy") + ".All"
 	return slices.ContainsFunc(slices.Concat(c.Roles, c.Scopes), func(have string) bool {
-		return strings.EqualFold(have, permission) || strings.HasSuffix(permission, ".OwnedBy") && strings.EqualFold(have, all)
+		return strings.EqualFold(have, permission) || strings.EqualFold(have, all)
 	})
 }

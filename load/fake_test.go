@@ -33,6 +33,8 @@ type fake struct {
 	// How long the slow things take.
 	schemaTakes, deleteTakes time.Duration
 	schemaFails              string
+	// page is how many members a page of a list has; 0: there are no lists.
+	page int
 }
 
 type fakeConn struct {
@@ -43,6 +45,8 @@ type fakeConn struct {
 	groups  map[string]map[string]any
 	members map[string]string // group/id -> type
 	goneAt  time.Time         // being deleted until then
+
+	activities int // that were sent
 }
 
 // A fault is what goes wrong with one request; the zero fault is nothing.
@@ -238,6 +242,15 @@ func (f *fake) handle(r *http.Request, body []byte) (int, map[string]string, any
 	if len(seg) < 2 || seg[0] != "external" || seg[1] != "connections" {
 		return 404, nil, envelope("BadRequest", "Resource not found")
 	}
+	if len(seg) == 2 && r.Method == http.MethodGet {
+		var all []any
+		for _, id := range slices.Sorted(keys(f.conns)) {
+			if filter := r.URL.Query().Get("$filter"); filter == "" || filter == "name eq '"+f.conns[id].info["name"].(string)+"'" {
+				all = append(all, f.conns[id].info)
+			}
+		}
+		return f.list(r, all)
+	}
 	if len(seg) == 2 {
 		return f.createConnection(body)
 	}
@@ -256,6 +269,26 @@ func (f *fake) handle(r *http.Request, body []byte) (int, map[string]string, any
 	return f.inConnection(c, r, seg[3:], body)
 }
 
+// list answers a page. The link to the next one leads to another host: a token
+// must not follow.
+func (f *fake) list(r *http.Request, all []any) (int, map[string]string, any) {
+	if f.page == 0 {
+		return 405, nil, envelope("MethodNotAllowed", "there is no list")
+	}
+	from := 0
+	fmt.Sscan(r.URL.Query().Get("$skiptoken"), &from)
+	size := f.page
+	fmt.Sscan(r.URL.Query().Get("$top"), &size)
+	size = min(size, f.page)
+	answer := map[string]any{"@odata.context": "x", "value": all[min(from, len(all)):min(from+size, len(all))]}
+	if from+size < len(all) {
+		query := r.URL.Query()
+		query.Set("$skiptoken", fmt.Sprint(from+size))
+		answer["@odata.nextLink"] = "https://elsewhere.example/v1.0/stolen?" + query.Encode()
+	}
+	return 200, nil, answer
+}
+
 func (f *fake) createConnection(body []byte) (int, map[string]string, any) {
 	var in struct{ ID, Name, Description string }
 	if json.Unmarshal(body, &in) != nil || in.ID == "" || in.Name == "" {
@@ -272,7 +305,7 @@ func (f *fake) createConnection(body []byte) (int, map[string]string, any) {
 func (f *fake) inConnection(c *fakeConn, r *http.Request, seg []string, body []byte) (int, map[string]string, any) {
 	route := r.Method
 	for i, s := range seg {
-		if i%2 == 0 {
+		if i%2 == 0 && s != "addActivities" {
 			route += " " + s
 		}
 	}
@@ -331,7 +364,48 @@ func (f *fake) inConnection(c *fakeConn, r *http.Request, seg []string, body []b
 		delete(c.items, seg[1])
 		return 204, nil, nil
 	}
+	switch {
+	case route == "POST items" && len(seg) == 3 && seg[2] == "addActivities":
+		return c.addActivities(seg[1], body)
+	case route == "GET groups" && len(seg) == 1:
+		var all []any
+		for _, id := range slices.Sorted(keys(c.groups)) {
+			all = append(all, c.groups[id])
+		}
+		return f.list(r, all)
+	case route == "GET groups members" && c.groups[seg[1]] != nil:
+		var all []any
+		for _, key := range slices.Sorted(keys(c.members)) {
+			if id, ok := strings.CutPrefix(key, seg[1]+"/"); ok {
+				all = append(all, map[string]any{"id": id, "type": c.members[key], "newer": 1})
+			}
+		}
+		return f.list(r, all)
+	}
 	return c.inGroups(route, seg, body)
+}
+
+// addActivities takes those whose type it knows.
+func (c *fakeConn) addActivities(item string, body []byte) (int, map[string]string, any) {
+	var in struct{ Activities []map[string]any }
+	switch {
+	case c.items[item] == nil:
+		return 404, nil, envelope("ItemNotFound", "no item")
+	case json.Unmarshal(body, &in) != nil || len(in.Activities) == 0 || len(in.Activities) > 20:
+		return 400, nil, envelope("InvalidRequest", "1 to 20 activities")
+	}
+	status := 200
+	results := []any{}
+	for _, a := range in.Activities {
+		result := map[string]any{"type": a["type"], "error": nil, "newer": true}
+		if a["@odata.type"] != activityType || a["type"] == "licked" {
+			status = 207
+			result["error"] = map[string]any{"code": "InvalidRequest", "message": "the type is not known"}
+		}
+		results = append(results, result)
+		c.activities++
+	}
+	return status, nil, map[string]any{"value": results}
 }
 
 func (f *fake) patchSchema(c *fakeConn, r *http.Request, body []byte) (int, map[string]string, any) {

@@ -104,10 +104,6 @@ func (f *fakeLogin) source(method, graph string, env map[string]string) (TokenSo
 		Transport: f, Retry: policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Millisecond, MaxRetryDelay: time.Millisecond}})
 }
 
-func gives(token string, life int) func(http.ResponseWriter, string, url.Values) {
-	return func(w http.ResponseWriter, host string, _ url.Values) { give(w, host, token, life) }
-}
-
 func give(w io.Writer, host, token string, life int) {
 	if host == imdsHost {
 		fmt.Fprintf(w, `{"access_token":%q,"expires_in":"%d","expires_on":"%d","resource":"https://graph.microsoft.com","token_type":"Bearer"}`,
@@ -225,7 +221,8 @@ func TestLoginFails(t *testing.T) {
 			w.Header().Set("Retry-After", "1")
 			refuses(429, "AADSTS90055: The request was throttled.")(w, "", nil)
 		}, 0, true, []string{"does not answer now", "AADSTS90055"}},
-		{"away", "secret", secret, refuses(503, "Service unavailable."), 0, true, []string{"does not answer now"}},
+		{"away", "secret", secret, refuses(503, "Service unavailable. To troubleshoot, visit https://aka.ms/x"), 0, true, []string{"does not answer now"}},
+		{"no machine of Azure's", "managed-identity", nil, refuses(403, "denied"), 0, false, []string{"on Azure's machines only"}},
 		{"no federated credential", "workload", app("AZURE_FEDERATED_TOKEN_FILE", federated), refuses(400, "AADSTS70021: No matching federated identity record found for "+hushHush), 0, false,
 			[]string{"compare issuer, subject and audience"}},
 		{"a clock that is wrong", "workload", app("AZURE_FEDERATED_TOKEN_FILE", federated), refuses(401, "AADSTS700024: Client assertion is not within its valid time range."), 2 * time.Hour, false,
@@ -261,7 +258,7 @@ func TestLoginFails(t *testing.T) {
 					t.Errorf("%v: want %q in it", err, want)
 				}
 			}
-			if text := fmt.Sprintf("%v %+v %#v", err, err, src); strings.Contains(err.Error(), "\n") || strings.Contains(text, hushHush) || strings.Contains(text, url.QueryEscape(hushHush)) {
+			if text := fmt.Sprintf("%v %+v %#v", err, err, src); strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "troubleshoot") || strings.Contains(text, hushHush) || strings.Contains(text, url.QueryEscape(hushHush)) {
 				t.Errorf("%s: more than a line, or a secret in it", text)
 			}
 		})

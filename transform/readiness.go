@@ -52,7 +52,7 @@ func (m *Mapping) searchable() Readiness {
 		}
 	}
 	if n > 0 {
-		return Readiness{ID: "searchable", Good: true, Found: fmt.Sprintf("%d properties are searchable", n)}
+		return Readiness{ID: "searchable", Good: true, Found: fmt.Sprintf("searchable properties: %d", n)}
 	}
 	r := Readiness{ID: "searchable", Found: "no property is searchable", Remedy: "make the property with the title searchable: true"}
 	if !slices.ContainsFunc(m.Sources, func(s *Source) bool { return s.def.content != nil }) {
@@ -108,9 +108,9 @@ func (m *Mapping) explained() Readiness {
 		}
 	}
 	if queryable == 0 || described > 0 {
-		return Readiness{ID: "properties", Good: true, Found: fmt.Sprintf("%d of %d queryable properties have a description", described, queryable)}
+		return Readiness{ID: "properties", Good: true, Found: fmt.Sprintf("queryable properties: %d, with a description: %d", queryable, described)}
 	}
-	return Readiness{ID: "properties", Found: fmt.Sprintf("none of %d queryable properties has a description, which would help Copilot to ask for them", queryable),
+	return Readiness{ID: "properties", Found: "no queryable property has a description, which would help Copilot to ask for it",
 		Remedy: "describe those whose names do not say it all, such as description: 1 is the highest and 4 the lowest"}
 }
 

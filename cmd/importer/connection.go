@@ -391,6 +391,9 @@ func (a *app) deleteConnection(ctx context.Context, f *targetFlags, id string, y
 		err = g.DeleteConnection(ctx)
 		stop()
 	}
+	if ctx.Err() != nil {
+		return interruptedError{fmt.Sprintf("interrupted; the service may go on deleting the connection %s: importer connection get %[1]s tells", info.ID)}
+	}
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,21 @@ the token may do what it needs, and how ready its items are for Copilot.
 
 Every check says ok, warn (it works, and could be better) or fail, with what was
 found and what to do. It exits with 0 when nothing fails, with 4 when it is the
-token or its permissions, and else with 1. No token is ever printed.`,
+token or its permissions, and else with 1. No token is ever printed.
+
+Ways to a token (--auth), and the variables that each takes; those that end in
+_FILE name a file with the secret:
+
+  auto              IMPORTER_GRAPH_TOKEN, else what the command in
+                    IMPORTER_GRAPH_TOKEN_COMMAND prints, else what of the rest is there
+  secret            AZURE_TENANT_ID, AZURE_CLIENT_ID, and AZURE_CLIENT_SECRET or
+                    AZURE_CLIENT_SECRET_FILE
+  certificate       AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_CERTIFICATE_PATH (PEM
+                    or PFX), and for PFX AZURE_CLIENT_CERTIFICATE_PASSWORD or
+                    AZURE_CLIENT_CERTIFICATE_PASSWORD_FILE
+  managed-identity  none; AZURE_CLIENT_ID for a user-assigned one (client or resource id)
+  workload          AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE
+  cli               none: the login of az login`,
 		Example: `  importer doctor mappings/helpdesk.yaml
   importer doctor mappings/helpdesk.yaml --target graph`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -126,7 +140,8 @@ func (d *doctor) mapping(ctx context.Context) {
 		d.fail("mapping", first, "importer validate "+d.path+" shows it with its line")
 		return
 	}
-	d.ok("mapping", "%s is good: connection %s, %d properties, %d sources", d.path, m.Connection.ID, len(m.Schema), len(m.Sources))
+	d.ok("mapping", "%s is good: connection %s, %s, %s", d.path, m.Connection.ID,
+		count(int64(len(m.Schema)), "property", "properties"), count(int64(len(m.Sources)), "source", "sources"))
 }
 
 // copilot says how ready the items are. Nothing of it keeps a run from working

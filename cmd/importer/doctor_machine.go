@@ -31,7 +31,7 @@ const (
 
 // machine checks this machine: folders, disk, state, tools.
 func (d *doctor) machine(ctx context.Context) {
-	if d.folder("data.folder", "the data folder", d.a.data, "make it writable, or choose another with --data") {
+	if d.folder("data.folder", "the data folder", d.a.data, true, "make it writable, or choose another with --data") {
 		d.space(ctx)
 	}
 	if d.m != nil {
@@ -42,10 +42,13 @@ func (d *doctor) machine(ctx context.Context) {
 	d.ok("tools.ocr", "text in pictures is not read: there is no OCR, and pages without text are told of")
 }
 
-// folder tells whether a file can be written into a folder, or into the next
-// one above that is there.
-func (d *doctor) folder(id, what, dir, remedy string) bool {
+// folder tells whether a file can be written into a folder. One that a run
+// makes may not be there yet: then the next one above it counts.
+func (d *doctor) folder(id, what, dir string, made bool, remedy string) bool {
 	at, err := existing(dir)
+	if _, absent := os.Stat(dir); !made && absent != nil {
+		err = absent
+	}
 	if err == nil {
 		var f *os.File
 		if f, err = os.CreateTemp(at, ".importer-doctor-"); err == nil {
@@ -194,7 +197,7 @@ func (d *doctor) stateOf(ctx context.Context, dir, target, id string) {
 // and PDF files are put.
 func (d *doctor) temp() {
 	dir := os.TempDir()
-	if !d.folder("temp.folder", "the folder for temporary files", dir, "make it writable, or set TMPDIR to another") {
+	if !d.folder("temp.folder", "the folder for temporary files", dir, false, "make it writable, or set TMPDIR to another") {
 		return
 	}
 	const little = 256 << 20

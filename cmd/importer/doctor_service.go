@@ -177,7 +177,7 @@ func (d *doctor) reach(ctx context.Context, g *load.Graph, identified bool) bool
 	p := g.Probe(ctx)
 	host := d.f.graphURL
 	if !p.Answered() {
-		d.fail("graph.reach", fmt.Sprintf("%s does not answer: %v", host, p.Err), "look at the address, the network, the proxy (HTTPS_PROXY) and the firewall")
+		d.fail("graph.reach", fmt.Sprintf("%s does not answer as Graph does: %v", host, p.Err), "look at the address, the network, the proxy (HTTPS_PROXY) and the firewall")
 		return false
 	}
 	d.ok("graph.reach", "%s answers in %s, a new connection in %s", host, milliseconds(p.Answer), milliseconds(p.Connect))
@@ -265,15 +265,19 @@ func (d *doctor) schema(ctx context.Context, g *load.Graph) {
 	}
 	more := "importer schema diff " + d.path + " shows them"
 	changes := count(int64(len(diff.Changes)), "difference", "differences")
+	them, are := "them", "are"
+	if len(diff.Changes) == 1 {
+		them, are = "it", "is"
+	}
 	switch {
 	case !diff.Registered || diff.Draft():
 		d.ok("schema", "none is registered yet: the next run does it, which takes a tenant 5 to 15 minutes")
 	case len(diff.Changes) == 0:
 		d.ok("schema", "the registered schema is the mapping's")
 	case diff.Worst() == load.NewConnection:
-		d.fail("schema", fmt.Sprintf("%s, which are not allowed: %s", changes, load.Changed(diff.With(load.NewConnection))), more)
+		d.fail("schema", fmt.Sprintf("%s, which %s not allowed: %s", changes, are, load.Changed(diff.With(load.NewConnection))), more)
 	case diff.Worst() == load.Reingest:
-		d.warn("schema", fmt.Sprintf("%s: the next run registers them and sends every item again (%s)", changes, load.Changed(diff.With(load.Reingest))), more)
+		d.warn("schema", fmt.Sprintf("%s: the next run registers %s and sends every item again (%s)", changes, them, load.Changed(diff.With(load.Reingest))), more)
 	default:
 		d.ok("schema", "%s, which the next run registers: %s", changes, load.Changed(diff.Changes))
 	}

@@ -116,8 +116,20 @@ func (a *app) tell(err error, code int) {
 	}
 }
 
+// An interruptedError says what an interrupted command has left under way.
+type interruptedError struct{ words string }
+
+func (e interruptedError) Error() string { return e.words }
+func (e interruptedError) Unwrap() error { return context.Canceled }
+
 // words is the text of an error as a user meets it.
 func words(err error) string {
+	if told, ok := errors.AsType[interruptedError](err); ok {
+		return told.words
+	}
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
 	var mappings transform.Errors
 	var drift *pipeline.DriftError
 	if errors.As(err, &mappings) && !errors.As(err, &drift) {

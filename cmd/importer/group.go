@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -86,17 +87,21 @@ func (t *admin) noGroup(ctx context.Context, err error, id string) error {
 	if !load.NotFound(err) {
 		return err
 	}
-	exist := ""
+	const most = 20 // of what may be 100,000
 	var ids []string
-	for g, err := range t.graph.Groups(ctx, load.ListOptions{}) {
+	for g, err := range t.graph.Groups(ctx, load.ListOptions{Top: most + 1}) {
 		if err != nil {
 			ids = nil
 			break // the service may have no such call
 		}
 		ids = append(ids, g.Value.ID)
 	}
-	if len(ids) > 0 {
-		exist = "it has " + some(ids)
+	exist := ""
+	switch {
+	case len(ids) > most:
+		exist = "it has " + strings.Join(ids[:most], ", ") + " and more"
+	case len(ids) > 0:
+		exist = "it has " + strings.Join(ids, ", ")
 	}
 	return t.absent(ctx, err, "external group", id, exist)
 }

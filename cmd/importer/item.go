@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +91,7 @@ func printItem(w io.Writer, connection, place string, it *load.StoredItem) {
 	var rows [][]string
 	for _, name := range slices.Sorted(maps.Keys(it.Properties)) {
 		if !strings.Contains(name, "@") { // annotations are for programs
-			rows = append(rows, []string{name, oneLine(text(it.Properties[name]))})
+			rows = append(rows, []string{name, plainText(oneLine(text(it.Properties[name])))})
 		}
 	}
 	printColumns(w, "  ", rows)
@@ -98,7 +99,17 @@ func printItem(w io.Writer, connection, place string, it *load.StoredItem) {
 		fmt.Fprint(w, "\nno content\n")
 		return
 	}
-	fmt.Fprintf(w, "\ncontent (%s)\n%s\n", it.Content.Type, strings.TrimRight(it.Content.Value, "\n"))
+	fmt.Fprintf(w, "\ncontent (%s)\n%s\n", it.Content.Type, strings.TrimRight(plainText(it.Content.Value), "\n"))
+}
+
+// plainText takes out what would steer a terminal: a document may hold it.
+func plainText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func (a *app) itemPut() *cobra.Command {

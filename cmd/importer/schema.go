@@ -260,9 +260,13 @@ func (a *app) applySchema(ctx context.Context, f *targetFlags, path string, noWa
 	if noWait && operation != "" {
 		return a.applied(diff, operation, "inprogress", "the registration is under way: importer schema operation %s -c %s tells how it goes", operation, diff.Connection)
 	}
+	a.say("registering the schema of %s, operation %s; a tenant takes 5 to 15 minutes", diff.Connection, operation)
 	err = a.awaitSchema(ctx, t, operation, m.Schema)
 	if _, refused := errors.AsType[*load.SchemaRefusedError](err); refused {
 		return errors.Join(err, unmark())
+	}
+	if ctx.Err() != nil {
+		return interruptedError{fmt.Sprintf("interrupted; the service goes on registering the schema: importer schema operation %s -c %s tells how it goes", operation, diff.Connection)}
 	}
 	if err != nil {
 		return err
@@ -308,7 +312,7 @@ func (a *app) awaitSchema(ctx context.Context, t *admin, operation string, s tra
 	status.Store("inprogress")
 	started := time.Now()
 	stop := a.show(func(now time.Time) string {
-		return fmt.Sprintf("registering the schema: %s, %s (a tenant takes 5 to 15 minutes)", status.Load(), now.Sub(started).Round(time.Second))
+		return fmt.Sprintf("registering the schema: %s, %s", status.Load(), now.Sub(started).Round(time.Second))
 	})
 	defer stop()
 	return t.graph.AwaitSchema(ctx, operation, s, func(op *load.Operation) { status.Store(op.Status) })

@@ -283,9 +283,10 @@ func targetKey(raw string, source load.TokenSource) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	started := time.Now()
 	token, err := source.Token(ctx)
 	if _, ours := errors.AsType[*load.AuthError](err); err != nil && !ours {
-		return "", &load.UnavailableError{Tries: 1, Err: err}
+		return "", &load.UnavailableError{Tries: 1, For: time.Since(started), Err: err}
 	}
 	if err != nil {
 		return "", err
