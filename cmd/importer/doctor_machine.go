@@ -24,8 +24,8 @@ const (
 	baseBytes = 200 << 20
 	// An item takes up to 250 bytes in the state; records are rarely shorter.
 	stateShare = 0.5
-	// The local Graph holds text, index and properties: 2.4 times the files'
-	// bytes for the CSV of the samples, less for PDF and Excel.
+	// The local Graph holds text, index and properties: of the sample collections
+	// 0.5 to 1.3 times the files' bytes. Short records take more.
 	localShare = 3
 )
 
