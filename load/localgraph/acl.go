@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,6 +22,7 @@ type acl struct {
 	entries []ace
 	json    string
 	hash    [32]byte
+	beta    bool // an entry is written as only the beta writes it
 }
 
 type aclKey struct {
@@ -71,8 +73,8 @@ func readACL(raw []byte) (*acl, error) {
 	}
 	a := &acl{}
 	err := walkArray(raw, func(val []byte) error {
-		e, err := readACE(val)
-		a.entries = append(a.entries, e)
+		e, beta, err := readACE(val)
+		a.entries, a.beta = append(a.entries, e), a.beta || beta
 		return err
 	})
 	if err != nil {
@@ -105,10 +107,13 @@ func readACL(raw []byte) (*acl, error) {
 	return a, nil
 }
 
-func readACE(raw []byte) (e ace, err error) {
+// readACE reads an entry. The beta, and old pages, write an external group as
+// type group with identitySource external.
+func readACE(raw []byte) (e ace, beta bool, err error) {
 	if kindOf(raw) != '{' {
-		return e, malformed("acl: each entry must be an object {type, value, accessType}, not %s", cut(raw))
+		return e, false, malformed("acl: each entry must be an object {type, value, accessType}, not %s", cut(raw))
 	}
+	source := ""
 	err = walkObject(raw, func(key string, val []byte) error {
 		var to *string
 		switch key {
@@ -118,6 +123,8 @@ func readACE(raw []byte) (e ace, err error) {
 			to = &e.value
 		case "accessType":
 			to = &e.access
+		case "identitySource":
+			to = &source
 		default:
 			return nil
 		}
@@ -128,25 +135,62 @@ func readACE(raw []byte) (e ace, err error) {
 		return nil
 	})
 	if err != nil {
-		return e, err
+		return e, false, err
 	}
 	typ, ok := spelled(aclTypes, e.typ)
 	if !ok {
-		return e, badRequest("acl: the type %q is not one of %s", e.typ, strings.Join(aclTypes, ", "))
+		return e, false, badRequest("acl: the type %q is not one of %s", e.typ, strings.Join(aclTypes, ", "))
+	}
+	if typ, beta, err = ofSource("acl", typ, source); err != nil {
+		return e, false, err
 	}
 	access, ok := spelled([]string{"grant", "deny"}, e.access)
 	if !ok {
-		return e, badRequest("acl: the accessType %q is neither grant nor deny", e.access)
+		return e, false, badRequest("acl: the accessType %q is neither grant nor deny", e.access)
 	}
 	if strings.TrimSpace(e.value) == "" {
-		return e, badRequest("acl: an entry of type %s needs a value", typ)
+		return e, false, badRequest("acl: an entry of type %s needs a value", typ)
 	}
 	if len(e.value) > 512 {
-		return e, badRequest("acl: the value of an entry of type %s is longer than 512 bytes", typ)
+		return e, false, badRequest("acl: the value of an entry of type %s is longer than 512 bytes", typ)
 	}
 	e.typ, e.access = typ, access
-	return e, nil
+	return e, beta, nil
 }
+
+// ofSource is the type of a principal whose source the beta gives beside it.
+// To overlook the source would give a directory group what is an external
+// group's.
+func ofSource(what, typ, source string) (_ string, beta bool, err error) {
+	switch s, ok := spelled([]string{"azureActiveDirectory", "external", ""}, source); {
+	case !ok:
+		return "", false, badRequest("%s: the identitySource %q is neither azureActiveDirectory nor external", what, source)
+	case s != "external":
+		return typ, false, nil
+	case typ == "group" || typ == "externalGroup":
+		return "externalGroup", true, nil
+	}
+	return "", false, badRequest("%s: a %s of the identitySource external cannot be named; map it to a user of Entra ID", what, typ)
+}
+
+var errBetaSource = badRequest("identitySource: v1.0 does not have it; name an external group by the type externalGroup")
+
+// checkObjectID refuses a user or group that is named by something else than
+// its object id, which would let nobody through.
+func (o *Options) checkObjectID(what, typ, id string) error {
+	if typ != "user" && typ != "group" {
+		return nil
+	}
+	if strings.Contains(id, "@") {
+		return badRequest("%s: a %s is named by its object id in Entra ID, not by a user principal name or mail address (%q)", what, typ, id)
+	}
+	if o.RequireObjectIDs && !objectID.MatchString(id) {
+		return badRequest("%s: %q is no object id of a %s; one is 8-4-4-4-12 hexadecimal digits", what, id, typ)
+	}
+	return nil
+}
+
+var objectID = regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // aclRow finds or makes the row of an ACL.
 func (tx *wtx) aclRow(conn int64, a *acl) (int64, error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -20,7 +19,7 @@ type activity struct {
 
 var activityTypes = []string{"viewed", "modified", "created", "commented"}
 
-func (a *activity) check() error {
+func (a *activity) check(opt *Options) error {
 	t, ok := spelled(activityTypes, a.Type)
 	if !ok {
 		return badRequest("activities: the type %q is not one of %s", a.Type, strings.Join(activityTypes, ", "))
@@ -29,18 +28,21 @@ func (a *activity) check() error {
 	if _, ok := parseDate(a.Start, false); !ok {
 		return badRequest("activities: startDateTime %q is no ISO 8601 date such as 2026-05-01T08:00:00Z", a.Start)
 	}
-	return a.By.check("activities: performedBy")
+	if err := a.By.check("activities: performedBy"); err != nil {
+		return err
+	}
+	return opt.checkObjectID("activities: performedBy", a.By.Type, a.By.ID)
 }
 
 // readActivities reads a list; what cannot be read at all fails it. Within an
 // item, each must also say its type and pass its check.
-func readActivities(raw []byte, inItem bool) ([]activity, error) {
+func readActivities(opt *Options, raw []byte, inItem bool) ([]activity, error) {
 	if kindOf(raw) == 'n' {
 		return nil, nil
 	}
 	var list []activity
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, malformed("activities: %v", err)
+		return nil, malformed("activities: %v", unreadable("the list", err))
 	}
 	if len(list) > maxActivities {
 		return nil, badRequest("activities: at most %d at once, not %d", maxActivities, len(list))
@@ -51,7 +53,7 @@ func readActivities(raw []byte, inItem bool) ([]activity, error) {
 			return nil, malformed("activities: each needs \"@odata.type\": \"#microsoft.graph.externalConnectors.externalActivity\", not %q", list[i].ODataType)
 		}
 		if inItem {
-			if err := list[i].check(); err != nil {
+			if err := list[i].check(opt); err != nil {
 				return nil, err
 			}
 		}
@@ -94,7 +96,7 @@ func (c *call) addActivities(cn *connection, id string) error {
 	if len(body.Activities) == 0 {
 		return badRequest("activities: the list is missing")
 	}
-	list, err := readActivities(body.Activities, false)
+	list, err := readActivities(&c.s.opt, body.Activities, false)
 	if err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func (c *call) addActivities(cn *connection, id string) error {
 	results := make([]map[string]any, len(list))
 	faults := make([]error, len(list))
 	for i := range list {
-		faults[i] = list[i].check()
+		faults[i] = list[i].check(&c.s.opt)
 		results[i] = list[i].result(faults[i])
 		if faults[i] != nil {
 			status = http.StatusMultiStatus
@@ -155,7 +157,7 @@ func (c *call) listActivities(cn *connection, id string) error {
 		return err
 	}
 	defer rows.Close()
-	list := []any{}
+	all := []map[string]any{}
 	for rows.Next() {
 		var n int64
 		var doc string
@@ -167,10 +169,10 @@ func (c *call) listActivities(cn *connection, id string) error {
 			return err
 		}
 		m["id"] = fmt.Sprint(n)
-		list = append(list, m)
+		all = append(all, m)
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	return c.replyPage("external/connections('"+cn.id+"')/items('"+id+"')/activities", slices.Clip(list))
+	return c.replyPage(list{context: "external/connections('" + cn.id + "')/items('" + id + "')/activities", fields: []string{"id", "type", "startDateTime"}}, all)
 }

@@ -33,7 +33,7 @@ func TestConnectionRules(t *testing.T) {
 		{"32 characters", `{"id":"` + strings.Repeat("a", 32) + `","name":"thirty-two"}`, 201, ""},
 		{"name of 128", `{"id":"longname","name":"` + long + `"}`, 201, ""},
 		{"category in any case", `{"id":"cat1","name":"cat1","contentCategory":"KnowledgeBase"}`, 201, ""},
-		{"unknown fields are tolerated", `{"id":"unk1","name":"unk1","complianceSettings":{},"connectorId":"x"}`, 201, ""},
+		{"unknown fields are tolerated", `{"id":"unk1","name":"unk1","complianceSettings":{},"more":"x"}`, 201, ""},
 		{"two characters", `{"id":"ab","name":"x"}`, 400, "3 to 32"},
 		{"33 characters", `{"id":"` + strings.Repeat("a", 33) + `","name":"x"}`, 400, "3 to 32"},
 		{"no id", `{"name":"x"}`, 400, "3 to 32"},
@@ -48,6 +48,11 @@ func TestConnectionRules(t *testing.T) {
 		{"category", `{"id":"cat2","name":"x","contentCategory":"nonsense"}`, 400, "contentCategory"},
 		{"three templates", `{"id":"tmp3","name":"x","searchSettings":{"searchResultTemplates":[{"id":"a"},{"id":"b"},{"id":"c"}]}}`, 400, "at most 2"},
 		{"template id", `{"id":"tmpid","name":"x","searchSettings":{"searchResultTemplates":[{"id":"a-b"}]}}`, 400, "a-b"},
+		{"a negative priority", `{"id":"tmpneg","name":"x","searchSettings":{"searchResultTemplates":[{"id":"a","priority":-1}]}}`, 400, "positive"},
+		{"a priority of more than 32 bits", `{"id":"tmpbig","name":"x","searchSettings":{"searchResultTemplates":[{"id":"a","priority":2147483648}]}}`, 400, "priority"},
+		{"a template id of 17", `{"id":"tmplong","name":"x","searchSettings":{"searchResultTemplates":[{"id":"aaaaaaaaaaaaaaaaa"}]}}`, 400, "1 to 16"},
+		{"connectorId without the ticket", `{"id":"ticket","name":"x","connectorId":"c1"}`, 400, "GraphConnectors-Ticket"},
+		{"the beta's members", `{"id":"beta1","name":"beta1","enabledContentExperiences":"nonsense","complianceSettings":7}`, 201, ""},
 		{"layout is no object", `{"id":"tmpl","name":"x","searchSettings":{"searchResultTemplates":[{"id":"a","layout":"s"}]}}`, 400, "layout"},
 		{"resolver without a type", `{"id":"res","name":"x","activitySettings":{"urlToItemResolvers":[{"itemId":"{a}"}]}}`, 400, "@odata.type"},
 		{"the id is taken", `{"id":"taken","name":"other"}`, 409, "id"},
@@ -187,6 +192,21 @@ func TestSchemaRules(t *testing.T) {
 		{"no such label", `[{"name":"a","type":"string","isRetrievable":true,"labels":["headline"]}]`, 400, "headline"},
 		{"two labels", `[{"name":"a","type":"string","isRetrievable":true,"labels":["title","url"]}]`, 400, "one label"},
 		{"a label twice", `[{"name":"a","type":"string","isRetrievable":true,"labels":["title"]},{"name":"b","type":"string","isRetrievable":true,"labels":["title"]}]`, 400, "already"},
+		{"people", `[{"name":"account","type":"string","labels":["personAccount"]},{"name":"skills","type":"stringCollection","labels":["personSkills"]}]`, 202, ""},
+		{"people without an account", `[{"name":"skills","type":"stringCollection","labels":["personSkills"]}]`, 400, "personAccount"},
+		{"people with a principal", `[{"name":"account","type":"string","labels":["personAccount"]},{"name":"p","type":"principal"}]`, 400, "principal"},
+		{"a people label of another type", `[{"name":"account","type":"stringCollection","labels":["personAccount"]}]`, 400, "string"},
+		{"a people label that is not supported", `[{"name":"account","type":"string","labels":["personAccount"]},{"name":"m","type":"stringCollection","labels":["personManager"]}]`, 400, "not supported yet"},
+		{"work item labels", `[{"name":"a","type":"principalCollection","isRetrievable":true,"labels":["assignedToPeople"]},{"name":"b","type":"dateTime","isRetrievable":true,"labels":["dueDate"]},{"name":"c","type":"stringCollection","isRetrievable":true,"labels":["tags"]}]`, 202, ""},
+		{"a work item label of another type", `[{"name":"b","type":"string","isRetrievable":true,"labels":["dueDate"]}]`, 400, "dateTime"},
+		{"rankingHint", `[{"name":"a","type":"string","isSearchable":true,"rankingHint":{"importanceScore":"VeryHigh"}}]`, 202, ""},
+		{"a rankingHint that is none", `[{"name":"a","type":"string","isSearchable":true,"rankingHint":{"importanceScore":"most"}}]`, 400, "rankingHint"},
+		{"alias of 33", `[{"name":"b","type":"string","aliases":["` + strings.Repeat("a", 33) + `"]}]`, 400, "32"},
+		{"refinable principal", `[{"name":"a","type":"principal","isRefinable":true}]`, 400, "isRefinable"},
+		{"a label that is null", `[{"name":"a","type":"string","labels":null,"aliases":null}]`, 202, ""},
+		{"a label that is a number", `[{"name":"a","type":"string","labels":[7]}]`, 400, "labels"},
+		{"properties is an object", `{"name":"a"}`, 400, "properties"},
+		{"a flag that is a number", `[{"name":"a","type":"string","isQueryable":1}]`, 400, "isQueryable"},
 		{"long description", `[{"name":"a","type":"string","description":"` + strings.Repeat("d", 201) + `"}]`, 400, "200"},
 		{"flag is no boolean", `[{"name":"a","type":"string","isSearchable":"maybe"}]`, 400, "maybe"},
 	} {
@@ -199,9 +219,12 @@ func TestSchemaRules(t *testing.T) {
 			}
 			if a.status == 202 {
 				g.want(200, "GET", base+"/desk/schema", nil)
-				exact := g.want(200, "GET", "/beta/external/connections/desk/schema", nil).get("properties", 0, "isExactMatchRequired")
-				if (exact == true) != (tt.name == "exact") {
+				beta := g.want(200, "GET", "/beta/external/connections/desk/schema", nil)
+				if exact := beta.get("properties", 0, "isExactMatchRequired"); (exact == true) != (tt.name == "exact") {
 					t.Errorf("isExactMatchRequired in beta = %v", exact)
+				}
+				if hint := beta.get("properties", 0, "rankingHint", "importanceScore"); (hint == "veryHigh") != (tt.name == "rankingHint") {
+					t.Errorf("rankingHint in beta = %v", hint)
 				}
 			}
 		})
@@ -310,6 +333,9 @@ func TestItemRules(t *testing.T) {
 		{"id in the body", "a", `{"id":"a","acl":` + everyone + `,"properties":{"title":"x"}}`, 200, ""},
 		{"id with - and _", "AUP-001_x", p(`{"title":"x"}`), 200, ""},
 		{"percent-encoded id", "%41%2D1", p(`{"title":"x"}`), 200, ""},
+		{"an unknown member of an entry", "a", acl(`[{"type":"user","value":"u","accessType":"grant","@odata.type":"#microsoft.graph.externalConnectors.acl","more":1}]`), 200, ""},
+		{"the source of old pages", "a", acl(`[{"type":"user","value":"u","accessType":"grant","identitySource":"azureActiveDirectory"}]`), 200, ""},
+		{"an unknown member of a label", "a", `{"acl":` + everyone + `,"properties":{"title":"x"},"informationProtectionLabel":{"sensitivityLabelId":"l","more":1}}`, 200, ""},
 		{"128 characters", strings.Repeat("i", 128), p(`{"title":"x"}`), 200, ""},
 		{"annotation after", "a", p(`{"tags":["x"],"tags@odata.type":"Collection(String)"}`), 200, ""},
 		{"annotation before", "a", p(`{"tags@odata.type":"#Collection(String)","tags":["x"]}`), 200, ""},
@@ -366,6 +392,15 @@ func TestItemRules(t *testing.T) {
 		{"accessType", "a", acl(`[{"type":"user","value":"x","accessType":"allow"}]`), 400, "allow"},
 		{"no accessType", "a", acl(`[{"type":"user","value":"x"}]`), 400, "accessType"},
 		{"empty value", "a", acl(`[{"type":"user","value":"","accessType":"grant"}]`), 400, "value"},
+		{"a user by mail", "a", acl(`[{"type":"user","value":"ann@contoso.com","accessType":"grant"}]`), 400, "object id"},
+		{"a group by mail", "a", acl(`[{"type":"group","value":"team@contoso.com","accessType":"deny"}]`), 400, "object id"},
+		{"a source in v1.0", "a", acl(`[{"type":"group","value":"x","accessType":"grant","identitySource":"external"}]`), 400, "v1.0"},
+		{"a source that is none", "a", acl(`[{"type":"group","value":"x","accessType":"grant","identitySource":"ldap"}]`), 400, "ldap"},
+		{"a label that is a number", "a", `{"acl":` + everyone + `,"properties":{"title":"x"},"informationProtectionLabel":{"sensitivityLabelId":7}}`, 400, "sensitivityLabelId"},
+		{"a label that is text", "a", `{"acl":` + everyone + `,"properties":{"title":"x"},"informationProtectionLabel":"l"}`, 400, "informationProtectionLabel"},
+		{"acl is an object", "a", acl(`{}`), 400, "acl"},
+		{"an entry is text", "a", acl(`["everyone"]`), 400, "acl"},
+		{"21 activities", "a", `{"acl":` + everyone + `,"properties":{"title":"x"},"activities":[` + strings.TrimSuffix(strings.Repeat(`{"@odata.type":"#microsoft.graph.externalConnectors.externalActivity","type":"created","startDateTime":"2026-05-01T08:00:00Z","performedBy":{"type":"user","id":"u"}},`, 21), ",") + `]}`, 400, "at most 20"},
 		{"numeric value", "a", acl(`[{"type":"user","value":7,"accessType":"grant"}]`), 400, "value"},
 		{"content is a string", "a", `{"acl":` + everyone + `,"properties":{"title":"x"},"content":"text"}`, 400, "does not match"},
 		{"content type", "a", `{"acl":` + everyone + `,"properties":{"title":"x"},"content":{"type":"pdf","value":""}}`, 400, "pdf"},
@@ -531,7 +566,7 @@ func TestErrorsAndHeaders(t *testing.T) {
 		{"Bearer app-token", "POST", "/v1.0/search/query", searchBody("desk", "x", ""), 200, ""},
 		{"Bearer bare", "POST", "/v1.0/search/query", searchBody("desk", "x", ""), 403, "Forbidden"},
 		{"Bearer app-token", "GET", "/nosuch", "", 404, "ItemNotFound"},
-		{"Bearer app-token", "GET", "/v1.0/me", "", 404, "ItemNotFound"},
+		{"Bearer app-token", "GET", "/v1.0/nosuch", "", 404, "ItemNotFound"},
 		{"Bearer app-token", "DELETE", base, "", 405, "Request_BadRequest"},
 		{"Bearer app-token", "POST", base + "/desk/items/a", "{}", 405, "Request_BadRequest"},
 	} {
@@ -551,8 +586,8 @@ func TestErrorsAndHeaders(t *testing.T) {
 			t.Errorf("%s %s: the answer tells a token: %s", tt.method, tt.path, a.raw)
 		}
 	}
-	if a := call("Bearer app-token", "DELETE", base, ""); a.header.Get("Allow") != "GET, POST" {
-		t.Errorf("Allow = %q, want GET, POST", a.header.Get("Allow"))
+	if a := call("Bearer app-token", "DELETE", base, ""); a.header.Get("Allow") != "GET, HEAD, POST, OPTIONS" {
+		t.Errorf("Allow = %q, want GET, HEAD, POST, OPTIONS", a.header.Get("Allow"))
 	}
 	if a := call("", "GET", base, ""); a.header.Get("WWW-Authenticate") == "" {
 		t.Error("401 without WWW-Authenticate")

@@ -44,7 +44,7 @@ func (c *call) batch() error {
 		Requests []*batchPart `json:"requests"`
 	}
 	if err := json.Unmarshal(raw, &body); err != nil {
-		return malformed("the batch cannot be read: %v", err)
+		return unreadable("the batch", err)
 	}
 	byID, err := checkBatch(body.Requests)
 	if err != nil {
@@ -91,6 +91,9 @@ func checkBatch(parts []*batchPart) (map[string]*batchPart, error) {
 		if byID[key] != nil {
 			return nil, badRequest("requests: the id %q is used twice", p.ID)
 		}
+		if p.writes() && p.header("Content-Type") == "" {
+			return nil, badRequest("requests: write request id : %s does not contain Content-Type header or body.", p.ID)
+		}
 		byID[key] = p
 		p.done = make(chan struct{})
 	}
@@ -128,6 +131,19 @@ func checkBatch(parts []*batchPart) (map[string]*batchPart, error) {
 	return byID, nil
 }
 
+// writes tells a part with a body.
+func (p *batchPart) writes() bool { return len(p.Body) > 0 && string(p.Body) != "null" }
+
+// header finds a header in any case.
+func (p *batchPart) header(name string) string {
+	for k, v := range p.Headers {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}
+
 func failedDependency(id, on string) batchAnswer {
 	e := &apiError{status: http.StatusFailedDependency, code: "FailedDependency",
 		message: "The request '" + on + "', on which this one depends, failed."}
@@ -144,6 +160,14 @@ type recorder struct {
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+
+// finish answers a part, whatever happens: nobody above it catches a panic.
+func (c *call) finish() {
+	defer c.survive()
+	if err := c.answer(); err != nil {
+		c.fail(err)
+	}
+}
 
 // part runs one request as the batch's caller.
 func (c *call) part(p *batchPart) batchAnswer {
@@ -165,7 +189,7 @@ func (c *call) part(p *batchPart) batchAnswer {
 	if f := c.r.Header.Get("X-Forwarded-Proto"); f != "" {
 		inner.r.Header.Set("X-Forwarded-Proto", f)
 	}
-	if len(p.Body) > 0 && string(p.Body) != "null" {
+	if p.writes() {
 		b := []byte(p.Body)
 		if ct := inner.r.Header.Get("Content-Type"); kindOf(b) == '"' && !strings.Contains(ct, "json") {
 			if dec, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(unquote(b), "=")); err == nil {
@@ -177,12 +201,9 @@ func (c *call) part(p *batchPart) batchAnswer {
 	u, err := url.ParseRequestURI(target)
 	if err == nil {
 		inner.r.URL = u
-		err = inner.answer()
+		inner.finish()
 	} else {
-		err = badRequest("url: %q cannot be read", p.URL)
-	}
-	if err != nil {
-		inner.fail(err)
+		inner.fail(badRequest("url: %q cannot be read", p.URL))
 	}
 	a := batchAnswer{ID: p.ID, Status: rec.status, Headers: map[string]string{}}
 	for k, v := range rec.header {

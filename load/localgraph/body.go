@@ -6,8 +6,11 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,13 +20,47 @@ var jsonType = []string{"application/json"}
 // maxAdminBytes limits every body but an item's.
 const maxAdminBytes = 8 << 20
 
-// body reads the request's JSON whole. It takes any content type: the CLI for
-// Microsoft 365 sends schemas as application/x-www-form-urlencoded.
-//
-// A body that says "Content-Encoding: gzip" may be plain JSON all the same:
-// when the Go SDK repeats a request after a 429, it sends the header of the
-// compressed body with the uncompressed one. So the first bytes decide.
+// body reads the request's JSON whole.
 func (c *call) body(limit int64) ([]byte, error) {
+	if err := c.checkContentType(); err != nil {
+		return nil, err
+	}
+	b, err := c.rawBody(limit)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(b) {
+		return nil, malformed("the body is not valid UTF-8")
+	}
+	if !json.Valid(b) {
+		return nil, malformed("the body is not valid JSON%s", jsonFault(b))
+	}
+	return b, nil
+}
+
+// checkContentType takes JSON, a form (the CLI for Microsoft 365 sends schemas
+// as application/x-www-form-urlencoded, and means JSON) and no type at all.
+func (c *call) checkContentType() error {
+	types := c.r.Header["Content-Type"]
+	if len(types) == 0 || types[0] == "" || types[0] == jsonType[0] {
+		return nil
+	}
+	t, _, err := mime.ParseMediaType(types[0])
+	if err == nil && (strings.HasSuffix(t, "/json") || strings.HasSuffix(t, "+json") || t == "application/x-www-form-urlencoded") {
+		return nil
+	}
+	return &apiError{status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType",
+		message: fmt.Sprintf("The content type %q is not supported; send application/json.", cut([]byte(types[0])))}
+}
+
+// rawBody reads the request's body whole, and inflates it.
+//
+// A body that says "Content-Encoding: gzip" may be plain all the same: when the
+// Go SDK repeats a request after a 429, it sends the header of the compressed
+// body with the uncompressed one. So the first bytes decide. The limit is that
+// of the inflated body.
+func (c *call) rawBody(limit int64) ([]byte, error) {
 	if c.r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
@@ -47,18 +84,7 @@ func (c *call) body(limit int64) ([]byte, error) {
 			r, size = z, -1
 		}
 	}
-	b, err := readAll(r, size, limit)
-	if err != nil {
-		return nil, err
-	}
-	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(b) {
-		return nil, malformed("the body is not valid UTF-8")
-	}
-	if !json.Valid(b) {
-		return nil, malformed("the body is not valid JSON%s", jsonFault(b))
-	}
-	return b, nil
+	return readAll(r, size, limit)
 }
 
 // jsonFault says where JSON breaks.
@@ -71,8 +97,10 @@ func jsonFault(b []byte) string {
 	return ""
 }
 
+// readAll reads up to limit bytes. size is what the client says, and is not
+// believed beyond a few megabytes: memory is for what has come.
 func readAll(r io.Reader, size, limit int64) ([]byte, error) {
-	buf := bytes.NewBuffer(make([]byte, 0, max(size, 0)+bytes.MinRead))
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), 8<<20)+bytes.MinRead))
 	_, err := buf.ReadFrom(io.LimitReader(r, limit+1))
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge(e.Limit)
@@ -94,12 +122,20 @@ func (c *call) decode(v any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return malformed("%q must be %s, not %s", e.Field, jsonName(e.Type.Kind().String()), e.Value)
-		}
-		return malformed("the body cannot be read: %v", err)
+		return unreadable("the body", err)
 	}
 	return nil
+}
+
+// unreadable words an error of json.Unmarshal, naming the member.
+func unreadable(what string, err error) *apiError {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if e.Field != "" {
+			what = strconv.Quote(e.Field)
+		}
+		return malformed("%s must be %s, not %s", what, jsonName(e.Type.Kind().String()), e.Value)
+	}
+	return malformed("%s cannot be read: %v", what, err)
 }
 
 func jsonName(kind string) string {

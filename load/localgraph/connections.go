@@ -1,15 +1,12 @@
 package localgraph
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,6 +21,8 @@ type connectionDoc struct {
 	ActivitySettings json.RawMessage `json:"activitySettings,omitempty"`
 	ConnectorID      *string         `json:"connectorId,omitempty"`
 	ContentCategory  string          `json:"contentCategory,omitempty"`
+
+	betaConnection
 
 	// Owner is the application that made the connection, or "". It is stored
 	// with the rest and never taken from a client.
@@ -81,8 +80,24 @@ func (d *connectionDoc) check() error {
 		return err
 	}
 	var activity activitySettings
-	d.ActivitySettings, err = kept("activitySettings", d.ActivitySettings, &activity, activity.check)
-	return err
+	if d.ActivitySettings, err = kept("activitySettings", d.ActivitySettings, &activity, activity.check); err != nil {
+		return err
+	}
+	return d.betaConnection.check()
+}
+
+// checkTicket wants the header and the member that come from a Teams app both
+// or neither; one alone fails (msgraph-sample-github-connector-typescript).
+func (c *call) checkTicket(d *connectionDoc) error {
+	ticket := c.r.Header.Get("GraphConnectors-Ticket") != ""
+	id := d.ConnectorID != nil && *d.ConnectorID != ""
+	switch {
+	case id && !ticket:
+		return badRequest("connectorId: it goes with the request header GraphConnectors-Ticket, which is missing")
+	case ticket && !id:
+		return badRequest("connectorId: it is missing, and goes with the request header GraphConnectors-Ticket")
+	}
+	return nil
 }
 
 func (c *call) createConnection() error {
@@ -98,8 +113,14 @@ func (c *call) createConnection() error {
 	}
 	doc := body.connectionDoc
 	doc.Owner = c.caller.AppID
-	if err := doc.check(); err != nil {
+	if !c.beta() {
+		doc.betaConnection = betaConnection{}
+	}
+	if err := cmp.Or(doc.check(), c.checkTicket(&doc)); err != nil {
 		return err
+	}
+	if c.s.opt.RequireDescription && (doc.Description == nil || strings.TrimSpace(*doc.Description) == "") {
+		return badRequest("description: a connection needs a description")
 	}
 	text, err := json.Marshal(doc)
 	if err != nil {
@@ -120,6 +141,11 @@ func (c *call) createConnection() error {
 	})
 	if err != nil {
 		return err
+	}
+	if brokenCard(doc.SearchSettings) != "" {
+		// The connection is there all the same, and the next POST gets 409: a
+		// note on the create page.
+		return &apiError{status: http.StatusServiceUnavailable, code: "serviceNotAvailable", message: "The service is temporarily unavailable."}
 	}
 	cn, err := c.s.cached(body.ID)
 	if err != nil {
@@ -153,11 +179,21 @@ func (c *call) connectionJSON(cn *connection, odataContext string) map[string]an
 	if category == "" {
 		category = "uncategorized"
 	}
+	text := func(s *string) any {
+		if s == nil {
+			return nil
+		}
+		return *s
+	}
 	m := map[string]any{
-		"id": cn.id, "name": cn.doc.Name, "description": cn.doc.Description, "state": cn.state,
+		"id": cn.id, "name": cn.doc.Name, "description": text(cn.doc.Description), "state": cn.state,
 		"configuration": raw(cn.doc.Configuration), "searchSettings": raw(cn.doc.SearchSettings),
-		"activitySettings": raw(cn.doc.ActivitySettings), "connectorId": cn.doc.ConnectorID,
+		"activitySettings": raw(cn.doc.ActivitySettings), "connectorId": text(cn.doc.ConnectorID),
 		"contentCategory": category,
+	}
+	if c.beta() {
+		m["enabledContentExperiences"] = orNil(cn.doc.Experiences)
+		m["complianceSettings"] = raw(cn.doc.Compliance)
 	}
 	if odataContext != "" {
 		m["@odata.context"] = odataContext
@@ -165,107 +201,101 @@ func (c *call) connectionJSON(cn *connection, odataContext string) map[string]an
 	return m
 }
 
+// connectionWith is connectionJSON with what $expand asks for, and under /beta
+// the number of items, which a draft does not have.
+func (c *call) connectionWith(cn *connection, odataContext string) (map[string]any, error) {
+	m := c.connectionJSON(cn, odataContext)
+	if c.beta() {
+		m["ingestedItemsCount"] = nil
+		if cn.schema != nil && !cn.deleting {
+			n, err := c.s.countItems(c.r.Context(), cn)
+			if err != nil {
+				return nil, err
+			}
+			m["ingestedItemsCount"] = n
+		}
+	}
+	there := func(f func() (any, error)) func() (any, error) {
+		return func() (any, error) {
+			if cn.deleting {
+				return nil, nil
+			}
+			return f()
+		}
+	}
+	return m, c.expand(m, map[string]func() (any, error){
+		"schema": there(func() (any, error) {
+			if body := c.schemaJSON(cn); body != nil {
+				return body, nil
+			}
+			return nil, nil
+		}),
+		"operations": there(func() (any, error) { return c.operations(cn) }),
+		"groups":     there(func() (any, error) { return c.groups(cn) }),
+	})
+}
+
 // manages refuses an application that neither owns the connection nor is
 // authorised on it.
 func (c *call) manages(cn *connection) error {
 	app := c.caller.AppID
 	same := func(id string) bool { return strings.EqualFold(id, app) }
-	if app == "" || same(cn.doc.Owner) || slices.ContainsFunc(cn.apps, same) {
+	if app == "" || c.every || same(cn.doc.Owner) || slices.ContainsFunc(cn.apps, same) {
 		return nil
 	}
 	return errNotOwner
 }
 
 func (c *call) getConnection(cn *connection) error {
-	m := c.connectionJSON(cn, c.context("external/connections/$entity"))
+	if err := c.options("$select", "$expand"); err != nil {
+		return err
+	}
+	m, err := c.connectionWith(cn, c.context("external/connections/$entity"))
+	if err != nil {
+		return err
+	}
 	if err := selectKeys(m, c.query); err != nil {
 		return err
 	}
 	return c.reply(http.StatusOK, m)
 }
 
-// selectKeys honours $select.
-func selectKeys(m map[string]any, q url.Values) error {
-	list := q.Get("$select")
-	if list == "" {
-		return nil
+var connectionList = list{context: "external/connections", fields: []string{"id", "name", "description", "state", "contentCategory", "connectorId"}}
+
+// visible lists the connections that the caller manages.
+func (c *call) visible() ([]*connection, error) {
+	if err := c.s.refresh(c.r.Context()); err != nil {
+		return nil, err
 	}
-	keep := map[string]bool{}
-	for _, name := range strings.Split(list, ",") {
-		name = strings.TrimSpace(name)
-		if _, ok := m[name]; !ok {
-			return badRequest("$select: there is no property %q", name)
-		}
-		keep[name] = true
-	}
-	maps.DeleteFunc(m, func(k string, _ any) bool { return !keep[k] && !strings.HasPrefix(k, "@odata.") })
-	return nil
+	return slices.DeleteFunc(slices.Clone(c.s.snap.Load().list), func(cn *connection) bool { return c.manages(cn) != nil }), nil
 }
 
-var filterEq = regexp.MustCompile(`^\s*\(?\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*\)?\s*$`)
-
-// parseFilter reads the one form of $filter that clients send here:
-// property eq 'value', a quote in the value doubled.
-func parseFilter(filter string, fields ...string) (field, value string, err error) {
-	m := filterEq.FindStringSubmatch(filter)
-	if m == nil {
-		return "", "", badRequest("$filter: %q is not supported; write property eq 'value'", filter)
+// connections is visible as it is answered.
+func (c *call) connections() ([]map[string]any, error) {
+	list, err := c.visible()
+	all := make([]map[string]any, len(list))
+	for i, cn := range list {
+		if err == nil {
+			all[i], err = c.connectionWith(cn, "")
+		}
 	}
-	if !slices.Contains(fields, m[1]) {
-		return "", "", badRequest("$filter: %q cannot be filtered on; use one of %s", m[1], strings.Join(fields, ", "))
-	}
-	return m[1], strings.ReplaceAll(m[2], "''", "'"), nil
+	return all, err
 }
 
 func (c *call) listConnections() error {
-	if err := c.s.refresh(c.r.Context()); err != nil {
+	all, err := c.connections()
+	if err != nil {
 		return err
 	}
-	list := slices.DeleteFunc(slices.Clone(c.s.snap.Load().list), func(cn *connection) bool { return c.manages(cn) != nil })
-	if f := c.query.Get("$filter"); f != "" {
-		field, value, err := parseFilter(f, "name", "id", "state")
-		if err != nil {
-			return err
-		}
-		list = slices.DeleteFunc(list, func(cn *connection) bool {
-			return value != map[string]string{"name": cn.doc.Name, "id": cn.id, "state": cn.state}[field]
-		})
-	}
-	value := []any{}
-	for _, cn := range list {
-		value = append(value, c.connectionJSON(cn, ""))
-	}
-	return c.replyPage("external/connections", value)
+	return c.replyPage(connectionList, all)
 }
 
-// replyPage answers one page of a list, honouring $select, $top and
-// $skiptoken.
-func (c *call) replyPage(odataContext string, all []any) error {
-	body := map[string]any{"@odata.context": c.context(odataContext)}
-	if c.query.Get("$count") == "true" {
-		body["@odata.count"] = len(all)
+func (c *call) countConnections() error {
+	all, err := c.connections()
+	if err != nil {
+		return err
 	}
-	skip, _ := strconv.Atoi(c.query.Get("$skiptoken")) // ours, or nothing
-	all = all[min(max(skip, 0), len(all)):]
-	if t := c.query.Get("$top"); t != "" {
-		top, err := strconv.Atoi(t)
-		if err != nil || top < 1 {
-			return badRequest("$top: %q is not a positive number", t)
-		}
-		if top < len(all) {
-			all = all[:top]
-			q := maps.Clone(c.query)
-			q.Set("$skiptoken", strconv.Itoa(skip+top))
-			body["@odata.nextLink"] = rootURL(c.r) + c.r.URL.EscapedPath() + "?" + strings.ReplaceAll(q.Encode(), "%24", "$")
-		}
-	}
-	for _, m := range all {
-		if err := selectKeys(m.(map[string]any), c.query); err != nil {
-			return err
-		}
-	}
-	body["value"] = all
-	return c.reply(http.StatusOK, body)
+	return c.replyCount(connectionList, all)
 }
 
 // patchConnection merges at the top level: an array that is sent replaces the
@@ -294,13 +324,19 @@ func (c *call) patchConnection(cn *connection) error {
 		if err := json.Unmarshal(raw, &id); err == nil && id.ID != nil && !strings.EqualFold(*id.ID, cn.id) {
 			return badRequest("id: a connection's id cannot change")
 		}
-		owner := doc.Owner
+		owner, beta := doc.Owner, doc.betaConnection
 		if err := json.Unmarshal(raw, &doc); err != nil {
-			return malformed("the connection cannot be read: %v", err)
+			return unreadable("the connection", err)
 		}
 		doc.Owner = owner
+		if !c.beta() {
+			doc.betaConnection = beta
+		}
 		if err := doc.check(); err != nil {
 			return err
+		}
+		if id := brokenCard(doc.SearchSettings); id != "" {
+			return badRequest("searchSettings: the layout of template %q is no Adaptive Card: its type must be \"AdaptiveCard\"", id)
 		}
 		if err := c.s.nameFree(tx, doc.Name, cn.id); err != nil {
 			return err

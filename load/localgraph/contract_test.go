@@ -26,8 +26,7 @@ type contract struct {
 	operations []operation
 	envelope   *jsonschema.Schema // of errors
 	batch      *jsonschema.Schema
-	users      *jsonschema.Schema
-	groups     *jsonschema.Schema
+	directory  *jsonschema.Schema // users, groups and the organization
 }
 
 type operation struct {
@@ -60,7 +59,7 @@ func readContract() (*contract, error) {
 	}
 	con := &contract{}
 	for name, s := range map[string]**jsonschema.Schema{"microsoft.graph.ODataErrors.ODataError": &con.envelope,
-		"batch": &con.batch, "users": &con.users, "groups": &con.groups} {
+		"batch": &con.batch, "directory": &con.directory} {
 		if *s, err = compiler.Compile("graph.json#/$defs/" + name); err != nil {
 			return nil, err
 		}
@@ -123,16 +122,21 @@ func (c converter) all() map[string]any {
 		defs[name] = c.schema(name, s)
 	}
 	// Not in the subset: what the batching page describes, and the little of
-	// users and groups that resolving identities needs.
+	// the directory that resolving identities needs. The members are those of
+	// Microsoft's pages on user, group and organization.
 	text := map[string]any{"type": "string"}
-	maybe := map[string]any{"type": []any{"string", "null"}}
-	list := func(members map[string]any) map[string]any {
-		one := map[string]any{"type": "object", "properties": members, "additionalProperties": false, "patternProperties": map[string]any{"@odata\\.": true}}
-		return map[string]any{"anyOf": []any{one, map[string]any{"type": "object", "required": []any{"value"},
-			"properties": map[string]any{"value": map[string]any{"type": "array", "items": one}}}}}
+	texts := map[string]any{"type": "array", "items": text}
+	flag := map[string]any{"type": "boolean"}
+	members := map[string]any{"id": text, "userType": text, "businessPhones": texts, "otherMails": texts, "proxyAddresses": texts, "groupTypes": texts,
+		"accountEnabled": flag, "mailEnabled": flag, "securityEnabled": flag, "tenantType": text,
+		"verifiedDomains": map[string]any{"type": "array", "items": map[string]any{"type": "object"}}}
+	for _, name := range strings.Fields("userPrincipalName mail displayName employeeId givenName jobTitle mobilePhone officeLocation preferredLanguage surname" +
+		" department companyName mailNickname onPremisesSamAccountName description visibility") {
+		members[name] = map[string]any{"type": []any{"string", "null"}}
 	}
-	defs["users"] = list(map[string]any{"id": text, "userPrincipalName": maybe, "mail": maybe, "displayName": maybe, "employeeId": maybe, "userType": text})
-	defs["groups"] = list(map[string]any{"id": text, "mail": maybe, "displayName": maybe})
+	one := map[string]any{"type": "object", "properties": members, "additionalProperties": false, "patternProperties": map[string]any{"@odata\\.": true}}
+	defs["directory"] = map[string]any{"anyOf": []any{one, map[string]any{"type": "object", "required": []any{"value"},
+		"properties": map[string]any{"value": map[string]any{"type": "array", "items": one}}}}}
 	defs["batch"] = map[string]any{"type": "object", "required": []any{"responses"}, "additionalProperties": false, "properties": map[string]any{
 		"responses": map[string]any{"type": "array", "minItems": 1, "maxItems": 20, "items": map[string]any{
 			"type": "object", "required": []any{"id", "status", "headers"}, "additionalProperties": false, "properties": map[string]any{
@@ -257,8 +261,14 @@ func (con *contract) check(method, path string, status int, header http.Header, 
 		}
 		return conforms(con.envelope, body)
 	}
-	if len(seg) > 0 && seg[0] == "beta" {
+	if len(seg) > 0 && (seg[0] == "beta" || seg[0] == "_control") || method == http.MethodHead || method == http.MethodOptions {
 		return nil // the file describes v1.0
+	}
+	if len(seg) > 0 && seg[len(seg)-1] == "$count" {
+		if _, err := strconv.Atoi(string(body)); err != nil || header.Get("Content-Type") != "text/plain" {
+			return fmt.Errorf("a count of the type %q: %q", header.Get("Content-Type"), body)
+		}
+		return nil
 	}
 	if len(seg) > 0 && seg[0] == "v1.0" {
 		seg = seg[1:]
@@ -266,10 +276,8 @@ func (con *contract) check(method, path string, status int, header http.Header, 
 	switch {
 	case len(seg) == 1 && seg[0] == "$batch":
 		return con.checkBatch(request, body)
-	case len(seg) == 2 && seg[0] == "users", len(seg) == 1 && seg[0] == "users":
-		return conforms(con.users, body)
-	case len(seg) > 0 && (seg[0] == "users" || seg[0] == "groups"):
-		return conforms(con.groups, body)
+	case len(seg) > 0 && slices.Contains([]string{"users", "groups", "me", "organization"}, seg[0]):
+		return conforms(con.directory, body)
 	}
 	for _, op := range con.operations {
 		if op.method == method && slices.EqualFunc(op.path, seg, func(want, got string) bool { return want == "*" || want == got }) {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -38,6 +41,8 @@ var (
 		message: "Access token is empty, invalid or expired. Send one that this server knows: Authorization: Bearer <token>."}
 	errTokenExpired = &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
 		message: "Lifetime validation failed, the token is expired."}
+	errTokenNotYet = &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
+		message: "Lifetime validation failed, the token is not valid yet."}
 	errNotOwner = &apiError{status: http.StatusForbidden, code: "Forbidden",
 		message: "Insufficient privileges to complete the operation: the connection belongs to another application, which has not named this one in authorizedAppIds."}
 	errAppOnly = &apiError{status: http.StatusForbidden, code: "Forbidden",
@@ -97,6 +102,25 @@ func asAPIError(err error) *apiError {
 	}
 	return &apiError{status: http.StatusInternalServerError, code: "InternalServerError", cause: err,
 		message: "The store could not complete the request: " + err.Error()}
+}
+
+// panicked words a panic: what and where, for a report, and no more.
+func panicked(v any) *apiError {
+	place := "an unknown place"
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc)])
+	for {
+		f, more := frames.Next()
+		if strings.Contains(f.Function, "/localgraph.") && !strings.HasSuffix(f.Function, ".survive") {
+			place = fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+			break
+		}
+		if !more {
+			break
+		}
+	}
+	return &apiError{status: http.StatusInternalServerError, code: "InternalServerError",
+		message: fmt.Sprintf("The server met a fault of its own at %s: %v. Please report it.", place, v)}
 }
 
 // primary is the code of an error without its details, but for the one detail

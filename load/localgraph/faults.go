@@ -300,10 +300,13 @@ func (c *call) control(seg []string) error {
 	if len(seg) == 1 && seg[0] == "faults" {
 		return c.by(methods{"GET": c.getFaults, "PUT": c.putFaults})
 	}
+	if len(seg) == 1 && seg[0] == "directory" {
+		return c.by(methods{"GET": c.getDirectory, "PUT": c.putDirectory})
+	}
 	if len(seg) == 2 && seg[0] == "connections" {
 		return c.only("PATCH", func() error { return c.setState(seg[1]) })
 	}
-	return notFound("Resource not found for the segment '%s'.", strings.Join(seg, "/"))
+	return noSegment(strings.Join(seg, "/"))
 }
 
 // setState puts a connection into a state that the service decides on:

@@ -31,14 +31,18 @@ func (c *call) groupRoutes(seg []string, with func(func(*connection) error) func
 	switch {
 	case len(seg) == 0:
 		return c.by(methods{"GET": in(c.listGroups), "POST": in(c.createGroup)})
+	case len(seg) == 1 && seg[0] == "$count":
+		return c.only("GET", in(c.countGroups))
 	case len(seg) == 1:
 		return c.by(methods{"GET": one(c.getGroup), "PATCH": one(c.patchGroup), "DELETE": one(c.deleteGroup)})
 	case seg[1] == "members" && len(seg) == 2:
 		return c.by(methods{"GET": one(c.listMembers), "POST": one(c.addMember)})
+	case seg[1] == "members" && len(seg) == 3 && seg[2] == "$count":
+		return c.only("GET", one(c.countMembers))
 	case seg[1] == "members" && len(seg) == 3:
 		return c.by(methods{"GET": member(c.getMember), "DELETE": member(c.removeMember)})
 	}
-	return notFound("Resource not found for the segment '%s'.", seg[len(seg)-1])
+	return noSegment(seg[len(seg)-1])
 }
 
 type groupBody struct {
@@ -61,7 +65,13 @@ func (c *call) readGroup() (g groupBody, err error) {
 }
 
 func (c *call) groupJSON(cn *connection, g groupBody, withContext bool) map[string]any {
-	m := map[string]any{"id": g.ID, "displayName": g.DisplayName, "description": g.Description}
+	text := func(s *string) any {
+		if s == nil {
+			return nil
+		}
+		return *s
+	}
+	m := map[string]any{"id": g.ID, "displayName": text(g.DisplayName), "description": text(g.Description)}
 	if withContext {
 		m["@odata.context"] = c.context("external/connections('" + cn.id + "')/groups/$entity")
 	}
@@ -117,6 +127,9 @@ func (tx *wtx) connectionStands(cn *connection) error {
 }
 
 func (c *call) getGroup(cn *connection, id string) error {
+	if err := c.options("$select", "$expand"); err != nil {
+		return err
+	}
 	g := groupBody{ID: id}
 	err := c.s.db.QueryRowContext(c.r.Context(), `SELECT name, description FROM groups WHERE conn = ? AND id = ?`, cn.n, id).Scan(&g.DisplayName, &g.Description)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -125,27 +138,57 @@ func (c *call) getGroup(cn *connection, id string) error {
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, c.groupJSON(cn, g, true))
-}
-
-func (c *call) listGroups(cn *connection) error {
-	rows, err := c.s.db.QueryContext(c.r.Context(), `SELECT id, name, description FROM groups WHERE conn = ? ORDER BY id`, cn.n)
-	if err != nil {
+	m := c.groupJSON(cn, g, true)
+	if err := c.expand(m, map[string]func() (any, error){"members": func() (any, error) { return c.members(cn, id) }}); err != nil {
 		return err
 	}
+	if err := selectKeys(m, c.query); err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, m)
+}
+
+func (c *call) groups(cn *connection) ([]map[string]any, error) {
+	rows, err := c.s.db.QueryContext(c.r.Context(), `SELECT id, name, description FROM groups WHERE conn = ? ORDER BY id`, cn.n)
+	if err != nil {
+		return nil, err
+	}
 	defer rows.Close()
-	list := []any{}
+	all := []map[string]any{}
 	for rows.Next() {
 		var g groupBody
 		if err := rows.Scan(&g.ID, &g.DisplayName, &g.Description); err != nil {
-			return err
+			return nil, err
 		}
-		list = append(list, c.groupJSON(cn, g, false))
+		all = append(all, c.groupJSON(cn, g, false))
 	}
-	if err := rows.Err(); err != nil {
+	return all, rows.Err()
+}
+
+func groupList(cn *connection) list {
+	return list{context: "external/connections('" + cn.id + "')/groups", fields: []string{"id", "displayName", "description"}}
+}
+
+func (c *call) listGroups(cn *connection) error {
+	all, err := c.groups(cn)
+	if err != nil {
 		return err
 	}
-	return c.replyPage("external/connections('"+cn.id+"')/groups", list)
+	for _, m := range all {
+		id := m["id"].(string)
+		if err := c.expand(m, map[string]func() (any, error){"members": func() (any, error) { return c.members(cn, id) }}); err != nil {
+			return err
+		}
+	}
+	return c.replyPage(groupList(cn), all)
+}
+
+func (c *call) countGroups(cn *connection) error {
+	all, err := c.groups(cn)
+	if err != nil {
+		return err
+	}
+	return c.replyCount(groupList(cn), all)
 }
 
 // patchGroup changes what the body names; what it leaves out or sends as null
@@ -200,6 +243,8 @@ func (c *call) deleteGroup(cn *connection, id string) error {
 type identity struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
+	// Source is the beta's; see ofSource.
+	Source string `json:"identitySource,omitempty"`
 }
 
 var identityTypes = []string{"user", "group", "externalGroup"}
@@ -216,14 +261,6 @@ func (id *identity) check(what string) error {
 	return nil
 }
 
-func (c *call) memberJSON(cn *connection, group string, m identity, withContext bool) map[string]any {
-	out := map[string]any{"id": m.ID, "type": m.Type}
-	if withContext {
-		out["@odata.context"] = c.context("external/connections('" + cn.id + "')/groups('" + group + "')/members/$entity")
-	}
-	return out
-}
-
 // addMember adds a member; groups may be members of each other, in circles
 // too, and a member group need not exist yet.
 func (c *call) addMember(cn *connection, group string) error {
@@ -234,7 +271,18 @@ func (c *call) addMember(cn *connection, group string) error {
 	if err := m.check("member"); err != nil {
 		return err
 	}
-	err := c.s.w.do(c.r.Context(), func(tx *wtx) error {
+	typ, beta, err := ofSource("member", m.Type, m.Source)
+	if err != nil {
+		return err
+	}
+	if beta && !c.beta() {
+		return errBetaSource
+	}
+	m.Type = typ
+	if err := c.s.opt.checkObjectID("member", m.Type, m.ID); err != nil {
+		return err
+	}
+	err = c.s.w.do(c.r.Context(), func(tx *wtx) error {
 		exists, err := tx.exists(`SELECT 1 FROM groups WHERE conn = ? AND id = ?`, cn.n, group)
 		if err != nil {
 			return err
@@ -254,10 +302,11 @@ func (c *call) addMember(cn *connection, group string) error {
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusCreated, c.memberJSON(cn, group, m, true))
+	return c.reply(http.StatusCreated, map[string]any{"@odata.context": c.context(memberList(cn, group).context + "/$entity"), "id": m.ID, "type": m.Type})
 }
 
-func (c *call) membersOf(cn *connection, group string) ([]identity, error) {
+// members lists the members of a group as they are answered.
+func (c *call) members(cn *connection, group string) ([]map[string]any, error) {
 	var one int
 	err := c.s.db.QueryRowContext(c.r.Context(), `SELECT 1 FROM groups WHERE conn = ? AND id = ?`, cn.n, group).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -271,38 +320,54 @@ func (c *call) membersOf(cn *connection, group string) ([]identity, error) {
 		return nil, err
 	}
 	defer rows.Close()
-	var list []identity
+	all := []map[string]any{}
 	for rows.Next() {
 		var m identity
 		if err := rows.Scan(&m.Type, &m.ID); err != nil {
 			return nil, err
 		}
-		list = append(list, m)
+		all = append(all, map[string]any{"id": m.ID, "type": m.Type})
 	}
-	return list, rows.Err()
+	return all, rows.Err()
+}
+
+func memberList(cn *connection, group string) list {
+	return list{context: "external/connections('" + cn.id + "')/groups('" + group + "')/members", fields: []string{"id", "type"}}
 }
 
 func (c *call) listMembers(cn *connection, group string) error {
-	members, err := c.membersOf(cn, group)
+	all, err := c.members(cn, group)
 	if err != nil {
 		return err
 	}
-	list := []any{}
-	for _, m := range members {
-		list = append(list, c.memberJSON(cn, group, m, false))
+	return c.replyPage(memberList(cn, group), all)
+}
+
+func (c *call) countMembers(cn *connection, group string) error {
+	all, err := c.members(cn, group)
+	if err != nil {
+		return err
 	}
-	return c.replyPage("external/connections('"+cn.id+"')/groups('"+group+"')/members", list)
+	return c.replyCount(memberList(cn, group), all)
 }
 
 func (c *call) getMember(cn *connection, group, id string) error {
-	members, err := c.membersOf(cn, group)
+	if err := c.options("$select"); err != nil {
+		return err
+	}
+	all, err := c.members(cn, group)
 	if err != nil {
 		return err
 	}
-	for _, m := range members {
-		if strings.EqualFold(m.ID, id) {
-			return c.reply(http.StatusOK, c.memberJSON(cn, group, m, true))
+	for _, m := range all {
+		if !strings.EqualFold(m["id"].(string), id) {
+			continue
 		}
+		m["@odata.context"] = c.context(memberList(cn, group).context + "/$entity")
+		if err := selectKeys(m, c.query); err != nil {
+			return err
+		}
+		return c.reply(http.StatusOK, m)
 	}
 	return notFound("The member '%s' was not found in group '%s'.", id, group)
 }

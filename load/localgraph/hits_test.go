@@ -319,7 +319,7 @@ func TestBatch(t *testing.T) {
 	got := send(200, put("a", ""), put("b", `,"dependsOn":["a"]`), req("c", "get", "external/connections/desk/items/b", `,"body":null,"dependsOn":["B"]`),
 		req("d", "GET", "/v1.0/external/connections/desk", `,"dependsOn":[]`), req("e", "GET", "/external/connections/nosuch", ""),
 		put("f", `,"dependsOn":["e"]`), put("g", `,"dependsOn":["f"]`), put("bad.id", ""), req("h", "DELETE", "/external/connections/desk/items/a", `,"dependsOn":["c"]`),
-		req("i", "POST", "/$batch", `,"body":{"requests":[]}`))
+		req("i", "POST", "/$batch", `,"headers":{"Content-Type":"application/json"},"body":{"requests":[]}`))
 	for id, want := range map[string]int{"a": 200, "b": 200, "c": 200, "d": 200, "e": 404, "f": 424, "g": 424, "bad.id": 400, "h": 204, "i": 404} {
 		if got[id].status != want {
 			t.Errorf("part %s = %d %v, want %d", id, got[id].status, got[id].body, want)

@@ -2,6 +2,7 @@ package localgraph
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -119,11 +120,7 @@ func decodeItem(cn *connection, opt *Options, raw []byte) (*itemOp, error) {
 		case "activities":
 			activities = val
 		case "informationProtectionLabel":
-			if k := kindOf(val); k != '{' && k != 'n' {
-				return malformed("informationProtectionLabel: must be an object")
-			} else if k == '{' {
-				op.label = string(val)
-			}
+			op.label, err = readLabel(val)
 		default:
 			if !strings.Contains(key, "@odata.") {
 				return malformed("the property '%s' does not exist on type 'microsoft.graph.externalConnectors.externalItem'", key)
@@ -134,13 +131,50 @@ func decodeItem(cn *connection, opt *Options, raw []byte) (*itemOp, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := op.checkACL(opt); err != nil {
+		return nil, err
+	}
 	if activities != nil {
 		// Inside an item each activity must carry its type (put-items page).
-		if _, err := readActivities(activities, true); err != nil {
+		if _, err := readActivities(opt, activities, true); err != nil {
 			return nil, err
 		}
 	}
 	return op, nil
+}
+
+// checkACL enforces the rules on an ACL that are not of its entries' form.
+func (op *itemOp) checkACL(opt *Options) error {
+	if op.acl == nil {
+		return nil
+	}
+	for _, e := range op.acl.entries {
+		if err := opt.checkObjectID("acl", e.typ, e.value); err != nil {
+			return err
+		}
+		if op.conn.schema.people && (e.typ != "everyone" || e.access != "grant") {
+			return badRequest("acl: an item about a person is granted to everyone, and to nobody else")
+		}
+	}
+	return nil
+}
+
+// readLabel reads informationProtectionLabel; "" is none.
+func readLabel(raw []byte) (string, error) {
+	if kindOf(raw) == 'n' {
+		return "", nil
+	}
+	if kindOf(raw) != '{' {
+		return "", malformed("informationProtectionLabel: must be an object")
+	}
+	var label struct {
+		ID *string `json:"sensitivityLabelId"`
+	}
+	if err := json.Unmarshal(raw, &label); err != nil {
+		return "", malformed("informationProtectionLabel: %v", unreadable("the label", err))
+	}
+	text, err := plainJSON(label)
+	return string(text), err
 }
 
 func readContent(raw []byte) (*itemContent, error) {
@@ -261,6 +295,9 @@ func (sc *schema) bag(opt *Options, values [][]byte, notes []string) (*itemProps
 				out.changed = v.micros / 1000
 			}
 		}
+		if raw != nil && p.people() && !v.profile {
+			return nil, badRequest("properties: %q is labelled %s, and %s is no JSON object in a string", p.Name, p.Labels[0], cut(raw))
+		}
 		if p.Searchable && raw != nil {
 			if p == sc.title {
 				out.title = indexText(v.text)
@@ -307,13 +344,23 @@ type value struct {
 	text   string // for the index
 	column any    // for queries: nil, int64, float64 or string; collections as a JSON array
 	micros int64  // a date, in unix microseconds
+
+	profile bool // texts that are each a JSON object, as a person's properties have them
+}
+
+func isProfile(s string) bool {
+	var o map[string]json.RawMessage
+	return json.Unmarshal([]byte(s), &o) == nil && o != nil
 }
 
 // value checks raw against the property's type.
 func (p *property) value(opt *Options, raw []byte) (v value, err error) {
 	if !p.typ.collection() {
-		return p.typ.one(p.Name, opt, raw)
+		v, err = p.typ.one(p.Name, opt, raw)
+		v.profile = p.people() && isProfile(v.text)
+		return v, err
 	}
+	v.profile = p.people()
 	if kindOf(raw) != '[' {
 		return v, p.wrong(raw)
 	}
@@ -331,6 +378,7 @@ func (p *property) value(opt *Options, raw []byte) (v value, err error) {
 		case string:
 			js = appendQuoted(js, col)
 			text = append(text, e.text)
+			v.profile = v.profile && isProfile(e.text)
 		case int64:
 			js = strconv.AppendInt(js, col, 10)
 		case float64:

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -161,6 +162,9 @@ func (c *call) decodePut(conn, id string, raw []byte) (*itemOp, error) {
 	if err != nil {
 		return nil, err
 	}
+	if op.acl != nil && op.acl.beta && !c.beta() {
+		return nil, errBetaSource
+	}
 	if op.id != "" && op.id != id {
 		return nil, badRequest("id: the body's id %q is not the URL's %q", op.id, id)
 	}
@@ -218,14 +222,35 @@ func (c *call) removeItem(conn, id string) error {
 }
 
 func (c *call) getItem(cn *connection, id string) error {
-	if err := cn.usable(); err != nil {
+	if err := cmp.Or(cn.usable(), c.options("$select")); err != nil {
 		return err
 	}
 	it, err := c.s.readItem(c.r.Context(), cn, id)
 	if err != nil {
 		return err
 	}
-	return c.replyRaw(http.StatusOK, it.appendJSON(nil, c.context("external/connections('"+cn.id+"')/items/$entity")))
+	raw := it.appendJSON(nil, c.context("external/connections('"+cn.id+"')/items/$entity"))
+	if !c.query.Has("$select") {
+		return c.replyRaw(http.StatusOK, raw)
+	}
+	m, err := c.selected(raw)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, m)
+}
+
+// selected is an item with what $select leaves of it.
+func (c *call) selected(raw []byte) (map[string]any, error) {
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, err
+	}
+	m := make(map[string]any, len(members))
+	for k, v := range members {
+		m[k] = v
+	}
+	return m, selectKeys(m, c.query)
 }
 
 func (s *Server) readItem(ctx context.Context, cn *connection, id string) (*item, error) {

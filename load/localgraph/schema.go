@@ -25,9 +25,19 @@ type property struct {
 	Labels      []string `json:"labels"`
 	Aliases     []string `json:"aliases"`
 	Description string   `json:"description,omitempty"`
+	Ranking     *ranking `json:"rankingHint,omitempty"` // beta
+	// SystemAlias is the alias that the service adds to a refinable property,
+	// and that cannot be removed. It is answered among the others.
+	SystemAlias string `json:"#alias,omitempty"`
 
 	typ ptype
 	k   int // its place in the schema, which names its column
+}
+
+// A ranking is how much a property counts, which the beta takes down and which
+// changes nothing here.
+type ranking struct {
+	Score string `json:"importanceScore"`
 }
 
 func (p *property) column() string { return fmt.Sprintf("p%d", p.k) }
@@ -42,6 +52,7 @@ type schema struct {
 	query   map[string]*property // lower-case names, aliases and label_x
 	title   *property            // the one labelled title
 	changed *property            // the one labelled lastModifiedDateTime, else createdDateTime
+	people  bool                 // it describes people
 	hash    []byte               // part of an item's digest: the index depends on the schema
 
 	once  sync.Once // makes stmts
@@ -53,10 +64,13 @@ func compileSchema(props []*property, text string) *schema {
 	var created *property
 	for k, p := range props {
 		p.k = k
+		sc.people = sc.people || p.people()
 		sc.byName[strings.ToLower(p.Name)] = p
 		sc.query[strings.ToLower(p.Name)] = p
-		for _, a := range p.Aliases {
-			sc.query[strings.ToLower(a)] = p
+		for _, a := range append(slices.Clip(p.Aliases), p.SystemAlias) {
+			if a != "" {
+				sc.query[strings.ToLower(a)] = p
+			}
 		}
 		for _, l := range p.Labels {
 			sc.query["label_"+strings.ToLower(l)] = p
@@ -92,60 +106,74 @@ func storedSchema(text string) (*schema, error) {
 	return compileSchema(props, string(sum)), nil
 }
 
-// A lenientBool takes true, "true" and null: Microsoft's own example of a
-// schema sends its flags as strings.
-type lenientBool bool
-
-func (b *lenientBool) UnmarshalJSON(raw []byte) error {
-	switch strings.ToLower(strings.Trim(string(raw), `"`)) {
-	case "true":
-		*b = true
-	case "false", "null", "":
-		*b = false
-	default:
-		return fmt.Errorf("%s is neither true nor false", raw)
-	}
-	return nil
+// A propertyDoc is a property as a client sends it.
+type propertyDoc struct {
+	Name        string          `json:"name"`
+	Type        string          `json:"type"`
+	Searchable  json.RawMessage `json:"isSearchable"`
+	Retrievable json.RawMessage `json:"isRetrievable"`
+	Queryable   json.RawMessage `json:"isQueryable"`
+	Refinable   json.RawMessage `json:"isRefinable"`
+	ExactMatch  json.RawMessage `json:"isExactMatchRequired"`
+	Labels      []string        `json:"labels"`
+	Aliases     []string        `json:"aliases"`
+	Description string          `json:"description"`
+	Ranking     *ranking        `json:"rankingHint"`
 }
 
 // readSchema reads and checks the body of a registration by itself.
 func readSchema(raw []byte) ([]*property, error) {
 	var body struct {
-		BaseType   *string `json:"baseType"`
-		Properties []struct {
-			Name        string      `json:"name"`
-			Type        string      `json:"type"`
-			Searchable  lenientBool `json:"isSearchable"`
-			Retrievable lenientBool `json:"isRetrievable"`
-			Queryable   lenientBool `json:"isQueryable"`
-			Refinable   lenientBool `json:"isRefinable"`
-			ExactMatch  lenientBool `json:"isExactMatchRequired"`
-			Labels      []string    `json:"labels"`
-			Aliases     []string    `json:"aliases"`
-			Description string      `json:"description"`
-		} `json:"properties"`
+		BaseType   *string       `json:"baseType"`
+		Properties []propertyDoc `json:"properties"`
 	}
 	if err := json.Unmarshal(raw, &body); err != nil {
-		return nil, malformed("the schema cannot be read: %v", err)
+		return nil, unreadable("the schema", err)
 	}
 	// The resource page prints a second spelling, taken for a slip.
 	if b := body.BaseType; b == nil || (*b != "microsoft.graph.externalItem" && *b != "microsoft.graph.externalConnector.externalItem") {
 		return nil, badRequest("baseType must be microsoft.graph.externalItem")
 	}
 	var props []*property
-	for _, in := range body.Properties {
-		typ, ok := parseType(in.Type)
-		if !ok {
-			return nil, badRequest("property %q: %q is not a property type", in.Name, in.Type)
+	for i := range body.Properties {
+		p, err := body.Properties[i].read()
+		if err != nil {
+			return nil, err
 		}
-		props = append(props, &property{
-			Name: in.Name, Type: typ.String(), typ: typ,
-			Searchable: bool(in.Searchable), Retrievable: bool(in.Retrievable), Queryable: bool(in.Queryable),
-			Refinable: bool(in.Refinable), ExactMatch: bool(in.ExactMatch),
-			Labels: nonNil(in.Labels), Aliases: nonNil(in.Aliases), Description: in.Description,
-		})
+		props = append(props, p)
 	}
 	return props, checkSchema(props)
+}
+
+func (d *propertyDoc) read() (*property, error) {
+	typ, ok := parseType(d.Type)
+	if !ok {
+		return nil, badRequest("property %q: %q is not a property type", d.Name, d.Type)
+	}
+	p := &property{Name: d.Name, Type: typ.String(), typ: typ, Labels: nonNil(d.Labels), Aliases: nonNil(d.Aliases), Description: d.Description, Ranking: d.Ranking}
+	for _, flag := range []struct {
+		name string
+		raw  json.RawMessage
+		to   *bool
+	}{
+		{"isSearchable", d.Searchable, &p.Searchable}, {"isRetrievable", d.Retrievable, &p.Retrievable}, {"isQueryable", d.Queryable, &p.Queryable},
+		{"isRefinable", d.Refinable, &p.Refinable}, {"isExactMatchRequired", d.ExactMatch, &p.ExactMatch},
+	} {
+		// Microsoft's own example of a schema sends flags as strings.
+		switch strings.ToLower(strings.Trim(string(flag.raw), `"`)) {
+		case "true":
+			*flag.to = true
+		case "false", "null", "":
+		default:
+			return nil, malformed("property %q: %s must be true or false, not %s", d.Name, flag.name, cut(flag.raw))
+		}
+	}
+	if p.Ranking != nil {
+		if p.Ranking.Score, ok = spelled([]string{"low", "medium", "high", "veryHigh"}, p.Ranking.Score); !ok {
+			return nil, badRequest("property %q: the importanceScore of rankingHint is none of low, medium, high, veryHigh", d.Name)
+		}
+	}
+	return p, nil
 }
 
 func nonNil(list []string) []string {
@@ -194,6 +222,7 @@ func (c *call) registerSchema(cn *connection) error {
 				return err
 			}
 		}
+		addSystemAliases(props)
 		text, err := json.Marshal(props)
 		if err != nil {
 			return err
@@ -283,91 +312,4 @@ func (s *Server) finishOperation(tx *wtx, id string, conn int64, text string) er
 		return err
 	}
 	return tx.exec(`UPDATE operations SET status = 'completed' WHERE id = ?`, id)
-}
-
-func (c *call) getOperation(cn *connection, id string) error {
-	if err := c.s.finishOperations(c.r.Context()); err != nil {
-		return err
-	}
-	var status string
-	var msg sql.NullString
-	err := c.s.db.QueryRowContext(c.r.Context(), `SELECT status, error FROM operations WHERE id = ? AND conn = ?`, id, cn.n).Scan(&status, &msg)
-	if errors.Is(err, sql.ErrNoRows) {
-		return notFound("The operation '%s' was not found.", id)
-	}
-	if err != nil {
-		return err
-	}
-	body := map[string]any{
-		"@odata.context": c.context("external/connections('" + cn.id + "')/operations/$entity"),
-		"id":             id,
-		"status":         status,
-		"error":          nil,
-	}
-	if msg.Valid {
-		body["error"] = map[string]any{"code": "SchemaRegistrationFailed", "message": msg.String}
-	}
-	return c.reply(http.StatusOK, body)
-}
-
-// getSchema answers 404 before the first registration, and the coming schema
-// while one is under way: that is what the service does (msgraph-metadata#438),
-// so a schema that is there is no sign of readiness.
-func (c *call) getSchema(cn *connection) error {
-	sc := cn.schema
-	if cn.pending != nil {
-		sc = cn.pending
-	}
-	if sc == nil {
-		return notFound("The connection '%s' has no schema yet.", cn.id)
-	}
-	props := slices.Clone(sc.props)
-	all := c.newEnums()
-	for i, p := range props {
-		if !all {
-			props[i] = p.withoutNewEnums()
-		}
-		if !c.beta() && p.ExactMatch {
-			p := *props[i]
-			p.ExactMatch = false // v1.0 does not have the member
-			props[i] = &p
-		}
-	}
-	return c.reply(http.StatusOK, map[string]any{
-		"@odata.context": c.context("external/connections('" + cn.id + "')/schema/$entity"),
-		"baseType":       "microsoft.graph.externalItem",
-		"id":             "schema",
-		"properties":     props,
-	})
-}
-
-func (c *call) beta() bool { return strings.HasSuffix(c.root, "/beta") }
-
-func (c *call) newEnums() bool {
-	if c.s.opt.AlwaysNewEnums {
-		return true
-	}
-	for _, v := range c.r.Header.Values("Prefer") {
-		if strings.Contains(strings.ToLower(v), "include-unknown-enum-members") {
-			c.w.Header().Set("Preference-Applied", "include-unknown-enum-members")
-			return true
-		}
-	}
-	return false
-}
-
-// withoutNewEnums hides the members of evolvable enums that came after
-// unknownFutureValue, as Graph does without the Prefer header.
-func (p *property) withoutNewEnums() *property {
-	q := *p
-	if p.typ.element() == tPrincipal {
-		q.Type = "unknownFutureValue"
-	}
-	q.Labels = slices.Clone(p.Labels)
-	for i, l := range q.Labels {
-		if rule := findLabel(l); rule != nil && !rule.early {
-			q.Labels[i] = "unknownFutureValue"
-		}
-	}
-	return &q
 }

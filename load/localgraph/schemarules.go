@@ -140,6 +140,14 @@ func checkSchema(props []*property) error {
 		}
 	}
 	for _, p := range props {
+		if p.SystemAlias == "" {
+			continue
+		}
+		if err := claim(p.SystemAlias, p.Name); err != nil {
+			return err
+		}
+	}
+	for _, p := range props {
 		if err := checkProperty(p); err != nil {
 			return err
 		}
@@ -158,7 +166,51 @@ func checkSchema(props []*property) error {
 			labels[l] = p.Name
 		}
 	}
+	return checkPeople(props, labels)
+}
+
+// peopleLater are the people labels that are not supported yet (July 2026).
+var peopleLater = []string{"personManager", "personAssistants", "personColleagues", "personAlternateContacts", "personEmergencyContacts"}
+
+func (p *property) people() bool {
+	return len(p.Labels) > 0 && strings.HasPrefix(p.Labels[0], "person")
+}
+
+// checkPeople enforces the rules of a schema of people: one personAccount,
+// and no principals.
+func checkPeople(props []*property, labels map[string]string) error {
+	i := slices.IndexFunc(props, (*property).people)
+	if i < 0 {
+		return nil
+	}
+	if labels["personAccount"] == "" {
+		return badRequest("property %q: with the label %s a schema needs one property with the label personAccount", props[i].Name, props[i].Labels[0])
+	}
+	for _, p := range props {
+		if p.typ.element() == tPrincipal {
+			return badRequest("property %q: a schema of people has no properties of the type %v", p.Name, p.typ)
+		}
+	}
 	return nil
+}
+
+// addSystemAliases gives each refinable property the alias that the service
+// adds to it. Its name is not documented; this one is unlike what people choose.
+func addSystemAliases(props []*property) {
+	taken := map[string]bool{}
+	for _, p := range props {
+		for _, name := range append([]string{p.Name, p.SystemAlias}, p.Aliases...) {
+			taken[strings.ToLower(name)] = true
+		}
+	}
+	for _, p := range props {
+		for n := 0; p.Refinable && p.SystemAlias == ""; n++ {
+			if name := fmt.Sprintf("Refinable%02d", n); !taken[strings.ToLower(name)] {
+				taken[strings.ToLower(name)] = true
+				p.SystemAlias = name
+			}
+		}
+	}
 }
 
 func checkProperty(p *property) error {
@@ -193,7 +245,10 @@ func checkProperty(p *property) error {
 		if rule.types != nil && !slices.Contains(rule.types, p.typ) {
 			return bad("the label %s needs the type %s, not %v", rule.name, orList(rule.types), p.typ)
 		}
-		if !p.Retrievable {
+		if slices.Contains(peopleLater, rule.name) {
+			return bad("the label %s is not supported yet", rule.name)
+		}
+		if !p.Retrievable && !p.people() { // of people's properties the flags do not count
 			return bad("the label %s needs isRetrievable", rule.name)
 		}
 	}
@@ -248,6 +303,8 @@ func mergeSchema(old, changes []*property) ([]*property, error) {
 		case p.Refinable && !was.Refinable:
 			return nil, badRequest("property %q: isRefinable cannot be added to a registered property", p.Name)
 		}
+		p.SystemAlias = was.SystemAlias
+		p.Aliases = slices.DeleteFunc(p.Aliases, func(a string) bool { return a != "" && strings.EqualFold(a, was.SystemAlias) })
 		props[i] = p
 	}
 	return props, nil

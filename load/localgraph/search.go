@@ -1,6 +1,7 @@
 package localgraph
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -120,8 +121,8 @@ type source struct {
 
 func (s *Server) prepare(ctx context.Context, req *searchRequest, user User) (*query, error) {
 	q := &query{s: s, req: req, size: defaultSize, now: time.Now().UTC()}
-	if len(req.EntityTypes) != 1 || !strings.EqualFold(req.EntityTypes[0], "externalItem") {
-		return nil, badRequest("entityTypes: this server searches [\"externalItem\"] only")
+	if err := checkEntityTypes(req.EntityTypes); err != nil {
+		return nil, err
 	}
 	if req.Query == nil || req.Query.QueryString == nil || strings.TrimSpace(*req.Query.QueryString) == "" {
 		return nil, badRequest("query: queryString must not be empty; * finds everything")
@@ -138,8 +139,8 @@ func (s *Server) prepare(ctx context.Context, req *searchRequest, user User) (*q
 	if req.Size != nil {
 		q.size = *req.Size
 	}
-	if req.From < 0 || q.size < 0 || q.size > maxSize {
-		return nil, badRequest("from and size: from is at least 0, size is 0 to %d", maxSize)
+	if most := cmp.Or(s.opt.MaxPage, maxSize); req.From < 0 || q.size < 0 || q.size > most {
+		return nil, badRequest("from and size: from is at least 0, size is 0 to %d", most)
 	}
 	if len(req.SortProperties) > 5 {
 		return nil, badRequest("sortProperties: at most 5, not %d", len(req.SortProperties))
@@ -172,6 +173,25 @@ func (s *Server) prepare(ctx context.Context, req *searchRequest, user User) (*q
 		return q, err
 	}
 	return q, q.checkCollapse()
+}
+
+// mixedTypes may stand beside externalItem. There is nothing of them here, so
+// they add no hits.
+var mixedTypes = []string{"externalItem", "drive", "driveItem", "list", "listItem", "site"}
+
+func checkEntityTypes(types []string) error {
+	found := false
+	for _, t := range types {
+		name, ok := spelled(mixedTypes, t)
+		if !ok {
+			return badRequest("entityTypes: %q is none of %s", t, strings.Join(mixedTypes, ", "))
+		}
+		found = found || name == "externalItem"
+	}
+	if !found {
+		return badRequest("entityTypes: this server searches externalItem only")
+	}
+	return nil
 }
 
 // contentSources finds the connections asked for: those with a schema, for

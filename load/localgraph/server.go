@@ -27,6 +27,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,6 +85,19 @@ type Options struct {
 	// (the label iconUrl among them) even without the request header
 	// "Prefer: include-unknown-enum-members".
 	AlwaysNewEnums bool
+	// RequireDescription refuses a connection without a description, as the
+	// create page has it. The resource page calls it optional.
+	RequireDescription bool
+	// RequireObjectIDs refuses users and groups, in ACLs and as members, whose
+	// id has not the form of one of Entra ID's, as a tenant does. Without it a
+	// test may call a user u1; a mail address is refused all the same.
+	RequireObjectIDs bool
+	// ListItems answers GET .../items and its $count, which are in the
+	// published model; no page describes them.
+	ListItems bool
+	// MaxPage is the largest page of a search; 0 is 500, as the searchRequest
+	// page has it. An older overview says 1000.
+	MaxPage int
 
 	// Faults is what goes wrong on purpose; SetFaults changes it.
 	Faults Faults
@@ -102,6 +116,9 @@ type Caller struct {
 	SearchAs string
 	// UserID names the signed-in user of a delegated caller, who searches.
 	UserID string
+	// Roles are an application's permissions, with spaces between; "" are all
+	// that the server asks for. See Permissions.
+	Roles string
 }
 
 type callerKey struct{}
@@ -196,6 +213,7 @@ type call struct {
 	root   string // scheme://host/v1.0, for links
 	query  url.Values
 	nested bool // a part of a batch
+	every  bool // the caller's role is for all connections, whoever owns them
 
 	together bool // the call came with ServeAll
 	pending  *pending
@@ -245,6 +263,7 @@ func (s *Server) ServeAll(w []http.ResponseWriter, r []*http.Request) {
 }
 
 func (s *Server) serve(c *call) {
+	defer c.survive()
 	h := c.w.Header()
 	h["Request-Id"] = []string{c.id}
 	h["Content-Type"] = jsonType
@@ -264,6 +283,19 @@ func (s *Server) serve(c *call) {
 	if err := c.answer(); err != nil {
 		c.fail(err)
 	}
+}
+
+// survive answers a request that this server has failed at by its own fault.
+// What net/http wants to know of, a cut connection, it lets through.
+func (c *call) survive() {
+	v := recover()
+	if err, ok := v.(error); v == nil || ok && err == http.ErrAbortHandler && !c.nested {
+		if v != nil {
+			panic(v)
+		}
+		return
+	}
+	c.fail(panicked(v))
 }
 
 // answer routes a request, through the faults if there are any.
@@ -303,6 +335,8 @@ func (s *Server) callerOf(r *http.Request) (Caller, error) {
 	switch {
 	case errors.Is(err, errExpired):
 		return Caller{}, errTokenExpired
+	case errors.Is(err, errNotYet):
+		return Caller{}, errTokenNotYet
 	case err != nil:
 		return Caller{}, errUnauthenticated
 	}
@@ -318,7 +352,7 @@ func (c *call) route() error {
 		return c.control(seg[1:])
 	}
 	if seg[0] != "v1.0" && seg[0] != "beta" {
-		return notFound("Resource not found for the segment '%s'. The API's root is /v1.0.", seg[0])
+		return notFound("Resource not found for the segment '%s'. The API's root is /v1.0.", cut([]byte(seg[0])))
 	}
 	c.root = rootURL(c.r) + "/" + seg[0]
 	seg = seg[1:]
@@ -340,26 +374,61 @@ func (c *call) route() error {
 }
 
 func (c *call) dispatch(seg []string) error {
+	if err := c.checkRole(seg); err != nil {
+		return err
+	}
 	switch {
-	case len(seg) >= 2 && seg[0] == "external" && seg[1] == "connections":
+	case len(seg) >= 1 && seg[0] == "external":
 		if !c.caller.App {
 			return errAppOnly
 		}
-		return c.external(seg[2:])
+		if len(seg) == 1 {
+			return c.only("GET", c.getExternal)
+		}
+		if seg[1] == "connections" {
+			return c.external(seg[2:])
+		}
 	case len(seg) == 2 && seg[0] == "search" && seg[1] == "query":
 		return c.only("POST", c.search)
 	case len(seg) == 1 && seg[0] == "$batch" && !c.nested:
 		return c.only("POST", c.batch)
-	case len(seg) >= 1 && (seg[0] == "users" || seg[0] == "groups"):
+	case len(seg) >= 1 && slices.Contains([]string{"users", "groups", "me", "organization"}, seg[0]):
 		return c.directory(seg)
 	}
-	return notFound("Resource not found for the segment '%s'.", strings.Join(seg, "/"))
+	return noSegment(strings.Join(seg, "/"))
+}
+
+func noSegment(seg string) error {
+	return notFound("Resource not found for the segment '%s'.", cut([]byte(seg)))
+}
+
+// getExternal answers the root of the connectors: in the model, and empty.
+func (c *call) getExternal() error {
+	if err := c.options("$select", "$expand"); err != nil {
+		return err
+	}
+	m := map[string]any{"@odata.context": c.context("external")}
+	err := c.expand(m, map[string]func() (any, error){"connections": func() (any, error) {
+		list, err := c.visible()
+		all := make([]map[string]any, len(list))
+		for i, cn := range list {
+			all[i] = c.connectionJSON(cn, "")
+		}
+		return all, err
+	}})
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, m)
 }
 
 // external routes what stands under /external/connections.
 func (c *call) external(seg []string) error {
 	if len(seg) == 0 {
 		return c.by(methods{"GET": c.listConnections, "POST": c.createConnection})
+	}
+	if seg[0] == "$count" && len(seg) == 1 {
+		return c.only("GET", c.countConnections)
 	}
 	id, seg := seg[0], seg[1:]
 	with := func(f func(*connection) error) func() error {
@@ -384,16 +453,24 @@ func (c *call) external(seg []string) error {
 			"DELETE": func() error {
 				return &apiError{status: http.StatusNotFound, code: "UnknownError", message: "A schema cannot be deleted; delete the connection."}
 			}})
+	case seg[0] == "operations" && len(seg) == 1:
+		return c.only("GET", with(c.listOperations))
+	case seg[0] == "operations" && len(seg) == 2 && seg[1] == "$count":
+		return c.only("GET", with(c.countOperations))
 	case seg[0] == "operations" && len(seg) == 2:
 		return c.only("GET", with(func(cn *connection) error { return c.getOperation(cn, seg[1]) }))
-	case seg[0] == "items" && len(seg) >= 2:
+	case seg[0] == "quota" && len(seg) == 1:
+		return c.only("GET", with(c.getQuota))
+	case seg[0] == "items" && len(seg) >= 2 && seg[1] != "$count":
 		return c.itemRoutes(id, seg[1], seg[2:], with)
+	case seg[0] == "items" && len(seg) <= 2 && c.s.opt.ListItems:
+		return c.only("GET", with(func(cn *connection) error { return c.listItems(cn, len(seg) == 2) }))
 	case seg[0] == "groups":
 		return c.groupRoutes(seg[1:], with)
 	}
 	// POST items is in the model and answers 404 in practice
-	// (msgraph-sdk-powershell#3375); the same goes for the list of items.
-	return notFound("Resource not found for the segment '%s'.", seg[len(seg)-1])
+	// (msgraph-sdk-powershell#3375); nobody has seen the list of items work.
+	return noSegment(seg[len(seg)-1])
 }
 
 func (c *call) itemRoutes(conn, item string, rest []string, with func(func(*connection) error) func() error) error {
@@ -412,25 +489,33 @@ func (c *call) itemRoutes(conn, item string, rest []string, with func(func(*conn
 	case len(rest) == 1 && rest[0] == "activities":
 		return c.only("GET", with(func(cn *connection) error { return c.listActivities(cn, item) }))
 	}
-	return notFound("Resource not found for the segment '%s'.", rest[len(rest)-1])
+	return noSegment(rest[len(rest)-1])
 }
 
 type methods map[string]func() error
 
+// by calls the operation of the request's method. HEAD is GET without the
+// body, which net/http leaves out; OPTIONS tells the methods.
 func (c *call) by(m methods) error {
-	f, ok := m[c.r.Method]
-	if !ok {
-		allow := make([]string, 0, len(m))
-		for _, name := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-			if m[name] != nil {
-				allow = append(allow, name)
-			}
-		}
-		c.w.Header().Set("Allow", strings.Join(allow, ", "))
-		return &apiError{status: http.StatusMethodNotAllowed, code: "Request_BadRequest",
-			message: fmt.Sprintf("Specified HTTP method %s is not allowed for the request target.", c.r.Method)}
+	method := c.r.Method
+	if method == http.MethodHead && !c.nested {
+		method = http.MethodGet
 	}
-	return f()
+	if f := m[method]; f != nil {
+		return f()
+	}
+	var allow []string
+	for _, name := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+		if m[name] != nil || name == http.MethodHead && m[http.MethodGet] != nil {
+			allow = append(allow, name)
+		}
+	}
+	c.w.Header().Set("Allow", strings.Join(append(allow, http.MethodOptions), ", "))
+	if c.r.Method == http.MethodOptions {
+		return c.replyNothing(http.StatusNoContent)
+	}
+	return &apiError{status: http.StatusMethodNotAllowed, code: "Request_BadRequest",
+		message: fmt.Sprintf("Specified HTTP method %s is not allowed for the request target.", cut([]byte(c.r.Method)))}
 }
 
 func (c *call) only(method string, f func() error) error { return c.by(methods{method: f}) }

@@ -3,7 +3,7 @@ package localgraph
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -53,10 +53,7 @@ func kept(name string, raw json.RawMessage, v any, check func() error) (json.Raw
 		return nil, nil
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return nil, malformed("%s: %q must be %s, not %s", name, e.Field, jsonName(e.Type.Kind().String()), e.Value)
-		}
-		return nil, malformed("%s: %v", name, err)
+		return nil, malformed("%s: %v", name, unreadable("the setting", err))
 	}
 	if err := check(); err != nil {
 		return nil, err
@@ -73,42 +70,68 @@ func plainJSON(v any) (json.RawMessage, error) {
 	return bytes.TrimSpace(buf.Bytes()), err
 }
 
-func (s *searchSettings) check() error {
-	if s.Templates == nil {
-		s.Templates = []displayTemplate{}
+func (s *searchSettings) check() (err error) {
+	s.Templates, err = checkTemplates("searchSettings", "searchResultTemplates", s.Templates)
+	return err
+}
+
+// checkTemplates checks the cards of a setting.
+func checkTemplates(setting, member string, list []displayTemplate) ([]displayTemplate, error) {
+	bad := func(format string, args ...any) ([]displayTemplate, error) {
+		return nil, badRequest("%s: %s", setting, fmt.Sprintf(format, args...))
 	}
-	if len(s.Templates) > 2 {
-		return badRequest("searchSettings: at most 2 searchResultTemplates, not %d", len(s.Templates))
+	if len(list) > 2 {
+		return bad("at most 2 %s, not %d", member, len(list))
 	}
-	for i := range s.Templates {
-		t := &s.Templates[i]
+	for i := range list {
+		t := &list[i]
 		if t.ID == "" || len(t.ID) > 16 || strings.ContainsFunc(t.ID, func(r rune) bool { return !alphanumeric(r) }) {
-			return badRequest("searchSettings: the template id %q must be 1 to 16 letters and digits", t.ID)
+			return bad("the template id %q must be 1 to 16 letters and digits", t.ID)
 		}
-		if slices.ContainsFunc(s.Templates[:i], func(o displayTemplate) bool { return o.ID == t.ID }) {
-			return badRequest("searchSettings: the template id %q is used twice", t.ID)
+		if slices.ContainsFunc(list[:i], func(o displayTemplate) bool { return o.ID == t.ID }) {
+			return bad("the template id %q is used twice", t.ID)
+		}
+		if t.Priority != nil && *t.Priority < 0 {
+			return bad("the priority of template %q must be positive, not %d", t.ID, *t.Priority)
 		}
 		if isNull(t.Layout) {
 			t.Layout = nil
 		} else if kindOf(t.Layout) != '{' {
-			return badRequest("searchSettings: the layout of template %q must be a JSON object", t.ID)
+			return bad("the layout of template %q must be a JSON object", t.ID)
 		}
 		for k := range t.Rules {
-			if err := t.Rules[k].check(t.ID); err != nil {
-				return err
+			if err := t.Rules[k].check(setting, t.ID); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return nil
+	if list == nil {
+		list = []displayTemplate{}
+	}
+	return list, nil
 }
 
-func (r *propertyRule) check(template string) error {
+// brokenCard names the first template of a connection's search settings whose
+// layout is no Adaptive Card.
+func brokenCard(settings json.RawMessage) (id string) {
+	var s searchSettings
+	_ = json.Unmarshal(settings, &s) // nothing, or checked by kept
+	for _, t := range s.Templates {
+		var card struct{ Type string }
+		if t.Layout != nil && (json.Unmarshal(t.Layout, &card) != nil || card.Type != "AdaptiveCard") {
+			return t.ID
+		}
+	}
+	return ""
+}
+
+func (r *propertyRule) check(setting, template string) error {
 	var ok bool
 	if r.Operation, ok = spelled(append(slices.Clip(ruleOperations), ""), r.Operation); !ok {
-		return badRequest("searchSettings: a rule of template %q has an operation that is not one of %s", template, strings.Join(ruleOperations, ", "))
+		return badRequest("%s: a rule of template %q has an operation that is not one of %s", setting, template, strings.Join(ruleOperations, ", "))
 	}
 	if r.JoinedBy, ok = spelled([]string{"and", "or", ""}, r.JoinedBy); !ok {
-		return badRequest("searchSettings: a rule of template %q has valuesJoinedBy that is neither and nor or", template)
+		return badRequest("%s: a rule of template %q has valuesJoinedBy that is neither and nor or", setting, template)
 	}
 	r.Values = nonNil(r.Values)
 	return nil

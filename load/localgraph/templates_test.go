@@ -50,7 +50,7 @@ func TestRules(t *testing.T) {
 		if err := json.Unmarshal([]byte(tt.rule), &r); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.check("t"); err != nil {
+		if err := r.check("searchSettings", "t"); err != nil {
 			t.Fatal(err)
 		}
 		values := map[string]any{}

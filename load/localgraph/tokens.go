@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -99,6 +100,7 @@ type claims struct {
 	Audience string   `json:"aud"`
 	Issuer   string   `json:"iss"`
 	Issued   int64    `json:"iat"`
+	From     int64    `json:"nbf"`
 	Expires  int64    `json:"exp"`
 	Kind     string   `json:"idtyp"` // app or user
 	AppID    string   `json:"appid,omitempty"`
@@ -119,6 +121,9 @@ var tokenHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"JWT","alg
 
 // Mint makes a token for a caller.
 func (is *Issuer) Mint(c Caller, life time.Duration) (string, error) {
+	if err := checkRoles(c); err != nil {
+		return "", err
+	}
 	if c.App == (c.UserID != "") {
 		return "", errors.New("tokens: a token is for an application or for a user, and not for both")
 	}
@@ -126,14 +131,10 @@ func (is *Issuer) Mint(c Caller, life time.Duration) (string, error) {
 		return "", fmt.Errorf("tokens: a life of %v is over before it begins", life)
 	}
 	now := time.Now()
-	cl := claims{Audience: tokenAudience, Issuer: tokenIssuer, Issued: now.Unix(), Expires: now.Add(life).Unix(), Kind: "user",
+	cl := claims{Audience: tokenAudience, Issuer: tokenIssuer, Issued: now.Unix(), From: now.Unix(), Expires: now.Add(life).Unix(), Kind: "user",
 		AppID: c.AppID, User: c.UserID, SearchAs: c.SearchAs, Scope: "ExternalItem.Read.All"}
 	if c.App {
-		cl.Kind, cl.Scope = "app", ""
-		cl.Roles = []string{"ExternalConnection.ReadWrite.All", "ExternalItem.ReadWrite.All"}
-		if c.AppID != "" {
-			cl.Roles = []string{"ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy"}
-		}
+		cl.Kind, cl.Scope, cl.Roles = "app", "", rolesOf(c)
 	}
 	payload, err := json.Marshal(cl)
 	if err != nil {
@@ -152,7 +153,12 @@ func (is *Issuer) sign(text string) string {
 var (
 	errToken   = errors.New("the token is not one of this issuer")
 	errExpired = errors.New("the token is expired")
+	errNotYet  = errors.New("the token holds from a later time on")
 )
+
+// clockSkew is how much the clock of another machine with the key of this
+// folder may be ahead.
+const clockSkew = 5 * time.Minute
 
 // verify gives the caller of a token.
 func (is *Issuer) verify(token string, now time.Time) (Caller, error) {
@@ -179,9 +185,18 @@ func (is *Issuer) verify(token string, now time.Time) (Caller, error) {
 	if now.Unix() >= cl.Expires {
 		return Caller{}, errExpired
 	}
+	if now.Add(clockSkew).Unix() < cl.From {
+		return Caller{}, errNotYet
+	}
 	switch {
 	case cl.Kind == "app" && cl.User == "":
-		return Caller{App: true, AppID: cl.AppID, SearchAs: cl.SearchAs}, nil
+		c := Caller{App: true, AppID: cl.AppID, SearchAs: cl.SearchAs}
+		if !slices.Equal(cl.Roles, rolesOf(c)) {
+			if c.Roles = strings.Join(cl.Roles, " "); c.Roles == "" {
+				return Caller{}, errToken // of no role, and not of all
+			}
+		}
+		return c, nil
 	case cl.Kind == "user" && cl.User != "":
 		return Caller{UserID: cl.User}, nil
 	}

@@ -223,7 +223,7 @@ func (w *writer) transact(f func(*wtx) error) error {
 	if err := tx.exec(`BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
-	err := f(tx)
+	err := tx.run(f)
 	if err == nil {
 		err = tx.exec(`COMMIT`)
 	}
@@ -239,6 +239,17 @@ func (w *writer) transact(f func(*wtx) error) error {
 		w.acls[k] = n
 	}
 	return nil
+}
+
+// run calls f. A panic in it is the fault of one transaction, and not the end
+// of all others.
+func (tx *wtx) run(f func(*wtx) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return f(tx)
 }
 
 // stmt prepares a statement once. Statements of dropped tables go when the
