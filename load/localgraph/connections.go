@@ -122,7 +122,7 @@ func (c *call) createConnection() error {
 	if c.s.opt.RequireDescription && (doc.Description == nil || strings.TrimSpace(*doc.Description) == "") {
 		return badRequest("description: a connection needs a description")
 	}
-	text, err := json.Marshal(doc)
+	text, err := plainJSON(doc)
 	if err != nil {
 		return err
 	}
@@ -341,7 +341,7 @@ func (c *call) patchConnection(cn *connection) error {
 		if err := c.s.nameFree(tx, doc.Name, cn.id); err != nil {
 			return err
 		}
-		merged, err := json.Marshal(doc)
+		merged, err := plainJSON(doc)
 		if err != nil {
 			return err
 		}

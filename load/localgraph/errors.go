@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"runtime"
@@ -185,6 +186,7 @@ func (e *apiError) envelope(id, client string) errorBody {
 }
 
 func (c *call) fail(err error) {
+	c.drain()
 	e := asAPIError(err)
 	if e.retryAfter > 0 {
 		c.w.Header().Set("Retry-After", fmt.Sprint(e.retryAfter))
@@ -192,4 +194,22 @@ func (c *call) fail(err error) {
 	c.w.WriteHeader(e.status)
 	b, _ := json.Marshal(e.envelope(c.id, c.r.Header.Get("Client-Request-Id"))) // cannot fail: strings only
 	c.w.Write(b)
+}
+
+// What is read of a body that nobody wants, and for how long.
+const (
+	drainBytes = 32 << 20
+	drainTime  = 5 * time.Second
+)
+
+// drain reads what is left of the body before a refusal. net/http closes the
+// connection over a body of more than 256 KB that was not read; a client that
+// is still sending then sees a reset instead of the refusal, and tries again
+// what will be refused again.
+func (c *call) drain() {
+	if c.nested || c.r.Body == nil || c.r.ContentLength == 0 || c.r.Header.Get("Expect") != "" {
+		return
+	}
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(drainTime)) // in process there is none
+	_, _ = io.CopyN(io.Discard, c.r.Body, drainBytes)                              // what does not come is not missed
 }
