@@ -93,14 +93,7 @@ func (a *app) serve(ctx context.Context, listen, faults string) (err error) {
 		fmt.Fprintf(a.stderr, "every request needs a token: importer token --app --data %s prints one, and --user MAIL one to search with\n", a.data)
 	}
 	a.printServing(l.Addr().String())
-	h := &http.Server{
-		Handler:           server,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       5 * time.Minute, // a 30 MB item over a slow line
-		WriteTimeout:      10 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}
+	h := server.HTTPServer()
 	defer context.AfterFunc(ctx, func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()

@@ -347,7 +347,7 @@ func (s *Server) callerOf(r *http.Request) (Caller, error) {
 // calls the operation.
 func (c *call) route() error {
 	raw := c.r.URL.EscapedPath()
-	seg := strings.Split(strings.Trim(raw, "/"), "/")
+	seg := strings.Split(strings.TrimSuffix(strings.TrimPrefix(raw, "/"), "/"), "/")
 	if seg[0] == "_control" && !c.nested {
 		return c.control(seg[1:])
 	}
