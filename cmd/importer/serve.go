@@ -18,6 +18,7 @@ import (
 
 func (a *app) serveCommand() *cobra.Command {
 	var listen, faults string
+	var graph graphFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Put the local Graph on a port, for any Graph client",
@@ -44,27 +45,32 @@ http://ADDRESS/TENANT/oauth2/v2.0/token. Scripts can also set one:
   seed=1                   the same requests meet the same faults
 
 An application can also read and change them while it runs, by GET and PUT of
-/_control/faults: {"faults": {"429": "5%", "seed": 1}}.`,
+/_control/faults: {"faults": {"429": "5%", "seed": 1}}.
+` + graphHelp,
 		Example: `  importer serve &
   curl -H "Authorization: Bearer $(importer token --app)" http://127.0.0.1:8080/v1.0/external/connections`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), listen, faults) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), listen, faults, &graph) },
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&faults, "faults", "", "`list` of what goes wrong on purpose, such as 429=5%,503=1%,dropAfter=1%,seed=1")
+	graph.add(cmd)
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, listen, faults string) (err error) {
+func (a *app) serve(ctx context.Context, listen, faults string, graph *graphFlags) (err error) {
 	wrong, err := localgraph.ParseFaults(faults)
 	if err != nil {
 		return usageError{fmt.Errorf("--%w", err)}
 	}
-	issuer, err := localgraph.OpenIssuer(a.data)
+	opt := localgraph.Options{Faults: wrong, Tokens: map[string]localgraph.Caller{}}
+	directory, err := graph.read(&opt)
 	if err != nil {
 		return err
 	}
-	opt := localgraph.Options{Faults: wrong, Issuer: issuer, Tokens: map[string]localgraph.Caller{}}
+	if opt.Issuer, err = localgraph.OpenIssuer(a.data); err != nil {
+		return err
+	}
 	if token := os.Getenv("IMPORTER_SERVE_TOKEN"); token != "" {
 		opt.Tokens[token] = localgraph.Caller{App: true, SearchAs: os.Getenv("IMPORTER_SERVE_USER")}
 	}
@@ -73,6 +79,9 @@ func (a *app) serve(ctx context.Context, listen, faults string) (err error) {
 		return fmt.Errorf("%w, or choose another with --data", err)
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
+	if err := a.loadDirectory(ctx, server, directory, graph.directory); err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", strings.TrimPrefix(listen, "http://")) // as it is printed
 	if err != nil {
 		return usageError{fmt.Errorf("--listen %s: %w; choose another address or port", listen, err)}

@@ -15,6 +15,7 @@ import (
 // A tokenFlags is what to print a token of, as typed.
 type tokenFlags struct {
 	app          bool
+	roles        []string
 	user         string
 	life         time.Duration
 	newClient    string
@@ -28,7 +29,8 @@ func (a *app) tokenCommand() *cobra.Command {
 		Short: "Print a token for the local Graph that serve puts on a port",
 		Long: `token prints a bearer token for the local Graph in --data: of an application,
 which writes, or of a person, who searches. serve need not be restarted, and
-takes it until it expires.
+takes it until it expires. An application's token has all permissions, or with
+--role only those, as an administrator may consent to in a tenant.
 
 --new-client makes an application that gets its own tokens, as from Entra ID,
 by POST of client_id, client_secret, grant_type=client_credentials and
@@ -43,6 +45,7 @@ sees only the connections that it made or that name it in authorizedAppIds.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&t.app, "app", false, "the token of an application")
+	f.StringSliceVar(&t.roles, "role", nil, "the application permissions of --app, such as `ExternalItem.ReadWrite.OwnedBy`; all without it")
 	f.StringVar(&t.user, "user", "", "the token of a person: a `mail` address, a user principal name or an object id")
 	f.DurationVar(&t.life, "for", localgraph.TokenLife, "how long the token holds")
 	f.StringVar(&t.newClient, "new-client", "", "make an application with this `name`, and print its id and secret")
@@ -62,6 +65,9 @@ func (a *app) token(ctx context.Context, t *tokenFlags) error {
 	}
 	if t.newClient != "" && strings.TrimSpace(t.newClient) == "" {
 		return usageError{errors.New("--new-client needs a name")}
+	}
+	if len(t.roles) > 0 && !t.app {
+		return usageError{errors.New("--role is for the token of an application: --app")}
 	}
 	if t.life < time.Second {
 		return usageError{fmt.Errorf("--for %v is too short; give a second at least, such as 1h", t.life)}
@@ -83,9 +89,9 @@ func (a *app) token(ctx context.Context, t *tokenFlags) error {
 			return err
 		}
 	}
-	token, err := issuer.Mint(localgraph.Caller{App: t.app, UserID: t.user}, t.life)
+	token, err := issuer.Mint(localgraph.Caller{App: t.app, UserID: t.user, Roles: strings.Join(t.roles, " ")}, t.life)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	if a.json {
 		return a.printJSON(map[string]any{"type": "token", "version": jsonVersion, "token": token, "expires": time.Now().Add(t.life).UTC().Truncate(time.Second)})

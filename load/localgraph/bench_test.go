@@ -4,6 +4,7 @@ package localgraph
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -217,6 +218,31 @@ func BenchmarkSearch(b *testing.B) {
 
 			}
 			b.ReportMetric(float64((cpu()-start).Microseconds())/float64(b.N)/1000, "cpu-ms/query")
+		})
+	}
+}
+
+// BenchmarkFaults is a request to a server that has no faults, and to one that
+// has them set and makes none: what looking for them costs.
+func BenchmarkFaults(b *testing.B) {
+	g := open(b, Options{})
+	g.register("bench", benchSchema)
+	ctx := WithCaller(context.Background(), Caller{App: true})
+	for _, faults := range []string{"", "429=0.0000001%", "rate=1000000,concurrent=1000,429=0.0000001%,seed=1"} {
+		b.Run(cmp.Or(faults, "none"), func(b *testing.B) {
+			f, err := ParseFaults(faults)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := g.srv.SetFaults(f); err != nil {
+				b.Fatal(err)
+			}
+			began := cpu()
+			for b.Loop() {
+				r := httptest.NewRequest("GET", base+"/bench/schema", nil)
+				g.srv.ServeHTTP(&nowhere{h: http.Header{}}, r.WithContext(ctx))
+			}
+			b.ReportMetric(float64(cpu()-began)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

@@ -12,7 +12,7 @@ type filter struct {
 	op     string // and, or, not, eq, ne, in, startswith
 	kids   []*filter
 	field  string
-	values []any // strings, booleans or nil; one, but for in
+	values []any // strings or nil; one, but for in
 }
 
 const maxFilterDepth = 50
@@ -172,18 +172,13 @@ func (p *filterParser) comparison(field string) *filter {
 	return p.fail("write property eq 'value'; eq, ne, in and startswith are supported, not %q", f.op)
 }
 
-// literal reads 'text', in which a quote is doubled, or true, false or null.
+// literal reads 'text', in which a quote is doubled, or null. All fields are
+// texts.
 func (p *filterParser) literal() any {
 	if !p.take("'") {
-		from := p.at
-		switch w := p.word(); w {
-		case "null":
-			return nil
-		case "true", "false":
-			return w == "true"
+		if !p.keyword("null") {
+			p.fail("a text in single quotes is expected, or null")
 		}
-		p.at = from
-		p.fail("a text in single quotes is expected")
 		return nil
 	}
 	var text strings.Builder

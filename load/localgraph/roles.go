@@ -69,6 +69,9 @@ func (c *call) checkRole(seg []string) error {
 	if c.caller.Roles == "" {
 		return nil
 	}
+	if len(seg) == 0 {
+		return nil // the root, which is no resource
+	}
 	want := needed(c.r.Method, seg)
 	have := strings.Fields(c.caller.Roles)
 	c.every = false

@@ -132,7 +132,7 @@ func readSchema(raw []byte) ([]*property, error) {
 	}
 	// The resource page prints a second spelling, taken for a slip.
 	if b := body.BaseType; b == nil || (*b != "microsoft.graph.externalItem" && *b != "microsoft.graph.externalConnector.externalItem") {
-		return nil, badRequest("baseType must be microsoft.graph.externalItem")
+		return nil, badRequest("baseType: must be microsoft.graph.externalItem")
 	}
 	var props []*property
 	for i := range body.Properties {

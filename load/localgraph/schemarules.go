@@ -119,10 +119,10 @@ func findLabel(name string) *labelRule {
 // checkSchema enforces the documented rules on a whole schema.
 func checkSchema(props []*property) error {
 	if len(props) == 0 {
-		return badRequest("a schema needs at least one property")
+		return badRequest("properties: a schema needs at least one")
 	}
 	if len(props) > 128 {
-		return badRequest("a schema has at most 128 properties, not %d", len(props))
+		return badRequest("properties: a schema has at most 128, not %d", len(props))
 	}
 	names := map[string]string{} // lower-case name or alias -> whose it is
 	labels := map[string]string{}
