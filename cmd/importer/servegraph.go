@@ -42,8 +42,9 @@ as deep as you like. A file without users, or without groups, leaves those that
 are there. While it runs, an application does the same by PUT of such a file to
 /_control/directory.
 
---rules chooses where the documents of the API disagree; without it the local
-Graph is strict, so that what passes here passes in a tenant. It is a list of:
+--rules chooses where the documents of the API disagree. Without it the local
+Graph takes the strict reading, so that what passes here passes in a tenant,
+but for the two that begin with require. It is a list of:
 
   itemSize=30MB            the largest item; 4MB (the older limit) is the default
   searchPage=1000          the largest page of a search; 500 is the default

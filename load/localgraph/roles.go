@@ -20,10 +20,11 @@ func rolesOf(c Caller) []string {
 	if c.Roles != "" {
 		return strings.Fields(c.Roles)
 	}
+	directory := []string{"User.Read.All", "Group.Read.All", "Organization.Read.All"}
 	if c.AppID != "" {
-		return []string{"ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy"}
+		return append([]string{"ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy"}, directory...)
 	}
-	return []string{"ExternalConnection.ReadWrite.All", "ExternalItem.ReadWrite.All"}
+	return append([]string{"ExternalConnection.ReadWrite.All", "ExternalItem.ReadWrite.All"}, directory...)
 }
 
 func checkRoles(c Caller) error {

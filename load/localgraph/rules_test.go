@@ -323,3 +323,19 @@ func TestTokenRoles(t *testing.T) {
 		}
 	}
 }
+
+// Other entity types may stand beside externalItem; there is nothing of them.
+func TestEntityTypes(t *testing.T) {
+	g := open(t, Options{})
+	g.register("desk", helpdesk)
+	g.put("desk", "a", `{"title":"word"}`, "")
+	for types, want := range map[string]int{
+		`["externalItem"]`: 200, `["ExternalItem"]`: 200, `["driveItem","externalItem","site"]`: 200,
+		`["driveItem"]`: 400, `["externalItem","message"]`: 400, `[]`: 400, `null`: 400, `"externalItem"`: 400,
+	} {
+		a := g.as(Caller{UserID: "u"}, "POST", "/v1.0/search/query", strings.Replace(searchBody("desk", "word", ""), `["externalItem"]`, types, 1))
+		if a.status != want || want == 200 && !strings.Contains(string(a.raw), `"total":1`) {
+			t.Errorf("%s: %v, want %d", types, a, want)
+		}
+	}
+}

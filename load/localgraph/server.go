@@ -41,8 +41,9 @@ const (
 	ItemSize30MB = 30_000_000
 )
 
-// Options changes what a Server does. The zero Options is the strictest
-// reading of the documents: what passes here passes in a tenant.
+// Options changes what a Server does. The zero Options is the strict reading of
+// the documents, but for the fields that begin with Require: what passes here
+// passes in a tenant.
 type Options struct {
 	// Tokens maps bearer tokens to their callers. Requests whose context
 	// carries no caller need one; without any, they all get 401.
