@@ -98,20 +98,29 @@ func jsonFault(b []byte) string {
 }
 
 // readAll reads up to limit bytes. size is what the client says, and is not
-// believed beyond a few megabytes: memory is for what has come.
+// believed beyond a few megabytes: memory is for what has come, and never for
+// more than the limit.
 func readAll(r io.Reader, size, limit int64) ([]byte, error) {
-	buf := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), 8<<20)+bytes.MinRead))
-	_, err := buf.ReadFrom(io.LimitReader(r, limit+1))
-	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge(e.Limit)
+	b := make([]byte, 0, min(max(size, 0), 8<<20)+bytes.MinRead)
+	for {
+		if len(b) == cap(b) {
+			b = append(make([]byte, 0, min(2*int64(cap(b)), limit+bytes.MinRead)), b...)
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if int64(len(b)) > limit {
+			return nil, tooLarge(limit)
+		}
+		if err == io.EOF {
+			return b, nil
+		}
+		if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, tooLarge(e.Limit)
+		}
+		if err != nil {
+			return nil, malformed("the body ended early: %v", err)
+		}
 	}
-	if err != nil {
-		return nil, malformed("the body ended early: %v", err)
-	}
-	if int64(buf.Len()) > limit {
-		return nil, tooLarge(limit)
-	}
-	return buf.Bytes(), nil
 }
 
 // decode reads the body into v, tolerating unknown members: the API's model

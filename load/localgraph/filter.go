@@ -126,6 +126,7 @@ func (p *filterParser) known(name string) bool {
 	if slices.Contains(p.fields, name) {
 		return true
 	}
+	p.at -= len(name)
 	p.fail("%q cannot be filtered on; use one of %s", name, strings.Join(p.fields, ", "))
 	return false
 }
@@ -153,6 +154,8 @@ func (p *filterParser) startsWith() *filter {
 
 func (p *filterParser) comparison(field string) *filter {
 	f := &filter{field: field}
+	p.space()
+	from := p.at
 	switch f.op = p.word(); f.op {
 	case "eq", "ne":
 		f.values = []any{p.literal()}
@@ -169,6 +172,7 @@ func (p *filterParser) comparison(field string) *filter {
 		}
 		return f
 	}
+	p.at = from
 	return p.fail("write property eq 'value'; eq, ne, in and startswith are supported, not %q", f.op)
 }
 

@@ -156,7 +156,7 @@ func TestModelCalls(t *testing.T) {
 		{base + "/desk/items", 404, "segment 'items'"},
 		{base + "/desk/items/$count", 404, "segment '$count'"},
 		{base + "/desk/quota", 404, "quota"},
-		{"/beta/external/connections/desk/quota", 200, `"itemsRemaining":4999999`},
+		{"/beta/external/connections/desk/quota", 200, `"itemsRemaining":4999999}`},
 		{"/beta/external/connections/nosuch/quota", 404, "nosuch"},
 		{"/v1.0/connections", 404, "connections"}, // /external is left out
 		{"/v1.0/external/industryData", 404, "industryData"},
