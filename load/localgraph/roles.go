@@ -20,11 +20,10 @@ func rolesOf(c Caller) []string {
 	if c.Roles != "" {
 		return strings.Fields(c.Roles)
 	}
-	directory := []string{"User.Read.All", "Group.Read.All", "Organization.Read.All"}
 	if c.AppID != "" {
-		return append([]string{"ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy"}, directory...)
+		return []string{"ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy"}
 	}
-	return append([]string{"ExternalConnection.ReadWrite.All", "ExternalItem.ReadWrite.All"}, directory...)
+	return []string{"ExternalConnection.ReadWrite.All", "ExternalItem.ReadWrite.All", "User.Read.All", "Group.Read.All", "Organization.Read.All"}
 }
 
 func checkRoles(c Caller) error {
