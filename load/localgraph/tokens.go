@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -58,11 +57,11 @@ func OpenIssuer(dir string) (*Issuer, error) {
 }
 
 func readKey(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	shared, err := othersRead(path)
 	if err != nil {
 		return nil, err
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+	if shared {
 		return nil, fmt.Errorf("others can read %s, so anybody's token may be forged: remove it, and a new one is made; all tokens end with it", path)
 	}
 	text, err := os.ReadFile(path)
@@ -76,22 +75,10 @@ func readKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// makeKey puts a whole key in place or none: of two processes that make one
-// at once, one wins, and both read that one.
 func makeKey(path string) error {
-	text := rand.Text()
-	tmp := path + "." + text
 	key := make([]byte, sha256.Size)
 	rand.Read(key)
-	// If we crash here, a file with an unused key is left over.
-	if err := os.WriteFile(tmp, []byte(hex.EncodeToString(key)+"\n"), 0o600); err != nil {
-		return err
-	}
-	defer os.Remove(tmp)
-	if err := os.Link(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return os.Rename(tmp, path) // a file system without links
-	}
-	return nil
+	return placeOnce(path, []byte(hex.EncodeToString(key)+"\n"))
 }
 
 // claims are what a token says. The names are those of Entra ID's tokens.
