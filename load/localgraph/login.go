@@ -9,8 +9,8 @@ import (
 )
 
 // The login service's part that an application needs: POST
-// /{tenant}/oauth2/v2.0/token with the client credentials grant, and the
-// discovery of that address. Any tenant will do.
+// /{tenant}/oauth2/v2.0/token with the client credentials grant, and what MSAL
+// asks to find that address. Any tenant will do.
 
 const maxFormBytes = 64 << 10
 
@@ -20,7 +20,14 @@ func (c *call) login() bool {
 	if c.s.opt.Issuer == nil {
 		return false
 	}
-	seg := strings.Split(strings.TrimPrefix(c.r.URL.EscapedPath(), "/"), "/")
+	path := strings.TrimPrefix(c.r.URL.EscapedPath(), "/")
+	if path == "common/discovery/instance" {
+		if err := c.only("GET", c.instance); err != nil {
+			c.fail(err)
+		}
+		return true
+	}
+	seg := strings.Split(path, "/")
 	if len(seg) != 4 || seg[0] == "" || seg[0] == "v1.0" || seg[0] == "beta" {
 		return false
 	}
@@ -46,6 +53,24 @@ func (c *call) login() bool {
 		return true
 	}
 	return false
+}
+
+// instance answers what MSAL asks first of a login service that it knows by
+// name: whether it is one, and which names it has.
+func (c *call) instance() error {
+	root := rootURL(c.r)
+	tenant := "common"
+	if u, err := url.Parse(c.r.URL.Query().Get("authorization_endpoint")); err == nil {
+		if first, _, _ := strings.Cut(strings.TrimPrefix(u.EscapedPath(), "/"), "/"); first != "" {
+			tenant = first
+		}
+	}
+	_, host, _ := strings.Cut(root, "://")
+	return c.reply(http.StatusOK, map[string]any{
+		"tenant_discovery_endpoint": root + "/" + tenant + "/v2.0/.well-known/openid-configuration",
+		"api-version":               "1.1",
+		"metadata":                  []any{map[string]any{"preferred_network": host, "preferred_cache": host, "aliases": []string{host}}},
+	})
 }
 
 // token answers the client credentials grant (RFC 6749, section 4.4). What

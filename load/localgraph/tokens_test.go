@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -292,6 +293,18 @@ func TestTokenEndpoint(t *testing.T) {
 		if tt.status == 200 && !strings.Contains(w.Body.String(), `"token_endpoint":"http://example.com/contoso.com/oauth2/v2.0/token"`) {
 			t.Errorf("discovery: %s", w.Body)
 		}
+	}
+	w = httptest.NewRecorder()
+	r = httptest.NewRequest("GET", "/common/discovery/instance?api-version=1.1&authorization_endpoint=https%3A%2F%2Flogin.microsoftonline.com%2Fcontoso.com%2Foauth2%2Fv2.0%2Fauthorize", nil)
+	g.srv.ServeHTTP(w, r)
+	var instance struct {
+		Endpoint string `json:"tenant_discovery_endpoint"`
+		Metadata []struct{ Aliases []string }
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &instance); err != nil || w.Code != 200 ||
+		instance.Endpoint != "http://example.com/contoso.com/v2.0/.well-known/openid-configuration" ||
+		len(instance.Metadata) != 1 || !slices.Equal(instance.Metadata[0].Aliases, []string{"example.com"}) {
+		t.Errorf("instance discovery: %d %s", w.Code, w.Body)
 	}
 	// Nothing in the folder tells the secret.
 	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
