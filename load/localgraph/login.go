@@ -4,6 +4,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -100,8 +101,8 @@ func (c *call) token() error {
 		return c.refuse(http.StatusBadRequest, "unsupported_grant_type", 70003, "The grant_type must be client_credentials.")
 	case id == "" || secret == "":
 		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form must have client_id and client_secret.")
-	case !strings.HasSuffix(form.Get("scope"), "/.default"):
-		return c.refuse(http.StatusBadRequest, "invalid_scope", 1002012, "The scope must end with /.default, such as https://graph.microsoft.com/.default.")
+	case !slices.ContainsFunc(strings.Fields(form.Get("scope")), isDefaultScope): // MSAL for Go adds openid and others
+		return c.refuse(http.StatusBadRequest, "invalid_scope", 1002012, "The scope must be one that ends with /.default, such as https://graph.microsoft.com/.default.")
 	case !c.s.opt.Issuer.knows(strings.ToLower(id), secret):
 		return c.refuse(http.StatusUnauthorized, "invalid_client", 7000215,
 			"Invalid client secret provided, or no such client. importer token --new-client NAME makes one.")
@@ -113,6 +114,8 @@ func (c *call) token() error {
 	life := int(TokenLife / time.Second)
 	return c.reply(http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token})
 }
+
+func isDefaultScope(scope string) bool { return strings.HasSuffix(scope, "/.default") }
 
 func unescape(s string) string {
 	if u, err := url.QueryUnescape(s); err == nil {

@@ -249,7 +249,10 @@ func TestTokenEndpoint(t *testing.T) {
 		{"a path for an id", form("client_id", "../token"), "", "", 401, "invalid_client"},
 		{"no secret", form("client_secret", ""), "", "", 400, "invalid_request"},
 		{"another grant", form("grant_type", "password"), "", "", 400, "unsupported_grant_type"},
+		{"with MSAL's scopes", form("scope", "https://graph.microsoft.com/.default openid offline_access profile"), "", "", 200, ""},
 		{"another scope", form("scope", "User.Read"), "", "", 400, "invalid_scope"},
+		{"MSAL's scopes alone", form("scope", "openid offline_access profile"), "", "", 400, "invalid_scope"},
+		{"no scope", form("scope", ""), "", "", 400, "invalid_scope"},
 		{"too large", form("x", strings.Repeat("x", maxFormBytes)), "", "", 400, "invalid_request"},
 	} {
 		w, body := ask(tt.form, tt.user, tt.password)
