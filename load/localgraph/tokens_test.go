@@ -2,6 +2,7 @@ package localgraph
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -79,6 +80,42 @@ func TestTokens(t *testing.T) {
 		if c, err := is.verify(bad, time.Now()); err == nil {
 			t.Errorf("%s: %q is taken, for %+v", name, bad, c)
 		}
+	}
+}
+
+// What the CLI for Microsoft 365 reads out of a token, without which it has no
+// status and no name for a login.
+func TestTokenLabels(t *testing.T) {
+	is := issuer(t, t.TempDir())
+	id, _, err := is.NewClient("indexer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const anna = "11111111-1111-4111-8111-111111111111"
+	objects := map[any]bool{}
+	for _, tt := range []struct {
+		c    Caller
+		name string
+		who  string // the object id, "" is one that is made
+	}{
+		{Caller{App: true}, "importer", ""},
+		{Caller{App: true, AppID: id}, "indexer", ""},
+		{Caller{UserID: anna}, anna, anna},
+		{Caller{UserID: "boris@contoso.com"}, "boris@contoso.com", ""},
+	} {
+		var m map[string]any
+		raw, err := base64.RawURLEncoding.DecodeString(strings.Split(mint(t, is, tt.c, time.Hour), ".")[1])
+		if err != nil || json.Unmarshal(raw, &m) != nil {
+			t.Fatalf("%+v: %s, %v", tt.c, raw, err)
+		}
+		object, _ := m["oid"].(string)
+		if m["tid"] != nil || cmp.Or(m["upn"], m["app_displayname"]) != tt.name || !clientID.MatchString(object) || tt.who != "" && object != tt.who {
+			t.Errorf("%+v: %s", tt.c, raw)
+		}
+		objects[object] = true
+	}
+	if len(objects) != 4 {
+		t.Errorf("four callers have the object ids %v", objects)
 	}
 }
 
