@@ -88,9 +88,7 @@ func NewGraph(opt GraphOptions) (*Graph, error) {
 	setDefault(&opt.UserAgent, "importer")
 	opt.Retry = opt.Retry.withDefaults()
 	if opt.Transport == nil {
-		t := newTransport(opt.Concurrency)
-		t.TLSClientConfig = &tls.Config{RootCAs: opt.RootCAs}
-		opt.Transport = t
+		opt.Transport = newTransport(opt.Concurrency, opt.RootCAs)
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -105,8 +103,9 @@ func NewGraph(opt GraphOptions) (*Graph, error) {
 	return g, nil
 }
 
-func newTransport(concurrency int) *http.Transport {
+func newTransport(concurrency int, roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots}
 	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConns = 2 * concurrency
 	t.MaxIdleConnsPerHost = concurrency

@@ -39,4 +39,14 @@ func TestCertificate(t *testing.T) {
 	if r := put(roots); r.Fate != Stored {
 		t.Errorf("a trusted one: %+v", r)
 	}
+	// The login service stands behind the same proxy.
+	for _, known := range []*x509.CertPool{nil, roots} {
+		resp, err := (&http.Client{Transport: loginTransport(known)}).Get(srv.URL)
+		if (err == nil) != (known != nil) {
+			t.Errorf("login with the authority known = %v: %v", known != nil, err)
+		}
+		if err == nil {
+			resp.Body.Close()
+		}
+	}
 }

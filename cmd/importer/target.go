@@ -188,7 +188,11 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 }
 
 func openGraph(t *targetFlags, connection string) (*target, error) {
-	source, err := load.NewTokenSource(load.AuthOptions{BaseURL: t.graphURL, Method: t.auth})
+	roots, err := t.roots()
+	if err != nil {
+		return nil, err
+	}
+	source, err := load.NewTokenSource(load.AuthOptions{BaseURL: t.graphURL, Method: t.auth, RootCAs: roots})
 	if _, ours := errors.AsType[*load.AuthError](err); err != nil && !ours {
 		return nil, usageError{fmt.Errorf("--graph-url %s: %w", t.graphURL, err)}
 	}
@@ -198,10 +202,6 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 	flight := t.flight
 	if flight == 0 {
 		flight = 25 // the last published limit of operations in flight a connection
-	}
-	roots, err := t.roots()
-	if err != nil {
-		return nil, err
 	}
 	graph, err := load.NewGraph(load.GraphOptions{BaseURL: t.graphURL, Connection: connection, Token: source, Concurrency: flight,
 		Retry: t.retry(), RootCAs: roots, UserAgent: "importer/" + version})
