@@ -10,9 +10,10 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { end, env, step, until } from "../steps.mjs";
 
-const here = import.meta.dirname;
+const here = fileURLToPath(new URL(".", import.meta.url));
 const found = createRequire(import.meta.url).resolve("@pnp/cli-microsoft365/package.json");
 const cli = join(found, "..", "dist", "index.js");
 const anna = env("ANNA_ID");
