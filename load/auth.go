@@ -3,6 +3,7 @@ package load
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -67,6 +68,9 @@ type AuthOptions struct {
 	// Transport carries the requests to the login service and to the metadata
 	// service of Azure machines; default the network.
 	Transport http.RoundTripper
+	// RootCAs are the authorities that the default transport trusts; nil is
+	// the system's.
+	RootCAs *x509.CertPool
 	// Retry is azcore's; the zero value leaves it to azidentity.
 	Retry policy.RetryOptions
 }
@@ -78,7 +82,7 @@ func NewTokenSource(opt AuthOptions) (TokenSource, error) {
 		opt.Getenv = os.Getenv
 	}
 	if opt.Transport == nil {
-		opt.Transport = loginTransport()
+		opt.Transport = loginTransport(opt.RootCAs)
 	}
 	base, err := parseBase(cmp.Or(opt.BaseURL, DefaultGraphURL))
 	if err != nil {
@@ -125,8 +129,8 @@ const imdsHost = "169.254.169.254"
 
 // loginTransport reaches the login service, through a proxy if there is one,
 // and the metadata service, which no proxy reaches.
-func loginTransport() http.RoundTripper {
-	t := newTransport(2)
+func loginTransport(roots *x509.CertPool) http.RoundTripper {
+	t := newTransport(2, roots)
 	proxy := t.Proxy
 	t.Proxy = func(r *http.Request) (*url.URL, error) {
 		if r.URL.Host == imdsHost {

@@ -69,7 +69,7 @@ func newFake(t *testing.T) (*fake, http.RoundTripper) {
 	f := &fake{t: t, wire: wire, conns: make(map[string]*fakeConn), ids: make(map[string]bool)}
 	server := &http.Server{Handler: f}
 	go server.Serve(wire)
-	tr := newTransport(25)
+	tr := newTransport(25, nil)
 	tr.Proxy = nil
 	tr.DialContext = wire.dial
 	t.Cleanup(func() {

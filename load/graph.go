@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -38,7 +40,10 @@ type GraphOptions struct {
 	// Transport carries the requests; default a keep-alive transport with
 	// room for Concurrency connections. A Graph in the same process is a
 	// Transport that calls its handler.
-	Transport   http.RoundTripper
+	Transport http.RoundTripper
+	// RootCAs are the authorities that the default transport trusts; nil is
+	// the system's.
+	RootCAs     *x509.CertPool
 	Concurrency int // default 25
 	// Timeout bounds one attempt, its answer's body included; default 2
 	// minutes, which carries the largest item (30 MB) over 2 Mbit/s.
@@ -83,7 +88,7 @@ func NewGraph(opt GraphOptions) (*Graph, error) {
 	setDefault(&opt.UserAgent, "importer")
 	opt.Retry = opt.Retry.withDefaults()
 	if opt.Transport == nil {
-		opt.Transport = newTransport(opt.Concurrency)
+		opt.Transport = newTransport(opt.Concurrency, opt.RootCAs)
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -98,8 +103,9 @@ func NewGraph(opt GraphOptions) (*Graph, error) {
 	return g, nil
 }
 
-func newTransport(concurrency int) *http.Transport {
+func newTransport(concurrency int, roots *x509.CertPool) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots}
 	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConns = 2 * concurrency
 	t.MaxIdleConnsPerHost = concurrency
@@ -359,13 +365,18 @@ func (g *Graph) read(ctx, limited context.Context, c call, x exchange) (_ *answe
 }
 
 // transportError tells a cancel, which is ctx's own error, from an attempt
-// that took too long, which nobody must take for a cancel, and from the rest.
+// that took too long, which nobody must take for a cancel, from a server that
+// is not trusted, and from the rest.
 func (g *Graph) transportError(ctx, limited context.Context, c call, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case limited.Err() != nil:
 		return fmt.Errorf("%s %s: no answer in %s", c.method, c.path, g.opt.Timeout)
+	}
+	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return &finalError{fmt.Errorf("%s %s: the certificate of %s is not trusted (%w); if it is right, name its authority by --graph-ca FILE",
+			c.method, c.path, g.base.Host, bad.Err)}
 	}
 	return fmt.Errorf("%s %s: %w", c.method, c.path, err)
 }

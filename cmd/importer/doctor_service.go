@@ -30,7 +30,12 @@ var hasty = load.Retry{Tries: 2, For: 2 * time.Second, Base: 500 * time.Millisec
 
 // tenant checks what speaks to a service over the network.
 func (d *doctor) tenant(ctx context.Context) {
-	source, err := load.NewTokenSource(load.AuthOptions{BaseURL: d.f.graphURL, Method: d.f.auth})
+	roots, err := d.f.roots()
+	if err != nil {
+		d.fail("graph.ca", err.Error(), "name a file of certificates in PEM, or leave --graph-ca out")
+		return
+	}
+	source, err := load.NewTokenSource(load.AuthOptions{BaseURL: d.f.graphURL, Method: d.f.auth, RootCAs: roots})
 	if auth, ok := errors.AsType[*load.AuthError](err); ok {
 		d.failAuth("auth.token", auth)
 		source = nil
@@ -51,7 +56,7 @@ func (d *doctor) tenant(ctx context.Context) {
 		given = load.StaticToken(token)
 	}
 	graph, err := load.NewGraph(load.GraphOptions{BaseURL: d.f.graphURL, Connection: connection, Token: given, Retry: hasty,
-		Timeout: 20 * time.Second, UserAgent: "importer/" + version})
+		RootCAs: roots, Timeout: 20 * time.Second, UserAgent: "importer/" + version})
 	if err != nil {
 		d.fail("graph.url", err.Error(), "correct --graph-url or IMPORTER_GRAPH_URL")
 		return
@@ -112,6 +117,8 @@ func identityWords(c load.Claims) string {
 		who = "the user " + c.User
 	case !c.App():
 		who = "a signed-in user"
+	case c.AppName != "" && c.AppID == "": // a token of importer token --app
+		who = fmt.Sprintf("the app %q", c.AppName)
 	case c.AppName != "":
 		who = fmt.Sprintf("the app %q (%s)", c.AppName, c.AppID)
 	case c.AppID == "":

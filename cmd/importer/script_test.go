@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +42,7 @@ import (
 //	keys FILE KEY...                the last line of FILE is an object with these keys
 //	items DATA CONNECTION ID...     the local Graph in DATA has just these items
 //	same DATA DATA CONNECTION       the connection has the same items in both local Graphs
-//	http METHOD URL TOKEN STATUS [FILE]  make a request; the answer's body is in the file response
+//	http METHOD URL TOKEN STATUS [FILE]  make a request; the answer's body is in the file response; $CA is a file to trust
 //	grab NAME FILE PATH             $NAME is what stands at PATH in FILE's last line
 //	login URL ID SECRET STATUS      ask URL for a token; the answer is in the file response
 //	signal NAME SIGNAL              send it, and do not wait
@@ -432,8 +434,13 @@ func cmdLogin(ts *testscript.TestScript, neg bool, args []string) {
 
 // request makes a request and keeps the answer in the file response.
 func request(ts *testscript.TestScript, req *http.Request, status string) {
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
+	transport := &http.Transport{DisableKeepAlives: true}
+	if ca := ts.Getenv("CA"); ca != "" {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM([]byte(ts.ReadFile(ca)))
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	resp, err := (&http.Client{Timeout: patience, Transport: transport}).Do(req)
 	ts.Check(err)
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)

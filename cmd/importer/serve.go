@@ -16,9 +16,15 @@ import (
 	"importer/load/localgraph"
 )
 
+// A serveFlags is what to serve, as typed.
+type serveFlags struct {
+	listen, faults string
+	tls            tlsFlags
+	graph          graphFlags
+}
+
 func (a *app) serveCommand() *cobra.Command {
-	var listen, faults string
-	var graph graphFlags
+	var flags serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Put the local Graph on a port, for any Graph client",
@@ -31,6 +37,14 @@ http://ADDRESS/TENANT/oauth2/v2.0/token. Scripts can also set one:
 
   IMPORTER_SERVE_TOKEN   the token of an application
   IMPORTER_SERVE_USER    the user that a search with that token runs as
+
+--tls serves https, HTTP/2 included, for clients that send their token over
+https only. The first time it makes a certificate authority in --data, which
+can sign for this machine and the names in --tls-name only; clients trust the
+file that it prints: importer by --graph-ca FILE, Node.js by
+NODE_EXTRA_CA_CERTS=FILE, Go programs on Linux and OpenSSL's by
+SSL_CERT_FILE=FILE, curl by --cacert FILE. --tls-cert and --tls-key serve it
+with a certificate that you have; it is read anew when it changes.
 
 --faults makes it behave as a service on a bad day. It is a list of:
 
@@ -48,23 +62,33 @@ An application can also read and change them while it runs, by GET and PUT of
 /_control/faults: {"faults": {"429": "5%", "seed": 1}}.
 ` + graphHelp,
 		Example: `  importer serve &
-  curl -H "Authorization: Bearer $(importer token --app)" http://127.0.0.1:8080/v1.0/external/connections`,
+  curl -H "Authorization: Bearer $(importer token --app)" http://127.0.0.1:8080/v1.0/external/connections
+  importer serve --listen 127.0.0.1:8443 --tls`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), listen, faults, &graph) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), &flags) },
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
-	cmd.Flags().StringVar(&faults, "faults", "", "`list` of what goes wrong on purpose, such as 429=5%,503=1%,dropAfter=1%,seed=1")
-	graph.add(cmd)
+	cmd.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
+	cmd.Flags().StringVar(&flags.faults, "faults", "", "`list` of what goes wrong on purpose, such as 429=5%,503=1%,dropAfter=1%,seed=1")
+	flags.tls.add(cmd)
+	flags.graph.add(cmd)
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, listen, faults string, graph *graphFlags) (err error) {
-	wrong, err := localgraph.ParseFaults(faults)
+func (a *app) serve(ctx context.Context, flags *serveFlags) (err error) {
+	if err := flags.tls.check(); err != nil {
+		return err
+	}
+	wrong, err := localgraph.ParseFaults(flags.faults)
 	if err != nil {
 		return usageError{fmt.Errorf("--%w", err)}
 	}
+	listen := strings.TrimPrefix(strings.TrimPrefix(flags.listen, "http://"), "https://") // as it is printed
+	secure, ca, err := a.tlsConfig(&flags.tls, listen)
+	if err != nil {
+		return err
+	}
 	opt := localgraph.Options{Faults: wrong, Tokens: map[string]localgraph.Caller{}}
-	directory, err := graph.read(&opt)
+	directory, err := flags.graph.read(&opt)
 	if err != nil {
 		return err
 	}
@@ -79,15 +103,38 @@ func (a *app) serve(ctx context.Context, listen, faults string, graph *graphFlag
 		return fmt.Errorf("%w, or choose another with --data", err)
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	if err := a.loadDirectory(ctx, server, directory, graph.directory); err != nil {
+	if err := a.loadDirectory(ctx, server, directory, flags.graph.directory); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", strings.TrimPrefix(listen, "http://")) // as it is printed
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return usageError{fmt.Errorf("--listen %s: %w; choose another address or port", listen, err)}
+		return usageError{fmt.Errorf("--listen %s: %w; choose another address or port", flags.listen, err)}
 	}
-	if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil && !net.ParseIP(host).IsLoopback() {
-		fmt.Fprintf(a.stderr, "warning: %s can be reached from other machines, and the token travels in clear text; put a TLS proxy in front, or listen on 127.0.0.1\n", l.Addr())
+	if err := a.adviseServing(ctx, server, l, secure != nil, ca); err != nil {
+		return err
+	}
+	a.printServing(l.Addr().String(), secure != nil, ca)
+	h := server.HTTPServer()
+	h.TLSConfig, h.ErrorLog = secure, a.handshakeLog(ca)
+	defer context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		h.Shutdown(end)
+	})()
+	listenAndServe := h.Serve
+	if secure != nil {
+		listenAndServe = func(l net.Listener) error { return h.ServeTLS(l, "", "") }
+	}
+	if err := listenAndServe(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// adviseServing tells what whoever started the server should know of it.
+func (a *app) adviseServing(ctx context.Context, server *localgraph.Server, l net.Listener, secure bool, ca string) error {
+	if host, _, err := net.SplitHostPort(l.Addr().String()); err == nil && !net.ParseIP(host).IsLoopback() && !secure {
+		fmt.Fprintf(a.stderr, "warning: %s can be reached from other machines, and the token travels in clear text; serve with --tls, or listen on 127.0.0.1\n", l.Addr())
 	}
 	if user := os.Getenv("IMPORTER_SERVE_USER"); user != "" && !objectID.MatchString(user) {
 		_, known, err := server.ResolveUser(ctx, user)
@@ -98,18 +145,11 @@ func (a *app) serve(ctx context.Context, listen, faults string, graph *graphFlag
 			fmt.Fprintf(a.stderr, "warning: %s is not in the directory of the local Graph in %s, so searches find what everyone may see; run a mapping with identities into it, or set IMPORTER_SERVE_USER to an object id\n", user, a.data)
 		}
 	}
-	if len(opt.Tokens) == 0 && !a.quiet {
+	if os.Getenv("IMPORTER_SERVE_TOKEN") == "" && !a.quiet {
 		fmt.Fprintf(a.stderr, "every request needs a token: importer token --app --data %s prints one, and --user MAIL one to search with\n", a.data)
 	}
-	a.printServing(l.Addr().String())
-	h := server.HTTPServer()
-	defer context.AfterFunc(ctx, func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		h.Shutdown(end)
-	})()
-	if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	if ca != "" && !a.quiet {
+		fmt.Fprintf(a.stderr, "clients have to trust %s, such as by NODE_EXTRA_CA_CERTS, SSL_CERT_FILE or importer --graph-ca\n", ca)
 	}
 	return nil
 }
@@ -118,10 +158,18 @@ func (a *app) serve(ctx context.Context, listen, faults string, graph *graphFlag
 var objectID = regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // printServing tells whoever started the server that it is ready.
-func (a *app) printServing(address string) {
+func (a *app) printServing(address string, secure bool, ca string) {
+	root := "http://" + address
+	if secure {
+		root = "https://" + address
+	}
 	if a.json {
-		a.printJSON(map[string]any{"type": "serving", "version": jsonVersion, "address": "http://" + address})
+		line := map[string]any{"type": "serving", "version": jsonVersion, "address": root}
+		if ca != "" {
+			line["ca"] = ca
+		}
+		a.printJSON(line)
 		return
 	}
-	fmt.Fprintf(a.stdout, "http://%s\n", address)
+	fmt.Fprintln(a.stdout, root)
 }

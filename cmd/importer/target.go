@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type targetFlags struct {
 	graphURL string
 	cloud    string
 	auth     string
+	graphCA  string
 	out      string
 	rate     float64
 	flight   int
@@ -71,8 +73,11 @@ func (t *targetFlags) addPatience(f *pflag.FlagSet, crawl bool) {
 	f.DurationVar(&t.retryFor, "retry-for", patience, "how long a graph target may go without settling anything before it is given up")
 }
 
+// addAuth adds how a graph target and this program prove to each other who
+// they are.
 func (t *targetFlags) addAuth(f *pflag.FlagSet) {
 	f.StringVar(&t.auth, "auth", "auto", "the `way` to a token of the graph target: "+strings.Join(load.AuthMethods, ", "))
+	f.StringVar(&t.graphCA, "graph-ca", "", "`file` of certificate authorities to trust beside the system's, such as the one that serve --tls makes")
 }
 
 func (t *targetFlags) check() error {
@@ -183,7 +188,11 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 }
 
 func openGraph(t *targetFlags, connection string) (*target, error) {
-	source, err := load.NewTokenSource(load.AuthOptions{BaseURL: t.graphURL, Method: t.auth})
+	roots, err := t.roots()
+	if err != nil {
+		return nil, err
+	}
+	source, err := load.NewTokenSource(load.AuthOptions{BaseURL: t.graphURL, Method: t.auth, RootCAs: roots})
 	if _, ours := errors.AsType[*load.AuthError](err); err != nil && !ours {
 		return nil, usageError{fmt.Errorf("--graph-url %s: %w", t.graphURL, err)}
 	}
@@ -195,7 +204,7 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 		flight = 25 // the last published limit of operations in flight a connection
 	}
 	graph, err := load.NewGraph(load.GraphOptions{BaseURL: t.graphURL, Connection: connection, Token: source, Concurrency: flight,
-		Retry: t.retry(), UserAgent: "importer/" + version})
+		Retry: t.retry(), RootCAs: roots, UserAgent: "importer/" + version})
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--graph-url %s: %w", t.graphURL, err)}
 	}
@@ -211,6 +220,25 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 	// batch of 50 is two seconds.
 	return &target{Target: load.NewPartial(graph, graph.GetItem, load.MergesUnknown), graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: 50, lanes: 4,
 		key: key, remote: true, close: func(bool) error { return nil }}, nil
+}
+
+// roots are the certificate authorities to trust; nil is the system's.
+func (t *targetFlags) roots() (*x509.CertPool, error) {
+	if t.graphCA == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(t.graphCA)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--graph-ca %s: the file cannot be read (%w); correct the path", t.graphCA, bare(err))}
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a system without any
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, usageError{fmt.Errorf("--graph-ca %s: there is no certificate in PEM in it; serve --tls prints where it has put one", t.graphCA)}
+	}
+	return pool, nil
 }
 
 // once makes a function for closing that does it once.

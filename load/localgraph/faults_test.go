@@ -150,6 +150,25 @@ func TestFaultyAnswers(t *testing.T) {
 	}
 }
 
+// A client that winds its body back when it is told to wait must be done with
+// sending it.
+func TestRefusedIsHeardOut(t *testing.T) {
+	for _, text := range []string{"429=1", "503=1", "rate=0.001", "concurrent=1"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &Server{opt: Options{MaxItemBytes: 1 << 20}, done: t.Context()}
+			in := newInjector(faults(t, text))
+			in.enter("desk") // what the limits let in
+			body := strings.NewReader(least)
+			r := httptest.NewRequest("PUT", base+"/desk/items/a", body)
+			began := time.Now()
+			err := in.around(&call{s: s, w: httptest.NewRecorder(), r: r}, func() error { return nil })
+			if err == nil || body.Len() > 0 || time.Since(began) != 2*time.Millisecond {
+				t.Errorf("%s: %v after %v, with %d bytes of the body unread; want a refusal after 2 ms and none", text, err, time.Since(began), body.Len())
+			}
+		})
+	}
+}
+
 // A date in Retry-After never asks for less than is needed.
 func TestRetryAfterDate(t *testing.T) {
 	g := open(t, Options{Faults: faults(t, "429=1,after=1500ms,retryAfter=date")})

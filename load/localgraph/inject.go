@@ -3,6 +3,7 @@ package localgraph
 import (
 	"fmt"
 	"hash/fnv"
+	"io"
 	"maps"
 	"math"
 	"net/http"
@@ -60,6 +61,7 @@ func (in *injector) around(c *call, route func() error) error {
 	if !batch {
 		leave, wait := in.enter(connectionOf(path))
 		if leave == nil {
+			in.hearOut(c)
 			in.askToWait(c, wait)
 			return errThrottled
 		}
@@ -72,7 +74,7 @@ func (in *injector) around(c *call, route func() error) error {
 	in.mu.Unlock()
 	if in.SlowShare > 0 && in.draw("slow", id, nth) < in.SlowShare {
 		in.count("slow")
-		in.wait(c)
+		in.wait(c, in.Slow)
 	}
 	fault := in.fault(id, nth, batch, c.nested)
 	if fault != "" {
@@ -89,6 +91,7 @@ func (in *injector) around(c *call, route func() error) error {
 		c.w = w
 		panic(http.ErrAbortHandler)
 	default:
+		in.hearOut(c)
 		return in.fail(c, fault)
 	}
 	if in.rejects(c.r.Method, path) {
@@ -96,6 +99,22 @@ func (in *injector) around(c *call, route func() error) error {
 		return badRequest("The item was refused on purpose: the fault reject chose it, and will choose it again.")
 	}
 	return route()
+}
+
+// hearOut takes in a request that is refused without a look at it: it reads
+// the body, as the gateways before the service do, and takes the least time
+// that an answer takes anywhere. The Go SDK winds a body back as soon as it
+// has an answer that asks to wait; if its transport still reads, which over
+// HTTP/1.1 it does for a moment after all is sent, the repeated request has no
+// body.
+func (in *injector) hearOut(c *call) {
+	if c.r.Body == nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c.r.Body, c.s.opt.MaxItemBytes) // what is larger is refused anyhow
+	if !c.nested {
+		in.wait(c, 2*time.Millisecond)
+	}
 }
 
 // fault draws the fate of a request.
@@ -228,8 +247,8 @@ func (in *injector) askToWait(c *call, d time.Duration) {
 	c.w.Header().Set("Retry-After", text)
 }
 
-func (in *injector) wait(c *call) {
-	t := time.NewTimer(in.Slow)
+func (in *injector) wait(c *call, d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:

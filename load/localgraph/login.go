@@ -4,13 +4,14 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
 // The login service's part that an application needs: POST
-// /{tenant}/oauth2/v2.0/token with the client credentials grant, and the
-// discovery of that address. Any tenant will do.
+// /{tenant}/oauth2/v2.0/token with the client credentials grant, and what MSAL
+// asks to find that address. Any tenant will do.
 
 const maxFormBytes = 64 << 10
 
@@ -20,7 +21,14 @@ func (c *call) login() bool {
 	if c.s.opt.Issuer == nil {
 		return false
 	}
-	seg := strings.Split(strings.TrimPrefix(c.r.URL.EscapedPath(), "/"), "/")
+	path := strings.TrimPrefix(c.r.URL.EscapedPath(), "/")
+	if path == "common/discovery/instance" {
+		if err := c.only("GET", c.instance); err != nil {
+			c.fail(err)
+		}
+		return true
+	}
+	seg := strings.Split(path, "/")
 	if len(seg) != 4 || seg[0] == "" || seg[0] == "v1.0" || seg[0] == "beta" {
 		return false
 	}
@@ -46,6 +54,24 @@ func (c *call) login() bool {
 		return true
 	}
 	return false
+}
+
+// instance answers what MSAL asks first of a login service that it knows by
+// name: whether it is one, and which names it has.
+func (c *call) instance() error {
+	root := rootURL(c.r)
+	tenant := "common"
+	if u, err := url.Parse(c.r.URL.Query().Get("authorization_endpoint")); err == nil {
+		if first, _, _ := strings.Cut(strings.TrimPrefix(u.EscapedPath(), "/"), "/"); first != "" {
+			tenant = first
+		}
+	}
+	_, host, _ := strings.Cut(root, "://")
+	return c.reply(http.StatusOK, map[string]any{
+		"tenant_discovery_endpoint": root + "/" + tenant + "/v2.0/.well-known/openid-configuration",
+		"api-version":               "1.1",
+		"metadata":                  []any{map[string]any{"preferred_network": host, "preferred_cache": host, "aliases": []string{host}}},
+	})
 }
 
 // token answers the client credentials grant (RFC 6749, section 4.4). What
@@ -75,8 +101,8 @@ func (c *call) token() error {
 		return c.refuse(http.StatusBadRequest, "unsupported_grant_type", 70003, "The grant_type must be client_credentials.")
 	case id == "" || secret == "":
 		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form must have client_id and client_secret.")
-	case !strings.HasSuffix(form.Get("scope"), "/.default"):
-		return c.refuse(http.StatusBadRequest, "invalid_scope", 1002012, "The scope must end with /.default, such as https://graph.microsoft.com/.default.")
+	case !slices.ContainsFunc(strings.Fields(form.Get("scope")), isDefaultScope): // MSAL for Go adds openid and others
+		return c.refuse(http.StatusBadRequest, "invalid_scope", 1002012, "The scope must be one that ends with /.default, such as https://graph.microsoft.com/.default.")
 	case !c.s.opt.Issuer.knows(strings.ToLower(id), secret):
 		return c.refuse(http.StatusUnauthorized, "invalid_client", 7000215,
 			"Invalid client secret provided, or no such client. importer token --new-client NAME makes one.")
@@ -88,6 +114,8 @@ func (c *call) token() error {
 	life := int(TokenLife / time.Second)
 	return c.reply(http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token})
 }
+
+func isDefaultScope(scope string) bool { return strings.HasSuffix(scope, "/.default") }
 
 func unescape(s string) string {
 	if u, err := url.QueryUnescape(s); err == nil {

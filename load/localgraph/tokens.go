@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -59,11 +58,11 @@ func OpenIssuer(dir string) (*Issuer, error) {
 }
 
 func readKey(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	shared, err := othersRead(path)
 	if err != nil {
 		return nil, err
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+	if shared {
 		return nil, fmt.Errorf("others can read %s, so anybody's token may be forged: remove it, and a new one is made; all tokens end with it", path)
 	}
 	text, err := os.ReadFile(path)
@@ -77,22 +76,10 @@ func readKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// makeKey puts a whole key in place or none: of two processes that make one
-// at once, one wins, and both read that one.
 func makeKey(path string) error {
-	text := rand.Text()
-	tmp := path + "." + text
 	key := make([]byte, sha256.Size)
 	rand.Read(key)
-	// If we crash here, a file with an unused key is left over.
-	if err := os.WriteFile(tmp, []byte(hex.EncodeToString(key)+"\n"), 0o600); err != nil {
-		return err
-	}
-	defer os.Remove(tmp)
-	if err := os.Link(tmp, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return os.Rename(tmp, path) // a file system without links
-	}
-	return nil
+	return placeOnce(path, []byte(hex.EncodeToString(key)+"\n"))
 }
 
 // claims are what a token says. The names are those of Entra ID's tokens.
@@ -108,6 +95,12 @@ type claims struct {
 	Scope    string   `json:"scp,omitempty"`
 	User     string   `json:"upn,omitempty"`
 	SearchAs string   `json:"search_as,omitempty"`
+
+	// What clients show of a token, and this server never reads. There is no
+	// tid: a client that keeps what it sent to a tenant would take this server
+	// for another one with a token and with a fixed one of Options.Tokens.
+	Object string `json:"oid"`
+	Name   string `json:"app_displayname,omitempty"`
 }
 
 const (
@@ -136,12 +129,32 @@ func (is *Issuer) Mint(c Caller, life time.Duration) (string, error) {
 	if c.App {
 		cl.Kind, cl.Scope, cl.Roles = "app", "", rolesOf(c)
 	}
+	is.label(&cl)
 	payload, err := json.Marshal(cl)
 	if err != nil {
 		return "", err
 	}
 	text := tokenHeader + "." + base64.RawURLEncoding.EncodeToString(payload)
 	return text + "." + is.sign(text), nil
+}
+
+// label adds what the CLI for Microsoft 365 wants to find in a token: the
+// object id of the user or of the application's principal, and a name.
+func (is *Issuer) label(cl *claims) {
+	cl.Object = cl.User
+	if cl.Kind == "app" {
+		cl.Name = is.nameOf(cl.AppID)
+		cl.Object = nameID("application " + cl.AppID)
+	} else if !clientID.MatchString(strings.ToLower(cl.User)) {
+		cl.Object = nameID("user " + strings.ToLower(cl.User))
+	}
+}
+
+// nameID makes an id of a name, the same one each time (RFC 9562, version 8).
+func nameID(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	sum[6], sum[8] = 0x80|sum[6]&0x0f, 0x80|sum[8]&0x3f
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
 func (is *Issuer) sign(text string) string {
@@ -253,6 +266,17 @@ func (is *Issuer) RemoveClient(id string) error {
 		return fmt.Errorf("clients: there is no client %q", id)
 	}
 	return err
+}
+
+// nameOf is what an application is called.
+func (is *Issuer) nameOf(id string) string {
+	var stored storedClient
+	if clientID.MatchString(id) {
+		if raw, err := os.ReadFile(is.clientFile(id)); err == nil && json.Unmarshal(raw, &stored) == nil {
+			return stored.Name
+		}
+	}
+	return "importer"
 }
 
 // knows tells whether the secret is the client's. An unknown client takes as

@@ -2,6 +2,7 @@ package localgraph
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +80,42 @@ func TestTokens(t *testing.T) {
 		if c, err := is.verify(bad, time.Now()); err == nil {
 			t.Errorf("%s: %q is taken, for %+v", name, bad, c)
 		}
+	}
+}
+
+// What the CLI for Microsoft 365 reads out of a token, without which it has no
+// status and no name for a login.
+func TestTokenLabels(t *testing.T) {
+	is := issuer(t, t.TempDir())
+	id, _, err := is.NewClient("indexer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const anna = "11111111-1111-4111-8111-111111111111"
+	objects := map[any]bool{}
+	for _, tt := range []struct {
+		c    Caller
+		name string
+		who  string // the object id, "" is one that is made
+	}{
+		{Caller{App: true}, "importer", ""},
+		{Caller{App: true, AppID: id}, "indexer", ""},
+		{Caller{UserID: anna}, anna, anna},
+		{Caller{UserID: "boris@contoso.com"}, "boris@contoso.com", ""},
+	} {
+		var m map[string]any
+		raw, err := base64.RawURLEncoding.DecodeString(strings.Split(mint(t, is, tt.c, time.Hour), ".")[1])
+		if err != nil || json.Unmarshal(raw, &m) != nil {
+			t.Fatalf("%+v: %s, %v", tt.c, raw, err)
+		}
+		object, _ := m["oid"].(string)
+		if m["tid"] != nil || cmp.Or(m["upn"], m["app_displayname"]) != tt.name || !clientID.MatchString(object) || tt.who != "" && object != tt.who {
+			t.Errorf("%+v: %s", tt.c, raw)
+		}
+		objects[object] = true
+	}
+	if len(objects) != 4 {
+		t.Errorf("four callers have the object ids %v", objects)
 	}
 }
 
@@ -248,7 +286,10 @@ func TestTokenEndpoint(t *testing.T) {
 		{"a path for an id", form("client_id", "../token"), "", "", 401, "invalid_client"},
 		{"no secret", form("client_secret", ""), "", "", 400, "invalid_request"},
 		{"another grant", form("grant_type", "password"), "", "", 400, "unsupported_grant_type"},
+		{"with MSAL's scopes", form("scope", "https://graph.microsoft.com/.default openid offline_access profile"), "", "", 200, ""},
 		{"another scope", form("scope", "User.Read"), "", "", 400, "invalid_scope"},
+		{"MSAL's scopes alone", form("scope", "openid offline_access profile"), "", "", 400, "invalid_scope"},
+		{"no scope", form("scope", ""), "", "", 400, "invalid_scope"},
 		{"too large", form("x", strings.Repeat("x", maxFormBytes)), "", "", 400, "invalid_request"},
 	} {
 		w, body := ask(tt.form, tt.user, tt.password)
@@ -292,6 +333,18 @@ func TestTokenEndpoint(t *testing.T) {
 		if tt.status == 200 && !strings.Contains(w.Body.String(), `"token_endpoint":"http://example.com/contoso.com/oauth2/v2.0/token"`) {
 			t.Errorf("discovery: %s", w.Body)
 		}
+	}
+	w = httptest.NewRecorder()
+	r = httptest.NewRequest("GET", "/common/discovery/instance?api-version=1.1&authorization_endpoint=https%3A%2F%2Flogin.microsoftonline.com%2Fcontoso.com%2Foauth2%2Fv2.0%2Fauthorize", nil)
+	g.srv.ServeHTTP(w, r)
+	var instance struct {
+		Endpoint string `json:"tenant_discovery_endpoint"`
+		Metadata []struct{ Aliases []string }
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &instance); err != nil || w.Code != 200 ||
+		instance.Endpoint != "http://example.com/contoso.com/v2.0/.well-known/openid-configuration" ||
+		len(instance.Metadata) != 1 || !slices.Equal(instance.Metadata[0].Aliases, []string{"example.com"}) {
+		t.Errorf("instance discovery: %d %s", w.Code, w.Body)
 	}
 	// Nothing in the folder tells the secret.
 	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
