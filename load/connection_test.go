@@ -18,6 +18,20 @@ func debugLog(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+var quiet = slog.New(slog.DiscardHandler)
+
+// failOnWarn gives a log in which no warning may stand.
+func failOnWarn(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(failing{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+type failing struct{ t *testing.T }
+
+func (f failing) Write(p []byte) (int, error) {
+	f.t.Errorf("a warning: %s", p)
+	return len(p), nil
+}
+
 var (
 	helpdesk = transform.Connection{ID: "hd", Name: "Helpdesk", Description: "Tickets"}
 	tickets  = transform.Schema{

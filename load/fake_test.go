@@ -35,6 +35,8 @@ type fake struct {
 	schemaFails              string
 	// page is how many members a page of a list has; 0: there are no lists.
 	page int
+
+	envelopes envelopeFaults
 }
 
 type fakeConn struct {
@@ -55,6 +57,7 @@ type fault struct {
 	header map[string]string
 	body   string
 	said   bool // with the error envelope, as the service itself answers
+	after  bool // answers so, and yet it happens
 
 	loseRequest bool // the connection breaks before anything happens
 	loseReply   bool // it happens, then the connection breaks
@@ -148,19 +151,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	f.mu.Lock()
-	f.log = append(f.log, r.Method+" "+r.URL.EscapedPath())
-	var what fault
-	if f.fault != nil {
-		what = f.fault(r, len(f.log))
-	}
-	if id := r.Header.Get("client-request-id"); id == "" || f.ids[id] && r.Method != http.MethodGet { // net/http repeats a GET by itself
-		f.t.Errorf("%s %s: client-request-id %q is missing or was used before", r.Method, r.URL, id)
-	} else {
-		f.ids[id] = true
-	}
-	f.mu.Unlock()
-
+	what := f.arrive(r)
 	if what.slow > 0 {
 		select {
 		case <-time.After(what.slow):
@@ -172,23 +163,28 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		hangUp(w)
 		return
 	}
+	var status int
+	var header map[string]string
+	var answer any
+	switch {
+	case what.status != 0 && !what.after:
+	case r.URL.Path == "/v1.0/$batch":
+		status, header, answer = f.batch(r, body)
+	default:
+		f.mu.Lock()
+		status, header, answer = f.handle(r, body)
+		f.mu.Unlock()
+	}
+	if what.loseReply {
+		hangUp(w)
+		return
+	}
 	if what.status != 0 {
 		for key, value := range what.header {
 			w.Header().Set(key, value)
 		}
-		if what.said {
-			out, _ := json.Marshal(envelope("InvalidRequest", "as the test wants it"))
-			what.body = string(out)
-		}
 		w.WriteHeader(what.status)
-		io.WriteString(w, what.body)
-		return
-	}
-	f.mu.Lock()
-	status, header, answer := f.handle(r, body)
-	f.mu.Unlock()
-	if what.loseReply {
-		hangUp(w)
+		io.WriteString(w, what.text())
 		return
 	}
 	for key, value := range header {
@@ -211,6 +207,31 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	w.Write(out)
+}
+
+// arrive notes a request and decides what goes wrong with it.
+func (f *fake) arrive(r *http.Request) (what fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, r.Method+" "+r.URL.EscapedPath())
+	if f.fault != nil {
+		what = f.fault(r, len(f.log))
+	}
+	if id := r.Header.Get("client-request-id"); id == "" || f.ids[id] && r.Method != http.MethodGet { // net/http repeats a GET by itself
+		f.t.Errorf("%s %s: client-request-id %q is missing or was used before", r.Method, r.URL, id)
+	} else {
+		f.ids[id] = true
+	}
+	return what
+}
+
+// text is the body of a fault's answer.
+func (what *fault) text() string {
+	if !what.said {
+		return what.body
+	}
+	out, _ := json.Marshal(envelope("InvalidRequest", "as the test wants it"))
+	return string(out)
 }
 
 func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }

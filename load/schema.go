@@ -24,15 +24,6 @@ type SchemaProperty struct {
 	Description string   `json:"description,omitempty"`
 }
 
-// A lenient boolean reads "true" and null as well: Microsoft's own reference
-// example writes flags as strings.
-type lenient bool
-
-func (l *lenient) UnmarshalJSON(data []byte) error {
-	*l = lenient(strings.EqualFold(strings.Trim(string(data), `"`), "true"))
-	return nil
-}
-
 func wireSchema(s transform.Schema) []SchemaProperty {
 	props := make([]SchemaProperty, len(s))
 	for i, p := range s {
