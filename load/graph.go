@@ -76,6 +76,7 @@ type Graph struct {
 	// alone. It is the transport itself, if that can, or envelopes.
 	together  BatchTransport
 	envelopes *envelopes
+	notes     *notes
 }
 
 // NewGraph makes a client. It sends nothing.
@@ -97,7 +98,7 @@ func NewGraph(opt GraphOptions) (*Graph, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Graph{opt: opt, base: base, log: opt.Log}
+	g := &Graph{opt: opt, base: base, log: opt.Log, notes: newNotes()}
 	switch t, ok := opt.Transport.(BatchTransport); {
 	case ok:
 		g.together = t
@@ -160,6 +161,9 @@ func (g *Graph) Put(ctx context.Context, items []*transform.Item) []Result {
 		results[i] = Result{Fate: Stored}
 		if err != nil {
 			results[i] = verdict(g.explain(err, needItems))
+		}
+		if notFound(err) && g.notes.settles(g.connectionPath()) {
+			results[i] = Result{Err: fmt.Errorf("%w; the connection has just become ready, and not every server of the service may know it yet", err)}
 		}
 	}
 	return results
@@ -457,6 +461,15 @@ func (g *Graph) doJSON(ctx context.Context, c call, need permission, in, out any
 			return err
 		}
 	}
+}
+
+// once makes one attempt of a call and decodes its answer into out.
+func (g *Graph) once(ctx context.Context, c call, out any) error {
+	ans, err := g.attempt(ctx, c)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(ans.body, out)
 }
 
 // marshal is json.Marshal without HTML escapes.

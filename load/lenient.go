@@ -42,7 +42,7 @@ type number int
 
 func (n *number) UnmarshalJSON(data []byte) error {
 	f, err := strconv.ParseFloat(strings.Trim(string(data), `" `), 64)
-	if err != nil || f != f {
+	if err != nil || !(f > -1<<53 && f < 1<<53) {
 		f = 0
 	}
 	*n = number(f)
