@@ -1,12 +1,14 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
+	"strings"
 	"time"
 
 	"importer/transform"
@@ -66,24 +68,30 @@ func (g *Graph) GetConnection(ctx context.Context) (*ConnectionInfo, error) {
 	return &doc.Value, nil
 }
 
-// Ready tells whether the connection is there and may have items. A draft has
-// had no schema yet, and so no items.
-func (g *Graph) Ready(ctx context.Context) (bool, error) {
-	info, err := g.GetConnection(ctx)
-	if notFound(err) {
-		return false, nil
-	}
-	return err == nil && info.State != stateDraft, err
-}
-
 // EnsureConnection makes the connection and its schema what the mapping says
 // and returns when the schema is registered.
 func (g *Graph) EnsureConnection(ctx context.Context, c transform.Connection, s transform.Schema) (created bool, err error) {
 	if g.opt.Connection != c.ID {
 		return false, fmt.Errorf("the mapping's connection is %q, but this client was made for %q", c.ID, g.opt.Connection)
 	}
+	created, err = g.ensure(ctx, c, s)
+	if !notFound(err) {
+		return created, err
+	}
+	// It was there, and what is in it is not: it is being deleted.
+	if info, err := g.standing(ctx); info != nil || err != nil {
+		return false, cmp.Or(err, fmt.Errorf("the connection %s is there, but not what is in it: run again in some minutes", c.ID))
+	}
+	return g.ensure(ctx, c, s)
+}
+
+func (g *Graph) ensure(ctx context.Context, c transform.Connection, s transform.Schema) (created bool, err error) {
 	info, err := g.GetConnection(ctx)
-	if notFound(err) {
+	switch {
+	case notFound(err) && g.notes.told(g.connectionPath()):
+		// Whoever remembers its items would take them for stored.
+		return false, fmt.Errorf("the connection %s has been deleted since the run began: run again to make it anew with all its items", c.ID)
+	case notFound(err):
 		created = true
 		info, err = g.createConnection(ctx, c)
 	}
@@ -119,10 +127,15 @@ func (g *Graph) CreateConnection(ctx context.Context, doc json.RawMessage) (*Doc
 		}
 		return nil, err
 	}
-	if _, err := g.create(ctx, info.ID, info.Name, doc); err != nil {
+	if _, err := g.create(ctx, &info, doc); err != nil {
 		return nil, err
 	}
-	return g.Connection(ctx)
+	var made *Document[ConnectionInfo]
+	err := g.patiently(ctx, func() (err error) {
+		made, err = g.Connection(ctx)
+		return err
+	}, g.connectionPath())
+	return made, err
 }
 
 // UpdateConnection changes what patch, an externalConnection, names; lists in
@@ -142,37 +155,45 @@ func (g *Graph) createConnection(ctx context.Context, c transform.Connection) (*
 	if err != nil {
 		return nil, err
 	}
-	return g.create(ctx, c.ID, c.Name, body)
+	return g.create(ctx, &ConnectionInfo{ID: c.ID, Name: c.Name, Description: c.Description, ContentCategory: c.ContentCategory}, body)
 }
 
-// create posts a connection, body with its id and name. A POST is not
+// create posts a connection, of which want is what counts. A POST is not
 // idempotent, so after every doubtful answer the connection itself is asked
 // for: of a lost reply, and of the 503 that the create page describes (a broken
 // result card; the connection exists all the same), the retry would be
-// answered 409.
-func (g *Graph) create(ctx context.Context, id, name string, body []byte) (*ConnectionInfo, error) {
+// answered 409. What is there then is ours if it is what was wanted.
+func (g *Graph) create(ctx context.Context, want *ConnectionInfo, body []byte) (*ConnectionInfo, error) {
 	d := drought{Retry: g.opt.Retry}
+	started, told := time.Now(), false
 	for {
 		_, postErr := g.attempt(ctx, call{method: http.MethodPost, path: connectionsPath, body: body, discard: true})
 		if postErr == nil {
-			return &ConnectionInfo{ID: id, Name: name, State: stateDraft}, nil
+			g.notes.make(g.connectionPath())
+			return &ConnectionInfo{ID: want.ID, Name: want.Name, State: stateDraft}, nil
 		}
 		postErr = g.explain(postErr, needConnection)
 		if !retryable(postErr) {
 			return nil, postErr
 		}
 		info, err := g.GetConnection(ctx)
+		taken := hasStatus(postErr, http.StatusConflict) && notFound(err)
 		switch {
-		case err == nil && info.Name == name:
+		case err == nil && info.differs(want) == "":
+			g.notes.make(g.connectionPath())
 			return info, nil
 		case err == nil:
-			return nil, fmt.Errorf("somebody else has just made a connection %s, named %q: %w", id, info.Name, postErr)
+			return nil, fmt.Errorf("somebody else has just made a connection %s: %s: %w", want.ID, info.differs(want), postErr)
 		case !notFound(err):
 			return nil, err
-		case hasStatus(postErr, http.StatusConflict):
+		case taken && time.Since(started) >= min(takenFor, g.opt.Retry.For):
 			return nil, fmt.Errorf("the connection id %s or the name %q is taken in this tenant by a connection of another app, "+
 				"or by one that is still being deleted: choose another id and name, wait some minutes, or have its owner "+
-				"put this app into configuration.authorizedAppIds: %w", id, name, postErr)
+				"put this app into configuration.authorizedAppIds: %w", want.ID, want.Name, postErr)
+		case taken && !told:
+			told = true
+			g.log.Warn("the connection's id or name is taken, and nobody sees by what: waiting, in case that it is being deleted",
+				"connection", want.ID, "name", want.Name, "for", min(takenFor, g.opt.Retry.For))
 		}
 		if err := g.again(ctx, &d, postErr); err != nil {
 			return nil, err
@@ -180,9 +201,24 @@ func (g *Graph) create(ctx context.Context, id, name string, body []byte) (*Conn
 	}
 }
 
+// differs says in what the connection is not what was wanted, "" if it is. A
+// field of which nothing is wanted, or nothing told, is no difference.
+func (info *ConnectionInfo) differs(want *ConnectionInfo) string {
+	var words []string
+	for _, f := range []struct{ name, have, want string }{
+		{"name", info.Name, want.Name}, {"description", info.Description, want.Description},
+		{"content category", info.ContentCategory, want.ContentCategory},
+	} {
+		if f.want != "" && f.have != f.want && (f.name != "content category" || f.have != "" && f.have != unknownMember) {
+			words = append(words, fmt.Sprintf("its %s is %q and not %q", f.name, f.have, f.want))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
 func (g *Graph) updateConnection(ctx context.Context, info *ConnectionInfo, c transform.Connection) error {
 	patch := connectionPatch(info, c)
-	if c.ContentCategory != "" && info.ContentCategory != "" && c.ContentCategory != info.ContentCategory {
+	if c.ContentCategory != "" && info.ContentCategory != "" && info.ContentCategory != unknownMember && c.ContentCategory != info.ContentCategory {
 		g.log.Warn("the content category of a connection is set when it is made; it stays", "connection", c.ID,
 			"registered", info.ContentCategory, "mapping", c.ContentCategory)
 	}
@@ -223,6 +259,7 @@ func (g *Graph) DeleteConnection(ctx context.Context) error {
 
 // BeginDelete asks for the connection's deletion and does not wait for it.
 func (g *Graph) BeginDelete(ctx context.Context) error {
+	g.notes.forget(g.connectionPath())
 	_, err := g.do(ctx, call{method: http.MethodDelete, path: g.connectionPath(), discard: true}, needConnection)
 	if notFound(err) || hasStatus(err, http.StatusConflict) { // 409: a deletion is under way
 		return nil
@@ -230,17 +267,26 @@ func (g *Graph) BeginDelete(ctx context.Context) error {
 	return err
 }
 
+// errNotOver is the end of patience with an operation.
+var errNotOver = errors.New("has not come to an end")
+
 // poll asks until done says so, waiting longer each time.
 func (g *Graph) poll(ctx context.Context, what string, done func() (bool, error)) error {
+	return g.pollFor(ctx, g.opt.Patience, what, done)
+}
+
+// pollFor is poll with a patience of its own.
+func (g *Graph) pollFor(ctx context.Context, patience time.Duration, what string, done func() (bool, error)) error {
 	started := time.Now()
 	for wait, tries := g.opt.Poll, 1; ; wait, tries = min(2*wait, g.opt.PollMax), tries+1 {
 		if ok, err := done(); ok || err != nil {
 			return err
 		}
-		if lasted := time.Since(started); lasted >= g.opt.Patience {
-			return &UnavailableError{Tries: tries, For: lasted, Err: errors.New(what + " has not come to an end")}
+		lasted := time.Since(started)
+		if lasted >= patience {
+			return &UnavailableError{Tries: tries, For: lasted, Err: fmt.Errorf("%s %w", what, errNotOver)}
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := sleep(ctx, min(wait, max(patience-lasted, time.Millisecond))); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,20 @@ func debugLog(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+var quiet = slog.New(slog.DiscardHandler)
+
+// failOnWarn gives a log in which no warning may stand.
+func failOnWarn(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(failing{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+type failing struct{ t *testing.T }
+
+func (f failing) Write(p []byte) (int, error) {
+	f.t.Errorf("a warning: %s", p)
+	return len(p), nil
+}
+
 var (
 	helpdesk = transform.Connection{ID: "hd", Name: "Helpdesk", Description: "Tickets"}
 	tickets  = transform.Schema{
@@ -75,9 +89,9 @@ func TestEnsureConnectionNew(t *testing.T) {
 
 func TestEnsureConnectionThere(t *testing.T) {
 	ensure(t, registered, func(t *testing.T, f *fake, _ *Graph, created bool, _ time.Duration, err error) {
-		want := []string{"GET /v1.0/external/connections/hd", "GET /v1.0/external/connections/hd/schema"}
-		if err != nil || created || !slices.Equal(f.log, want) {
-			t.Errorf("created %v, %v, requests %q; want two reads and nothing written", created, err, f.log)
+		const hd = "GET /v1.0/external/connections/hd"
+		if err != nil || created || !slices.Equal(f.log, []string{hd, hd + "/schema", hd + "/operations"}) {
+			t.Errorf("created %v, %v, requests %q; want three reads and nothing written", created, err, f.log)
 		}
 	})
 }
@@ -101,7 +115,8 @@ func TestEnsureConnectionDoubtfulCreate(t *testing.T) {
 		fault fault
 		posts int
 	}{
-		{"503, and yet created", fault{loseReply: true}, 1},
+		{"lost on the way back", fault{loseReply: true}, 1},
+		{"503, and yet created", fault{status: 503, after: true}, 1},
 		{"503, and not created", fault{status: 503}, 2},
 		{"lost on the way", fault{loseRequest: true}, 2},
 	} {
@@ -133,8 +148,8 @@ func TestEnsureConnectionTaken(t *testing.T) {
 			return fault{}
 		}
 	}, func(t *testing.T, f *fake, _ *Graph, created bool, took time.Duration, err error) {
-		if err == nil || !strings.Contains(err.Error(), "authorizedAppIds") || created || took > time.Minute {
-			t.Errorf("created %v after %v: %v, want an error that says who has the id", created, took, err)
+		if err == nil || !strings.Contains(err.Error(), "authorizedAppIds") || created || took < takenFor || took > 2*takenFor {
+			t.Errorf("created %v after %v: %v, want an error that says who has the id, soon", created, took, err)
 		}
 	})
 }
@@ -153,7 +168,7 @@ func TestEnsureConnectionForbidden(t *testing.T) {
 // the registration is still under way. Whether the service then takes the
 // schema again or answers 409, nothing is sent before it is registered.
 func TestEnsureConnectionDraftWithSchema(t *testing.T) {
-	for _, underWay := range []bool{true, false} {
+	for underWay, least := range map[bool]time.Duration{true: 4 * time.Minute, false: 7 * time.Minute} {
 		ensure(t, func(f *fake) {
 			registered(f)
 			c := f.conns["hd"]
@@ -162,7 +177,7 @@ func TestEnsureConnectionDraftWithSchema(t *testing.T) {
 				c.ops["1.neu.0"] = time.Now().Add(4 * time.Minute)
 			}
 		}, func(t *testing.T, f *fake, _ *Graph, created bool, took time.Duration, err error) {
-			if err != nil || created || f.conns["hd"].info["state"] != "ready" || took < 7*time.Minute {
+			if err != nil || created || f.conns["hd"].info["state"] != "ready" || took < least || took > least+2*time.Minute {
 				t.Errorf("under way %v: created %v, state %v after %v: %v", underWay, created, f.conns["hd"].info["state"], took, err)
 			}
 		})

@@ -207,7 +207,7 @@ func newAPIError(c call, resp *http.Response, body []byte, secret string) *APIEr
 	var envelope struct{ Error json.RawMessage }
 	var detail errorDetail
 	switch {
-	case json.Unmarshal(body, &envelope) == nil && json.Unmarshal(envelope.Error, &detail) == nil:
+	case json.Unmarshal(body, &envelope) == nil && isObject(envelope.Error) && json.Unmarshal(envelope.Error, &detail) == nil:
 		e.Envelope = true
 		e.Code, e.Message = detail.Code, detail.words()
 		if e.RequestID == "" && detail.InnerError != nil {
@@ -226,10 +226,41 @@ func newAPIError(c call, resp *http.Response, body []byte, secret string) *APIEr
 
 type errorDetail struct {
 	Code, Message, Target string
-	RequestID             string `json:"request-id"`
+	RequestID             string
 	Details               []errorDetail
 	InnerError            *errorDetail
 }
+
+// UnmarshalJSON reads an error with patience: it is the service's verdict,
+// whatever the type of its members. A string is its message.
+func (d *errorDetail) UnmarshalJSON(data []byte) error {
+	*d = errorDetail{}
+	if !isObject(data) {
+		return json.Unmarshal(data, (*text)(&d.Message))
+	}
+	var raw struct {
+		Code, Message, Target text
+		RequestID             text `json:"request-id"`
+		Details, InnerError   json.RawMessage
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	*d = errorDetail{Code: string(raw.Code), Message: string(raw.Message), Target: string(raw.Target), RequestID: string(raw.RequestID)}
+	if json.Unmarshal(raw.Details, &d.Details) != nil {
+		d.Details = nil
+		if more := new(errorDetail); json.Unmarshal(raw.Details, more) == nil {
+			d.Details = []errorDetail{*more}
+		}
+	}
+	if json.Unmarshal(raw.InnerError, &d.InnerError) != nil {
+		d.InnerError = nil
+	}
+	return nil
+}
+
+// isObject tells a JSON object from null and the rest.
+func isObject(data []byte) bool { return len(data) > 0 && data[0] == '{' }
 
 // words gives the innermost message, with the details that the service adds.
 func (d *errorDetail) words() string {

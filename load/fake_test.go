@@ -35,6 +35,10 @@ type fake struct {
 	schemaFails              string
 	// page is how many members a page of a list has; 0: there are no lists.
 	page int
+
+	envelopes envelopeFaults
+	listsOps  bool                     // GET operations is answered
+	location  func(path string) string // of an operation, for PATCH schema; nil: on another host
 }
 
 type fakeConn struct {
@@ -55,6 +59,7 @@ type fault struct {
 	header map[string]string
 	body   string
 	said   bool // with the error envelope, as the service itself answers
+	after  bool // answers so, and yet it happens
 
 	loseRequest bool // the connection breaks before anything happens
 	loseReply   bool // it happens, then the connection breaks
@@ -148,19 +153,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	f.mu.Lock()
-	f.log = append(f.log, r.Method+" "+r.URL.EscapedPath())
-	var what fault
-	if f.fault != nil {
-		what = f.fault(r, len(f.log))
-	}
-	if id := r.Header.Get("client-request-id"); id == "" || f.ids[id] && r.Method != http.MethodGet { // net/http repeats a GET by itself
-		f.t.Errorf("%s %s: client-request-id %q is missing or was used before", r.Method, r.URL, id)
-	} else {
-		f.ids[id] = true
-	}
-	f.mu.Unlock()
-
+	what := f.arrive(r)
 	if what.slow > 0 {
 		select {
 		case <-time.After(what.slow):
@@ -172,23 +165,28 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		hangUp(w)
 		return
 	}
+	var status int
+	var header map[string]string
+	var answer any
+	switch {
+	case what.status != 0 && !what.after:
+	case r.URL.Path == "/v1.0/$batch":
+		status, header, answer = f.batch(r, body)
+	default:
+		f.mu.Lock()
+		status, header, answer = f.handle(r, body)
+		f.mu.Unlock()
+	}
+	if what.loseReply {
+		hangUp(w)
+		return
+	}
 	if what.status != 0 {
 		for key, value := range what.header {
 			w.Header().Set(key, value)
 		}
-		if what.said {
-			out, _ := json.Marshal(envelope("InvalidRequest", "as the test wants it"))
-			what.body = string(out)
-		}
 		w.WriteHeader(what.status)
-		io.WriteString(w, what.body)
-		return
-	}
-	f.mu.Lock()
-	status, header, answer := f.handle(r, body)
-	f.mu.Unlock()
-	if what.loseReply {
-		hangUp(w)
+		io.WriteString(w, what.text())
 		return
 	}
 	for key, value := range header {
@@ -211,6 +209,31 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 	w.Write(out)
+}
+
+// arrive notes a request and decides what goes wrong with it.
+func (f *fake) arrive(r *http.Request) (what fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, r.Method+" "+r.URL.EscapedPath())
+	if f.fault != nil {
+		what = f.fault(r, len(f.log))
+	}
+	if id := r.Header.Get("client-request-id"); id == "" || f.ids[id] && r.Method != http.MethodGet { // net/http repeats a GET by itself
+		f.t.Errorf("%s %s: client-request-id %q is missing or was used before", r.Method, r.URL, id)
+	} else {
+		f.ids[id] = true
+	}
+	return what
+}
+
+// text is the body of a fault's answer.
+func (what *fault) text() string {
+	if !what.said {
+		return what.body
+	}
+	out, _ := json.Marshal(envelope("InvalidRequest", "as the test wants it"))
+	return string(out)
 }
 
 func hangUp(http.ResponseWriter) { panic(http.ErrAbortHandler) }
@@ -334,6 +357,9 @@ func (f *fake) inConnection(c *fakeConn, r *http.Request, seg []string, body []b
 	case "PATCH schema":
 		return f.patchSchema(c, r, body)
 	case "GET operations":
+		if len(seg) == 1 {
+			return f.listOperations(c)
+		}
 		ready, ok := c.ops[seg[1]]
 		status := map[string]any{"id": seg[1], "status": "inprogress", "error": nil}
 		switch {
@@ -373,7 +399,7 @@ func (f *fake) inConnection(c *fakeConn, r *http.Request, seg []string, body []b
 			all = append(all, c.groups[id])
 		}
 		return f.list(r, all)
-	case route == "GET groups members" && c.groups[seg[1]] != nil:
+	case route == "GET groups members" && len(seg) == 3 && c.groups[seg[1]] != nil:
 		var all []any
 		for _, key := range slices.Sorted(keys(c.members)) {
 			if id, ok := strings.CutPrefix(key, seg[1]+"/"); ok {
@@ -385,27 +411,20 @@ func (f *fake) inConnection(c *fakeConn, r *http.Request, seg []string, body []b
 	return c.inGroups(route, seg, body)
 }
 
-// addActivities takes those whose type it knows.
-func (c *fakeConn) addActivities(item string, body []byte) (int, map[string]string, any) {
-	var in struct{ Activities []map[string]any }
-	switch {
-	case c.items[item] == nil:
-		return 404, nil, envelope("ItemNotFound", "no item")
-	case json.Unmarshal(body, &in) != nil || len(in.Activities) == 0 || len(in.Activities) > 20:
-		return 400, nil, envelope("InvalidRequest", "1 to 20 activities")
+// listOperations answers a call that is in the model and on no page.
+func (f *fake) listOperations(c *fakeConn) (int, map[string]string, any) {
+	if !f.listsOps {
+		return 404, nil, envelope("BadRequest", "Resource not found for the segment 'operations'")
 	}
-	status := 200
-	results := []any{}
-	for _, a := range in.Activities {
-		result := map[string]any{"type": a["type"], "error": nil, "newer": true}
-		if a["@odata.type"] != activityType || a["type"] == "licked" {
-			status = 207
-			result["error"] = map[string]any{"code": "InvalidRequest", "message": "the type is not known"}
+	list := []any{}
+	for id, ready := range c.ops {
+		status := "completed"
+		if time.Now().Before(ready) {
+			status = "inprogress"
 		}
-		results = append(results, result)
-		c.activities++
+		list = append(list, map[string]any{"id": id, "status": status, "error": nil, "newer": []int{1}})
 	}
-	return status, nil, map[string]any{"value": results}
+	return 200, nil, map[string]any{"value": list}
 }
 
 func (f *fake) patchSchema(c *fakeConn, r *http.Request, body []byte) (int, map[string]string, any) {
@@ -420,8 +439,15 @@ func (f *fake) patchSchema(c *fakeConn, r *http.Request, body []byte) (int, map[
 	}
 	id := fmt.Sprintf("1.neu.%d", len(c.ops))
 	c.ops[id] = time.Now().Add(f.schemaTakes)
+	path := strings.TrimSuffix(r.URL.Path, "/schema") + "/operations/" + id
+	if f.location != nil {
+		if place := f.location(path); place != "" {
+			return 202, map[string]string{"Location": place}, nil
+		}
+		return 202, nil, nil
+	}
 	// The host is not the one that the client spoke to: a token must not follow.
-	return 202, map[string]string{"Location": "https://elsewhere.example" + strings.TrimSuffix(r.URL.Path, "/schema") + "/operations/" + id}, nil
+	return 202, map[string]string{"Location": "https://elsewhere.example" + path}, nil
 }
 
 func (c *fakeConn) inGroups(route string, seg []string, body []byte) (int, map[string]string, any) {
@@ -457,6 +483,8 @@ func (c *fakeConn) inGroups(route string, seg []string, body []byte) (int, map[s
 	case route == "POST groups members":
 		c.members[seg[1]+"/"+id] = in["type"].(string)
 		return 201, nil, in
+	case route == "GET groups members" && len(seg) == 4 && c.members[seg[1]+"/"+seg[3]] != "":
+		return 200, nil, map[string]any{"id": seg[3], "type": c.members[seg[1]+"/"+seg[3]]}
 	case route == "DELETE groups members" && c.members[seg[1]+"/"+seg[3]] == "":
 		return 404, nil, envelope("ItemNotFound", "no member")
 	case route == "DELETE groups members":
@@ -464,78 +492,6 @@ func (c *fakeConn) inGroups(route string, seg []string, body []byte) (int, map[s
 		return 204, nil, nil
 	}
 	return 405, nil, envelope("MethodNotAllowed", route)
-}
-
-// badItem says what the service would not take of a PUT's body.
-func badItem(body []byte) string {
-	var it struct {
-		ACL        []struct{ Type, Value, AccessType string }
-		Properties map[string]any
-		Content    *struct{ Type, Value string }
-	}
-	if err := json.Unmarshal(body, &it); err != nil {
-		return err.Error()
-	}
-	if len(it.ACL) == 0 || it.Properties == nil {
-		return "acl and properties are required"
-	}
-	for _, a := range it.ACL {
-		if a.Type == "" || a.Value == "" || a.AccessType != "grant" && a.AccessType != "deny" {
-			return "an acl entry needs type, value and accessType"
-		}
-	}
-	for name, value := range it.Properties {
-		if _, list := value.([]any); list && it.Properties[name+"@odata.type"] == nil {
-			return "does not match schema"
-		}
-		if value == "refuse me" {
-			return "property " + name + " does not match schema"
-		}
-	}
-	return ""
-}
-
-// search finds the items whose body holds the query's words as they stand.
-func (f *fake) search(body []byte) (int, map[string]string, any) {
-	var in struct {
-		Requests []struct {
-			EntityTypes, ContentSources []string
-			Query                       struct{ QueryString string }
-			From, Size                  int
-		}
-	}
-	if json.Unmarshal(body, &in) != nil || len(in.Requests) != 1 || !slices.Equal(in.Requests[0].EntityTypes, []string{"externalItem"}) {
-		return 400, nil, envelope("BadRequest", "one request for externalItem")
-	}
-	req := in.Requests[0]
-	if strings.Contains(req.Query.QueryString, "((") {
-		return 400, nil, envelope("BadRequest", "column 1: unbalanced parentheses")
-	}
-	hits := []any{}
-	total := 0
-	for _, source := range req.ContentSources {
-		c := f.conns[strings.TrimPrefix(source, "/external/connections/")]
-		if c == nil {
-			return 404, nil, envelope("NotFound", source)
-		}
-		for _, id := range slices.Sorted(keys(c.items)) {
-			if !strings.Contains(string(c.items[id]), req.Query.QueryString) {
-				continue
-			}
-			total++
-			if total <= req.From || req.Size > 0 && len(hits) >= req.Size {
-				continue
-			}
-			var it struct{ Properties map[string]json.RawMessage }
-			json.Unmarshal(c.items[id], &it)
-			it.Properties["substrateContentDomainId"] = json.RawMessage(`"x@tenant,` + id + `"`)
-			hits = append(hits, map[string]any{"hitId": "AAMk", "rank": len(hits) + 1, "summary": "the <c0>hit</c0>", "newer": true,
-				"resource": map[string]any{"@odata.type": "#microsoft.graph.externalConnectors.externalItem", "properties": it.Properties}})
-		}
-	}
-	more := total > req.From+len(hits)
-	return 200, nil, map[string]any{"value": []any{map[string]any{"hitsContainers": []any{
-		map[string]any{"total": total, "moreResultsAvailable": more, "hits": hits}}}}}
 }
 
 func keys[V any](m map[string]V) func(func(string) bool) {

@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +44,15 @@ type GraphOptions struct {
 	// the system's.
 	RootCAs     *x509.CertPool
 	Concurrency int // default 25
+	// Batch is how many items may travel in one $batch, at most 20; 0 and 1
+	// send each by a request of its own. Whether external items may be batched
+	// is documented nowhere: where the service refuses, they go one by one. A
+	// Transport that is a BatchTransport is used as one whatever Batch says.
+	Batch int
+	// BatchBytes bounds the body of a $batch, a larger item travels alone;
+	// default just under 4 MB, which the items' own limit was for years. The
+	// limit of the envelope itself is undocumented.
+	BatchBytes int
 	// Timeout bounds one attempt, its answer's body included; default 2
 	// minutes, which carries the largest item (30 MB) over 2 Mbit/s.
 	Timeout time.Duration
@@ -69,9 +77,11 @@ type Graph struct {
 	opt  GraphOptions
 	base *url.URL // with the version, without a slash at the end
 	log  *slog.Logger
-	// together is the transport if it takes requests by the batch, and no
-	// token can expire between them.
-	together BatchTransport
+	// together carries many requests at once, and is nil where each travels
+	// alone. It is the transport itself, if that can, or envelopes.
+	together  BatchTransport
+	envelopes *envelopes
+	notes     *notes
 }
 
 // NewGraph makes a client. It sends nothing.
@@ -93,9 +103,15 @@ func NewGraph(opt GraphOptions) (*Graph, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Graph{opt: opt, base: base, log: opt.Log}
-	if t, ok := opt.Transport.(BatchTransport); ok && opt.Token == nil {
+	g := &Graph{opt: opt, base: base, log: opt.Log, notes: newNotes()}
+	switch t, ok := opt.Transport.(BatchTransport); {
+	case ok:
 		g.together = t
+	case opt.Batch > maxInEnvelope:
+		return nil, fmt.Errorf("a $batch carries at most %d requests, not %d", maxInEnvelope, opt.Batch)
+	case opt.Batch > 1:
+		g.envelopes = newEnvelopes(opt, base)
+		g.together = g.envelopes
 	}
 	if opt.Token != nil && base.Scheme == "http" && !loopback(base.Hostname()) {
 		g.log.Warn("the access token and the items travel unencrypted", "url", base.String())
@@ -137,27 +153,6 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// A BatchTransport carries many requests at the same time for less than as
-// many calls of RoundTrip from as many goroutines. A Graph in the same process
-// is one. Either a response or an error answers each request.
-type BatchTransport interface {
-	http.RoundTripper
-	RoundTripAll(reqs []*http.Request) ([]*http.Response, []error)
-}
-
-// MaxBatch is 1 for a service: whether items may travel in $batch is
-// documented nowhere. What a BatchTransport carries is a request an item all
-// the same.
-func (g *Graph) MaxBatch() int {
-	if g.together != nil {
-		return 500
-	}
-	return 1
-}
-
-// Requests is the number of requests that so many items take.
-func (g *Graph) Requests(items int) int { return items }
-
 // Put stores items, each by one attempt.
 func (g *Graph) Put(ctx context.Context, items []*transform.Item) []Result {
 	calls := make([]call, len(items))
@@ -172,6 +167,9 @@ func (g *Graph) Put(ctx context.Context, items []*transform.Item) []Result {
 		results[i] = Result{Fate: Stored}
 		if err != nil {
 			results[i] = verdict(g.explain(err, needItems))
+		}
+		if notFound(err) && g.notes.settles(g.connectionPath()) {
+			results[i] = Result{Err: fmt.Errorf("%w; the connection has just become ready, and not every server of the service may know it yet", err)}
 		}
 	}
 	return results
@@ -191,36 +189,6 @@ func (g *Graph) Delete(ctx context.Context, ids []string) []Result {
 		}
 	}
 	return results
-}
-
-// attempts makes one attempt of each call, at once where the transport can.
-func (g *Graph) attempts(ctx context.Context, calls []call) []error {
-	errs := make([]error, len(calls))
-	if g.together == nil {
-		for i, c := range calls {
-			_, errs[i] = g.attempt(ctx, c)
-		}
-		return errs
-	}
-	limited, cancel := context.WithTimeout(ctx, g.opt.Timeout)
-	defer cancel()
-	reqs := make([]*http.Request, len(calls))
-	for i, c := range calls {
-		var err error
-		if reqs[i], err = g.request(limited, c, ""); err != nil {
-			return slices.Repeat([]error{err}, len(calls)) // unreachable: see request
-		}
-	}
-	started := time.Now()
-	resps, failed := g.together.RoundTripAll(reqs)
-	for i, c := range calls {
-		if failed[i] != nil {
-			errs[i] = g.transportError(ctx, limited, c, failed[i])
-			continue
-		}
-		_, errs[i] = g.read(ctx, limited, c, exchange{reqs[i], resps[i], started, ""})
-	}
-	return errs
 }
 
 func (g *Graph) connectionPath() string {
@@ -504,6 +472,15 @@ func (g *Graph) doJSON(ctx context.Context, c call, need permission, in, out any
 			return err
 		}
 	}
+}
+
+// once makes one attempt of a call and decodes its answer into out.
+func (g *Graph) once(ctx context.Context, c call, out any) error {
+	ans, err := g.attempt(ctx, c)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(ans.body, out)
 }
 
 // marshal is json.Marshal without HTML escapes.

@@ -14,7 +14,7 @@ import (
 	"importer/transform"
 )
 
-// What each answer to a PUT means.
+// What each answer to a PUT means, however the PUT travels.
 func TestVerdict(t *testing.T) {
 	const why = `{"error":{"code":"InvalidRequest","message":"general","innerError":{"message":"the useful text"}}}`
 	const page = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>" + "blah blah" + "</body></html>"
@@ -62,44 +62,79 @@ func TestVerdict(t *testing.T) {
 		{"the reply is lost", fault{loseReply: true}, Result{}, "EOF"},
 		{"no answer in time", fault{slow: time.Hour}, Result{}, "no answer in 2m0s"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f, g := newFakeGraph(t, nil)
-				f.fault = func(*http.Request, int) fault { return tt.fault }
-				got := g.Put(t.Context(), []*transform.Item{item("a", "A")})[0]
-				err := got.Err
-				if got.Err = nil; got != tt.want {
-					t.Errorf("got %+v, want %+v (%v)", got, tt.want, err)
-				}
-				if (err == nil) != (tt.words == "") || err != nil && !strings.Contains(err.Error(), tt.words) {
-					t.Errorf("error %v, want one with %q", err, tt.words)
-				}
-				if err != nil && (strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "blah")) {
-					t.Errorf("the answer was dumped: %v", err)
-				}
-				if api := new(APIError); tt.want.Fate == Rejected && !errors.As(err, &api) {
-					t.Errorf("a rejection without an *APIError: %T", err)
-				}
-				if n := f.requests("PUT "); n > 1 {
-					t.Errorf("%d requests, want one attempt", n)
-				}
+		for _, w := range ways {
+			t.Run(tt.name+"/"+w.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f, g := newFakeGraph(t, w.change)
+					checkFates(t, g.Put(t.Context(), items(2)), Stored, Stored)
+					f.setFault(func(r *http.Request, _ int) fault {
+						if strings.HasSuffix(r.URL.Path, "/$batch") {
+							return fault{}
+						}
+						return tt.fault
+					})
+					results := g.Put(t.Context(), []*transform.Item{item("a", "A"), item("b", "B")})
+					got := results[0]
+					err := got.Err
+					if got.Err = nil; got != tt.want {
+						t.Errorf("got %+v, want %+v (%v)", got, tt.want, err)
+					}
+					if res := results[1]; (res.Err == nil) != (err == nil) || res.Fate != got.Fate {
+						t.Errorf("the second item: %+v, the first: %+v (%v)", res, got, err)
+					}
+					lost := tt.fault.loseRequest || tt.fault.loseReply // an envelope's answer tells it otherwise
+					if (err == nil) != (tt.words == "") || err != nil && !lost && !strings.Contains(err.Error(), tt.words) {
+						t.Errorf("error %v, want one with %q", err, tt.words)
+					}
+					if err != nil && (strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "blah")) {
+						t.Errorf("the answer was dumped: %v", err)
+					}
+					if api := new(APIError); tt.want.Fate == Rejected && !errors.As(err, &api) {
+						t.Errorf("a rejection without an *APIError: %T", err)
+					}
+					if n := f.requests("PUT "); n > 4 {
+						t.Errorf("%d requests for two items, twice; want one attempt of each", n)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
 func TestDeleteVerdict(t *testing.T) {
-	f, g := newFakeGraph(t, nil)
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) { testDeleteVerdict(t, w.change) })
+	}
+}
+
+func testDeleteVerdict(t *testing.T, change func(*GraphOptions)) {
+	f, g := newFakeGraph(t, change)
+	checkFates(t, g.Put(t.Context(), items(1)), Stored)
+	checkFates(t, g.Delete(t.Context(), []string{"i0", "b"}), Stored, Stored) // deleted in an envelope
+	outer := func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/$batch") }
 	for status, want := range map[int]Result{204: {Fate: Stored}, 404: {Fate: Stored}, 403: {Fatal: true}, 429: {Throttled: true}, 502: {}, 400: {Fate: Rejected}} {
-		f.fault = func(*http.Request, int) fault { return fault{status: status, said: status != 204} }
-		got := g.Delete(t.Context(), []string{"a"})[0]
-		if got.Err = nil; got != want {
-			t.Errorf("%d on DELETE: %+v, want %+v", status, got, want)
+		f.setFault(func(r *http.Request, _ int) fault {
+			if outer(r) {
+				return fault{}
+			}
+			return fault{status: status, said: status != 204}
+		})
+		for _, got := range g.Delete(t.Context(), []string{"a", "b"}) {
+			if got.Err = nil; got != want {
+				t.Errorf("%d on DELETE: %+v, want %+v", status, got, want)
+			}
 		}
 	}
-	f.fault = func(*http.Request, int) fault { return fault{status: 404, body: "<html>no such host</html>"} }
-	if got := g.Delete(t.Context(), []string{"a"})[0]; got.Fate == Stored {
-		t.Error("a proxy's 404 counts as deleted")
+	f.setFault(func(r *http.Request, _ int) fault {
+		if outer(r) {
+			return fault{}
+		}
+		return fault{status: 404, body: "<html>no such host</html>"}
+	})
+	for _, got := range g.Delete(t.Context(), []string{"a", "b"}) {
+		if got.Fate == Stored {
+			t.Error("a proxy's 404 counts as deleted")
+		}
 	}
 }
 
@@ -184,13 +219,22 @@ func (f tokenFunc) Token(ctx context.Context) (string, error) { return f(ctx) }
 
 // The fake echoes the Authorization header in its 401, as a debugging proxy may.
 func TestTokenIsNeverTold(t *testing.T) {
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) { testTokenIsNeverTold(t, w.change) })
+	}
+}
+
+func testTokenIsNeverTold(t *testing.T, change func(*GraphOptions)) {
 	var log strings.Builder
 	f, g := newFakeGraph(t, func(o *GraphOptions) {
+		if change != nil {
+			change(o)
+		}
 		o.Token = StaticToken("hush-hush")
 		o.Log = debugLog(&log)
 	})
 	f.token = "another"
-	res := g.Put(t.Context(), []*transform.Item{item("a", "A")})[0]
+	res := g.Put(t.Context(), []*transform.Item{item("a", "A"), item("b", "B")})[0]
 	if !res.Fatal || !strings.Contains(res.Err.Error(), "[token]") {
 		t.Errorf("got %+v, want a Fatal with the service's words", res)
 	}

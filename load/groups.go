@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"strings"
 
 	"importer/transform"
 )
@@ -56,11 +57,15 @@ func (g *Graph) CreateGroup(ctx context.Context, group Group) (*Document[Group],
 		}
 		return nil, err
 	}
-	err := g.doJSON(ctx, call{method: http.MethodPost, path: g.connectionPath() + "/groups", discard: true}, needItems, group, nil)
+	err := g.postGroup(ctx, group)
 	if err != nil && !hasStatus(err, http.StatusConflict) { // 409: the reply of the first try was lost
 		return nil, err
 	}
-	made, err := g.GetGroup(ctx, group.ID)
+	var made *Document[Group]
+	err = g.patiently(ctx, func() (err error) {
+		made, err = g.GetGroup(ctx, group.ID)
+		return err
+	}, g.groupPath(group.ID))
 	if err == nil && (made.Value.DisplayName != group.DisplayName || made.Value.Description != group.Description) {
 		return nil, &ExistsError{fmt.Sprintf("the group %s of connection %s, which somebody else has just made,", group.ID, g.opt.Connection)}
 	}
@@ -84,18 +89,33 @@ func (g *Graph) PutGroup(ctx context.Context, group transform.Group) error {
 	if notFound(err) {
 		create := want
 		create.ID = group.ID
-		err = g.doJSON(ctx, call{method: http.MethodPost, path: g.connectionPath() + "/groups", discard: true}, needItems, create, nil)
+		err = g.postGroup(ctx, create)
 		if !hasStatus(err, http.StatusConflict) {
 			return err
 		}
 		// Made meanwhile, or by a POST whose reply was lost.
-		err = nil
-		have = Group{ID: group.ID}
+		conflict := err
+		err = g.doJSON(ctx, call{method: http.MethodGet, path: g.groupPath(group.ID)}, needItems, nil, &have)
+		if notFound(err) {
+			return fmt.Errorf("the external group %s can neither be made nor found; it may be one that is being deleted: run again in some minutes: %w", group.ID, conflict)
+		}
 	}
 	if err != nil || have.DisplayName == want.DisplayName && have.Description == want.Description {
 		return err
 	}
 	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.groupPath(group.ID), discard: true}, needItems, want, nil)
+}
+
+// postGroup makes a group. Its error is an *APIError with Status 409 when it is
+// there, be it from a try whose reply was lost.
+func (g *Graph) postGroup(ctx context.Context, group Group) error {
+	err := g.patiently(ctx, func() error {
+		return g.doJSON(ctx, call{method: http.MethodPost, path: g.connectionPath() + "/groups", discard: true}, needItems, group, nil)
+	}, g.connectionPath())
+	if err == nil || hasStatus(err, http.StatusConflict) {
+		g.notes.make(g.groupPath(group.ID))
+	}
+	return err
 }
 
 // DeleteGroup deletes the group. One that is not there is deleted.
@@ -104,13 +124,25 @@ func (g *Graph) DeleteGroup(ctx context.Context, id string) error {
 	return err
 }
 
-// AddMember adds a member. One that is there already is added.
+// AddMember adds a member. One that is there already is added, if it is of the
+// same type.
 func (g *Graph) AddMember(ctx context.Context, group string, m transform.Member) error {
-	err := g.doJSON(ctx, call{method: http.MethodPost, path: g.groupPath(group) + "/members", discard: true}, needItems, Identity{m.Type, m.ID}, nil)
-	if hasStatus(err, http.StatusConflict) {
-		return nil
+	path := g.groupPath(group) + "/members"
+	err := g.patiently(ctx, func() error {
+		return g.doJSON(ctx, call{method: http.MethodPost, path: path, discard: true}, needItems, Identity{m.Type, m.ID}, nil)
+	}, g.groupPath(group), g.connectionPath())
+	if !hasStatus(err, http.StatusConflict) {
+		return err
 	}
-	return err
+	// To read a member is in the API's model and on no page: without an answer
+	// the 409 has to do.
+	var have Identity
+	if g.once(ctx, call{method: http.MethodGet, path: path + "/" + escapeSegment(m.ID)}, &have) == nil &&
+		have.Type != "" && have.Type != unknownMember && !strings.EqualFold(have.Type, m.Type) {
+		return fmt.Errorf("the member %s of the external group %s is there as %s, and not as %s: take it out and add it again: %w",
+			m.ID, group, have.Type, m.Type, err)
+	}
+	return nil
 }
 
 // RemoveMember removes a member. One that is not there is removed.

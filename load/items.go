@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // A StoredItem is an item as the service gives it back. Activities are not
@@ -97,27 +98,63 @@ const MaxActivities = 20
 
 // AddActivities adds activities to an item, 20 a call, and gives the service's
 // answer to each, parallel to list: the service may take some of a call and
-// refuse others (207). With an error come the answers to the calls before. A
+// refuse others (207), and the error of one is of that one alone. With an error
+// come the answers to the calls before. What was taken is not sent again; only a
 // call whose reply was lost is made again, so that an activity may count twice.
 func (g *Graph) AddActivities(ctx context.Context, item string, list []Activity) ([]Document[ActivityResult], error) {
 	results := make([]Document[ActivityResult], 0, len(list))
 	for len(list) > 0 {
 		some := list[:min(MaxActivities, len(list))]
 		list = list[len(some):]
-		for i := range some {
-			some[i].ODataType = activityType
-		}
-		var answer struct {
-			Value []Document[ActivityResult] `json:"value"`
-		}
-		c := call{method: http.MethodPost, path: g.itemPath(item) + "/addActivities"}
-		if err := g.doJSON(ctx, c, needItems, map[string][]Activity{"activities": some}, &answer); err != nil {
+		answers, err := g.addActivities(ctx, item, some)
+		if err != nil {
 			return results, err
 		}
-		if len(answer.Value) != len(some) {
-			return results, fmt.Errorf("POST %s: %d activities were sent, and the answer is about %d", c.path, len(some), len(answer.Value))
-		}
-		results = append(results, answer.Value...)
+		results = append(results, answers...)
 	}
 	return results, nil
+}
+
+// addActivities makes one call, again while its answer says nothing.
+func (g *Graph) addActivities(ctx context.Context, item string, list []Activity) ([]Document[ActivityResult], error) {
+	for i := range list {
+		list[i].ODataType = activityType
+	}
+	body, err := marshal(map[string][]Activity{"activities": list})
+	if err != nil {
+		return nil, err
+	}
+	c := call{method: http.MethodPost, path: g.itemPath(item) + "/addActivities", body: body}
+	d := drought{Retry: g.opt.Retry}
+	for {
+		ans, err := g.attempt(ctx, c)
+		if err == nil {
+			return activityResults(c, ans.body, len(list))
+		}
+		if hasStatus(err, http.StatusConflict) {
+			if d.tries == 0 {
+				return nil, err
+			}
+			// They are there: the reply of an earlier try was lost.
+			return slices.Repeat([]Document[ActivityResult]{{Raw: json.RawMessage(`{"error":null}`)}}, len(list)), nil
+		}
+		if err := g.again(ctx, &d, g.explain(err, needItems)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// activityResults reads the answers to n activities. What cannot be read was
+// taken all the same: the service has answered 2xx.
+func activityResults(c call, body []byte, n int) ([]Document[ActivityResult], error) {
+	var answer struct {
+		Value []Document[ActivityResult] `json:"value"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("POST %s: %d activities were sent and not refused, but the answer is not what the API describes: %w", c.path, n, err)
+	}
+	if len(answer.Value) != n {
+		return nil, fmt.Errorf("POST %s: %d activities were sent, and the answer is about %d", c.path, n, len(answer.Value))
+	}
+	return answer.Value, nil
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ type Limiter struct {
 	min, max float64
 	slots    chan struct{} // one for each request in flight; nil: no cap
 	turn     chan struct{} // held by the one who waits for the rate
+	several  chan struct{} // held by the one who collects several slots
 	paused   atomic.Bool   // until may lie ahead; saves the lock when it does not
 
 	mu       sync.Mutex // guards the fields below
@@ -58,6 +60,7 @@ func NewLimiter(o LimiterOptions) *Limiter {
 		slots: make(chan struct{}, o.InFlight),
 		turn:  make(chan struct{}, 1),
 
+		several:  make(chan struct{}, 1),
 		adjusted: time.Now(),
 		// A burst of one spaces requests evenly: any burst above the
 		// service's own would be answered 429.
@@ -70,10 +73,28 @@ func pauseOnly() *Limiter {
 	return &Limiter{turn: make(chan struct{}, 1), rate: rate.NewLimiter(rate.Inf, 1)}
 }
 
-// Wait blocks until n requests may be sent. Each of them must be reported.
+// atOnce is the most that Wait may be asked for.
+func (l *Limiter) atOnce() int {
+	if l == nil || l.slots == nil {
+		return math.MaxInt
+	}
+	return cap(l.slots)
+}
+
+// Wait blocks until n requests may be sent, at most InFlight. Each of them
+// must be reported.
 func (l *Limiter) Wait(ctx context.Context, n int) error {
 	if l == nil {
 		return ctx.Err()
+	}
+	if n > 1 && l.slots != nil {
+		// Two who had half of what they need would wait for each other.
+		select {
+		case l.several <- struct{}{}:
+			defer func() { <-l.several }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	for i := range n {
 		if err := l.waitOne(ctx); err != nil {

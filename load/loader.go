@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,8 @@ type Loader struct {
 
 	once     sync.Once
 	slots    chan struct{}
-	failures atomic.Int64 // failed calls since the last settled item, over all calls
+	several  chan struct{} // held by the one who waits to send several at once
+	failures atomic.Int64  // failed calls since the last settled item, over all calls
 
 	stopOnce sync.Once
 	stopped  chan struct{} // closed by the first Fatal result
@@ -60,6 +62,7 @@ func (l *Loader) init() {
 			l.Log = slog.New(slog.DiscardHandler)
 		}
 		l.slots = make(chan struct{}, l.Concurrency)
+		l.several = make(chan struct{}, 1)
 		l.stopped = make(chan struct{})
 	})
 }
@@ -84,14 +87,13 @@ type batch[T any] struct {
 	l       *Loader
 	call    func(context.Context, []T) []Result
 	results []Result
-	size    int // items in a call of the target
 
 	// The round's work: todo[i] is item at[i] of the batch; nil at is the
 	// first round, in which they are the same.
 	todo []T
 	at   []int32
 
-	next    atomic.Int64 // the next chunk of todo
+	next    atomic.Int64 // the next item of todo
 	settled atomic.Int64 // items that the round settled
 	stop    atomic.Bool  // ends the round early
 }
@@ -100,7 +102,7 @@ type batch[T any] struct {
 // leaves unsettled goes into the next one.
 func drive[T any](ctx context.Context, l *Loader, in []T, call func(context.Context, []T) []Result) ([]Result, error) {
 	l.init()
-	b := &batch[T]{l: l, call: call, results: make([]Result, len(in)), size: max(1, l.Target.MaxBatch()), todo: in}
+	b := &batch[T]{l: l, call: call, results: make([]Result, len(in)), todo: in}
 	// wait ends with ctx and with the first Fatal. The target's own calls do
 	// not: what is in flight is brought to an end, for its answer counts.
 	wait, cancel := context.WithCancel(ctx)
@@ -156,39 +158,65 @@ func (b *batch[T]) round(ctx, wait context.Context) {
 	b.next.Store(0)
 	b.settled.Store(0)
 	b.stop.Store(false)
-	chunks := (len(b.todo) + b.size - 1) / b.size
-	workers := min(b.l.Concurrency, chunks)
+	size := b.l.most()
+	workers := min(b.l.Concurrency, (len(b.todo)+size-1)/size)
 	var wg sync.WaitGroup
 	for range workers - 1 {
-		wg.Go(func() { b.work(ctx, wait, chunks) })
+		wg.Go(func() { b.work(ctx, wait) })
 	}
-	b.work(ctx, wait, chunks)
+	b.work(ctx, wait)
 	wg.Wait()
 }
 
-func (b *batch[T]) work(ctx, wait context.Context, chunks int) {
+func (b *batch[T]) work(ctx, wait context.Context) {
 	for !b.stop.Load() {
-		k := int(b.next.Add(1)) - 1
-		if k >= chunks || !b.l.acquire(wait) {
+		if int(b.next.Load()) >= len(b.todo) || !b.l.acquire(wait) {
 			return
 		}
-		lo, hi := k*b.size, min((k+1)*b.size, len(b.todo))
-		if b.l.Limiter.Wait(wait, 1) != nil {
+		lo, hi := b.claim(wait)
+		if lo >= hi {
 			b.l.release()
 			return
 		}
-		b.l.requests.Add(b.l.perCall(hi - lo))
+		b.l.requests.Add(int64(b.l.perCall(hi - lo)))
 		res := b.call(ctx, b.todo[lo:hi])
 		b.l.release()
 		b.settle(lo, hi, res)
 	}
 }
 
+// claim takes the next items of todo for a call and waits for the limiter.
+// lo == hi if there are none, or wait has ended.
+//
+// How many a call takes may change while others wait: one at a time asks for
+// several, just before it waits.
+func (b *batch[T]) claim(wait context.Context) (lo, hi int) {
+	l := b.l
+	if l.Limiter.atOnce() < math.MaxInt && l.most() > 1 {
+		select {
+		case l.several <- struct{}{}:
+			defer func() { <-l.several }()
+		case <-wait.Done():
+			return 0, 0
+		}
+	}
+	size := l.most()
+	hi = int(b.next.Add(int64(size)))
+	lo, hi = min(hi-size, len(b.todo)), min(hi, len(b.todo))
+	if lo < hi && l.Limiter.Wait(wait, l.perCall(hi-lo)) != nil {
+		return 0, 0
+	}
+	return lo, hi
+}
+
+// most is how many items a call of the target may have now.
+func (l *Loader) most() int { return max(1, min(l.Target.MaxBatch(), l.Limiter.atOnce())) }
+
 // perCall is the number of requests that a call of the target makes for so
 // many items: one, if the target does not say otherwise.
-func (l *Loader) perCall(items int) int64 {
+func (l *Loader) perCall(items int) int {
 	if t, ok := l.Target.(interface{ Requests(items int) int }); ok {
-		return int64(t.Requests(items))
+		return t.Requests(items)
 	}
 	return 1
 }
@@ -214,7 +242,10 @@ var errNoAnswer = errors.New("the target gave no answer for this item")
 // settle notes the answers of one call.
 func (b *batch[T]) settle(lo, hi int, answers []Result) {
 	l := b.l
-	var whole Result // what the call says to the limiter
+	// What the call says to the limiter: each request speaks for itself, and
+	// the items of one request speak together.
+	each := l.perCall(hi-lo) == hi-lo
+	var whole Result
 	settled := 0
 	for i := lo; i < hi; i++ {
 		res := Result{Err: errNoAnswer}
@@ -227,16 +258,15 @@ func (b *batch[T]) settle(lo, hi int, answers []Result) {
 		}
 		whole.After = max(whole.After, res.After)
 		whole.Throttled = whole.Throttled || res.Throttled
+		if each {
+			l.report(res)
+		}
 		if res.Fatal {
 			l.halt(res.Err)
 		}
 	}
-	if whole.After > l.Retry.MaxAfter { // given up, not waited for: see drought
-		whole.After = 0
-	}
-	l.Limiter.Report(whole)
-	if whole.Throttled {
-		l.throttled.Add(1)
+	if !each {
+		l.report(whole)
 	}
 	if settled > 0 {
 		b.settled.Add(int64(settled))
@@ -253,6 +283,17 @@ func (b *batch[T]) settle(lo, hi int, answers []Result) {
 	}
 	if l.isStopped() {
 		b.stop.Store(true)
+	}
+}
+
+// report gives the answer of one request to the limiter.
+func (l *Loader) report(res Result) {
+	if res.After > l.Retry.MaxAfter { // given up, not waited for: see drought
+		res.After = 0
+	}
+	l.Limiter.Report(res)
+	if res.Throttled {
+		l.throttled.Add(1)
 	}
 }
 

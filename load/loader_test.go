@@ -357,8 +357,14 @@ func TestLoaderBatches(t *testing.T) {
 // requests and replies, throttles in all three forms, answers with web pages
 // and cuts its answers short. What is stored is what was sent.
 func TestLoaderOverStormyGraph(t *testing.T) {
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) { testLoaderOverStormyGraph(t, w.change) })
+	}
+}
+
+func testLoaderOverStormyGraph(t *testing.T, change func(*GraphOptions)) {
 	synctest.Test(t, func(t *testing.T) {
-		f, g := newFakeGraph(t, nil)
+		f, g := newFakeGraph(t, change)
 		f.fault = func(r *http.Request, n int) fault {
 			switch n % 11 {
 			case 1:

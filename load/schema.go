@@ -2,10 +2,13 @@ package load
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"importer/transform"
 )
@@ -22,15 +25,6 @@ type SchemaProperty struct {
 	Aliases     []string `json:"aliases,omitempty"`
 	Labels      []string `json:"labels,omitempty"`
 	Description string   `json:"description,omitempty"`
-}
-
-// A lenient boolean reads "true" and null as well: Microsoft's own reference
-// example writes flags as strings.
-type lenient bool
-
-func (l *lenient) UnmarshalJSON(data []byte) error {
-	*l = lenient(strings.EqualFold(strings.Trim(string(data), `"`), "true"))
-	return nil
 }
 
 func wireSchema(s transform.Schema) []SchemaProperty {
@@ -130,7 +124,7 @@ func (g *Graph) ensureSchema(ctx context.Context, info *ConnectionInfo, s transf
 		return err
 	}
 	if len(diff.Changes) == 0 && !diff.Draft() {
-		return nil
+		return g.awaitStray(ctx)
 	}
 	operation, err := g.BeginSchema(ctx, diff, s)
 	if err != nil {
@@ -152,15 +146,31 @@ func (g *Graph) BeginSchema(ctx context.Context, diff *SchemaDiff, s transform.S
 		return "", err
 	}
 	g.log.Info("registering the schema; a tenant takes 5 to 15 minutes", "connection", g.opt.Connection)
+	g.notes.first(g.connectionPath(), diff.Draft())
 	var ans *answer
+	clash := false
 	err = g.poll(ctx, "the registration of another schema", func() (bool, error) {
-		ans, err = g.do(ctx, call{method: http.MethodPatch, path: g.connectionPath() + "/schema", body: body}, needConnection)
-		if hasStatus(err, http.StatusConflict) { // another registration is under way
+		// What is under way may be this registration, if its answer was lost or
+		// was an error: a draft that has become ready has its schema.
+		if clash && diff.Draft() {
+			if ok, err := g.registered(ctx, s); ok || err != nil {
+				return ok, err
+			}
+		}
+		err := g.patiently(ctx, func() (err error) {
+			ans, err = g.do(ctx, call{method: http.MethodPatch, path: g.connectionPath() + "/schema", body: body}, needConnection)
+			return err
+		}, g.connectionPath())
+		clash = hasStatus(err, http.StatusConflict)
+		if clash {
 			return false, nil
 		}
 		return true, err
 	})
-	if err != nil {
+	switch {
+	case notFound(err):
+		return "", fmt.Errorf("%w; the connection %s is not there any more, or is being deleted: run again to make it anew", err, g.opt.Connection)
+	case err != nil || ans == nil:
 		return "", err
 	}
 	return operationID(ans.header.Get("Location")), nil
@@ -168,9 +178,20 @@ func (g *Graph) BeginSchema(ctx context.Context, diff *SchemaDiff, s transform.S
 
 // An Operation is the registration of a schema (connectionOperation).
 type Operation struct {
-	ID     string       `json:"id"`
-	Status string       `json:"status"` // inprogress, completed, failed, or one that is newer than this
-	Error  *errorDetail `json:"error"`
+	ID     string
+	Status string // inprogress, completed, failed, or one that is newer than this
+	Error  *errorDetail
+}
+
+// UnmarshalJSON reads it with patience.
+func (o *Operation) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		ID, Status text
+		Error      *errorDetail
+	}
+	err := json.Unmarshal(data, &raw)
+	*o = Operation{string(raw.ID), string(raw.Status), raw.Error}
+	return err
 }
 
 // Ended tells whether the operation is over, well or not. Any other status,
@@ -203,14 +224,46 @@ func (g *Graph) Operation(ctx context.Context, id string) (*Document[Operation],
 // gave. Its error is a *SchemaRefusedError when it ended as failed. tell, if not
 // nil, is called each time that the operation has been looked at.
 func (g *Graph) AwaitSchema(ctx context.Context, operation string, s transform.Schema, tell func(*Operation)) error {
+	op, err := &Operation{ID: operation}, error(nil)
+	started := time.Now()
 	if operation == "" {
-		return g.awaitReady(ctx)
+		err = g.poll(ctx, "the registration of the schema", func() (bool, error) { return g.registered(ctx, s) })
+	} else {
+		op, err = g.awaitOperation(ctx, operation, s, tell)
 	}
-	op := &Operation{ID: operation}
-	err := g.poll(ctx, "the registration of the schema", func() (bool, error) {
-		doc, err := g.Operation(ctx, operation)
-		if notFound(err) { // not seen yet by the server that was asked
-			return false, nil
+	switch {
+	case err != nil:
+		return err
+	case !op.Failed():
+		if g.notes.wasDraft(g.connectionPath()) {
+			g.notes.make(g.connectionPath()) // from now on it may have items
+		}
+		return nil
+	}
+	// A registration may report an error and yet succeed, some minutes later
+	// (README of msgraph-search-connector-sample): the service itself decides.
+	err = g.pollFor(ctx, min(time.Since(started)/4, 5*time.Minute), "the schema", func() (bool, error) { return g.registered(ctx, s) })
+	if errors.Is(err, errNotOver) {
+		return &SchemaRefusedError{Connection: g.opt.Connection, Words: op.Words()}
+	}
+	if err == nil {
+		g.log.Warn("the schema's registration reported an error, but it is registered", "connection", g.opt.Connection, "error", op.Words())
+	}
+	return err
+}
+
+// awaitOperation returns when the operation is over.
+func (g *Graph) awaitOperation(ctx context.Context, id string, s transform.Schema, tell func(*Operation)) (op *Operation, err error) {
+	op = &Operation{ID: id}
+	err = g.poll(ctx, "the registration of the schema", func() (bool, error) {
+		doc, err := g.Operation(ctx, id)
+		if notFound(err) {
+			// Not seen yet by the server that was asked. Or never: but a draft
+			// that has become ready has its schema.
+			if !g.notes.wasDraft(g.connectionPath()) {
+				return false, nil
+			}
+			return g.registered(ctx, s)
 		}
 		if err != nil {
 			return false, err
@@ -220,16 +273,7 @@ func (g *Graph) AwaitSchema(ctx context.Context, operation string, s transform.S
 		}
 		return op.Ended(), nil
 	})
-	if err != nil || !op.Failed() {
-		return err
-	}
-	// A registration may report an error and yet succeed (README of
-	// msgraph-search-connector-sample): the service itself decides.
-	if diff, err := g.DiffSchema(ctx, s); err == nil && diff.State == stateReady && len(diff.Changes) == 0 {
-		g.log.Warn("the schema's registration reported an error, but it is registered", "connection", g.opt.Connection)
-		return nil
-	}
-	return &SchemaRefusedError{Connection: g.opt.Connection, Words: op.Words()}
+	return op, err
 }
 
 // A SchemaRefusedError means that a registration has ended as failed.
@@ -239,23 +283,25 @@ func (e *SchemaRefusedError) Error() string {
 	return fmt.Sprintf("the service refused the schema of connection %s: %s; correct the mapping's schema and run again", e.Connection, e.Words)
 }
 
-// awaitReady is for an answer without an operation: the first schema is
-// registered when the connection leaves draft.
-func (g *Graph) awaitReady(ctx context.Context) error {
-	return g.poll(ctx, "the registration of the schema", func() (bool, error) {
-		info, err := g.GetConnection(ctx)
-		return err == nil && info.State != stateDraft, err
-	})
-}
-
-// operationID takes the operation's id out of its Location. The rest of the
-// address is not used: the token goes to no host that an answer names.
+// operationID takes the operation's id out of its Location: an address or a
+// path that ends in operations/ID or operations('ID'), with or without a query.
+// The rest of the address is not used: the token goes to no host that an answer
+// names.
 func operationID(location string) string {
-	_, id, ok := strings.Cut(location, "/operations/")
+	path, _, _ := strings.Cut(location, "?")
+	path, _, _ = strings.Cut("/"+path, "#")
+	i := strings.LastIndex(strings.ToLower(path), "/operations")
+	if i < 0 {
+		return ""
+	}
+	rest := path[i+len("/operations"):]
+	id, ok := strings.CutPrefix(rest, "/")
+	if key, quoted := strings.CutPrefix(rest, "('"); quoted {
+		id, _, ok = strings.Cut(key, "')")
+	}
 	if !ok {
 		return ""
 	}
-	id, _, _ = strings.Cut(id, "?")
 	id, _, _ = strings.Cut(id, "/")
 	if plain, err := url.PathUnescape(id); err == nil {
 		return plain

@@ -65,6 +65,18 @@ type Bucket struct {
 	Token string `json:"aggregationFilterToken"`
 }
 
+// UnmarshalJSON reads it with patience: keys of numbers may be numbers.
+func (b *Bucket) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Key   text
+		Count number
+		Token text `json:"aggregationFilterToken"`
+	}
+	err := json.Unmarshal(data, &raw)
+	*b = Bucket{string(raw.Key), int64(raw.Count), string(raw.Token)}
+	return err
+}
+
 // contentDomainID is the property in which a hit carries its item's id, after
 // a comma: "x@tenant,itemid". No page says so; Microsoft's search samples and
 // the CLI for Microsoft 365 rely on it. The hitId is opaque.
@@ -79,6 +91,10 @@ func (g *Graph) Search(ctx context.Context, q Query) (*Hits, error) {
 	err := g.doJSON(ctx, call{method: http.MethodPost, path: "/search/query"}, needSearch, in, &out)
 	if hasStatus(err, http.StatusBadRequest) {
 		return nil, fmt.Errorf("the service does not take the query %q: %w", q.Text, err)
+	}
+	if hasStatus(err, http.StatusInternalServerError) {
+		// msgraph-sdk-dotnet#2798
+		return nil, fmt.Errorf("%w; a tenant answers so for up to 20 minutes after the first schema of a connection is registered", err)
 	}
 	if err != nil {
 		return nil, err
@@ -129,11 +145,11 @@ func (g *Graph) searchRequest(q Query) searchRequest {
 type searchAnswer struct {
 	Value []struct {
 		HitsContainers []struct {
-			Total                int
-			MoreResultsAvailable bool
+			Total                number
+			MoreResultsAvailable lenient
 			Hits                 []struct {
-				HitID, Summary, ContentSource string
-				Rank                          int
+				HitID, Summary, ContentSource text
+				Rank                          number
 				Resource                      struct {
 					Properties map[string]json.RawMessage
 				}
@@ -147,15 +163,15 @@ func (a *searchAnswer) hits() *Hits {
 	page := &Hits{Hits: []Hit{}}
 	for _, value := range a.Value {
 		for _, container := range value.HitsContainers {
-			page.Total += container.Total
-			page.More = page.More || container.MoreResultsAvailable
+			page.Total += int(container.Total)
+			page.More = page.More || bool(container.MoreResultsAvailable)
 			page.Aggregations = append(page.Aggregations, container.Aggregations...)
 			for _, h := range container.Hits {
 				props := h.Resource.Properties
-				hit := Hit{ID: itemID(props), Connection: strings.TrimPrefix(h.ContentSource, contentSource),
-					Rank: h.Rank, Summary: h.Summary, Properties: props}
+				hit := Hit{ID: itemID(props), Connection: strings.TrimPrefix(string(h.ContentSource), contentSource),
+					Rank: int(h.Rank), Summary: string(h.Summary), Properties: props}
 				if hit.ID == "" {
-					hit.ID = h.HitID
+					hit.ID = string(h.HitID)
 				}
 				delete(props, contentDomainID)
 				page.Hits = append(page.Hits, hit)

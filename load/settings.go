@@ -24,7 +24,7 @@ type Settings struct {
 // A Template says how a hit is shown (displayTemplate).
 type Template struct {
 	ID       string          `json:"id"` // at most 16 letters and digits
-	Priority int             `json:"priority"`
+	Priority number          `json:"priority"`
 	Layout   json.RawMessage `json:"layout"`
 	Rules    []struct {
 		Property  string   `json:"property"`
@@ -38,7 +38,7 @@ type Template struct {
 // (urlToItemResolver).
 type Resolver struct {
 	Type     string `json:"@odata.type"`
-	Priority int    `json:"priority"`
+	Priority number `json:"priority"`
 	ItemID   string `json:"itemId"` // such as kb_{num}
 	Match    struct {
 		BaseURLs []string `json:"baseUrls"`

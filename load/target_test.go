@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,17 +17,20 @@ import (
 
 // Every Target runs this one suite.
 func TestTarget(t *testing.T) {
-	targets := []struct {
+	type opening struct {
 		name string
 		// open gives a target and a way to read what it holds: id -> title.
 		open func(t *testing.T) (Target, func() map[string]string)
-	}{
+	}
+	targets := []opening{
 		{"JSONL", func(t *testing.T) (Target, func() map[string]string) {
 			var out bytes.Buffer
 			return NewJSONL(&out, false), func() map[string]string { return readLines(t, out.String()) }
 		}},
-		{"Graph", func(t *testing.T) (Target, func() map[string]string) {
-			f, g := newFakeGraph(t, nil)
+	}
+	for _, w := range ways {
+		targets = append(targets, opening{"Graph, " + w.name, func(t *testing.T) (Target, func() map[string]string) {
+			f, g := newFakeGraph(t, w.change)
 			return g, func() map[string]string {
 				titles := make(map[string]string)
 				for _, id := range f.stored() {
@@ -35,16 +38,11 @@ func TestTarget(t *testing.T) {
 				}
 				return titles
 			}
-		}},
-	}
-	graph := targets[1]
-	targets = append(targets, targets[1])
-	targets[2].name = "Graph with a BatchTransport"
-	targets[2].open = func(t *testing.T) (Target, func() map[string]string) {
-		opened, read := graph.open(t)
-		g := opened.(*Graph)
-		g.together = oneByOne{g.opt.Transport}
-		return g, read
+		}}, opening{"local Graph, " + w.name, func(t *testing.T) (Target, func() map[string]string) {
+			_, graph := newLocalGraph(t, w.change)
+			g := &noted{Graph: graph}
+			return g, func() map[string]string { return g.titles(t) }
+		}})
 	}
 	suite := []struct {
 		name string
@@ -73,6 +71,22 @@ func TestTarget(t *testing.T) {
 		}},
 		{"deleting what is not there is no failure", func(t *testing.T, target Target, read func() map[string]string) {
 			checkFates(t, target.Delete(t.Context(), []string{"never", "was"}), Stored, Stored)
+		}},
+		{"each has its own answer", func(t *testing.T, target Target, read func() map[string]string) {
+			if _, ok := target.(*JSONL); ok {
+				t.Skip("a file takes everything")
+			}
+			nobody := item("b", "for nobody")
+			nobody.ACL = nil
+			results := target.Put(t.Context(), []*transform.Item{item("a", "A"), nobody, item("c", "C")})
+			checkFates(t, results, Stored, Rejected, Stored)
+			if api, ok := errors.AsType[*APIError](results[1].Err); !ok || api.Status != 400 || !api.Envelope {
+				t.Errorf("the rejection is %v, want the service's 400", results[1].Err)
+			}
+			if got, want := read(), map[string]string{"a": "A", "c": "C"}; !reflect.DeepEqual(got, want) {
+				t.Errorf("stored %q, want %q", got, want)
+			}
+			checkFates(t, target.Delete(t.Context(), []string{"a", "never", "c"}), Stored, Stored, Stored)
 		}},
 		{"nothing to do", func(t *testing.T, target Target, read func() map[string]string) {
 			if got := target.Put(t.Context(), nil); len(got) != 0 {
@@ -122,45 +136,6 @@ func TestTarget(t *testing.T) {
 				tt.test(t, opened, read)
 			})
 		}
-	}
-}
-
-// oneByOne is a BatchTransport of any other.
-type oneByOne struct{ http.RoundTripper }
-
-func (t oneByOne) RoundTripAll(reqs []*http.Request) ([]*http.Response, []error) {
-	resps, errs := make([]*http.Response, len(reqs)), make([]error, len(reqs))
-	for i, r := range reqs {
-		resps[i], errs[i] = t.RoundTrip(r)
-	}
-	return resps, errs
-}
-
-// Of a batch each item has its own answer, and its request counts.
-func TestBatchTransport(t *testing.T) {
-	f, g := newFakeGraph(t, func(o *GraphOptions) { o.Transport = oneByOne{o.Transport} })
-	f.setFault(func(r *http.Request, n int) fault {
-		switch {
-		case strings.HasSuffix(r.URL.Path, "/bad"):
-			return fault{status: http.StatusBadRequest, said: true}
-		case strings.HasSuffix(r.URL.Path, "/busy"):
-			return fault{status: http.StatusServiceUnavailable}
-		case strings.HasSuffix(r.URL.Path, "/lost"):
-			return fault{loseReply: true}
-		}
-		return fault{}
-	})
-	items := []*transform.Item{item("good", "A"), item("bad", "B"), item("busy", "C"), item("lost", "D"), item("last", "E")}
-	checkFates(t, g.Put(t.Context(), items), Stored, Rejected, Unsettled, Unsettled, Stored)
-	checkFates(t, g.Delete(t.Context(), []string{"good", "never", "busy"}), Stored, Stored, Unsettled)
-
-	f.setFault(nil)
-	l := &Loader{Target: g}
-	if _, err := l.Put(t.Context(), items); err != nil {
-		t.Fatal(err)
-	}
-	if got := l.Stats().Requests; got != 5 {
-		t.Errorf("%d requests for 5 items, want 5", got)
 	}
 }
 

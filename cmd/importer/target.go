@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -39,6 +40,7 @@ type targetFlags struct {
 	out      string
 	rate     float64
 	flight   int
+	batched  int
 	retryFor time.Duration
 	fresh    bool // jsonl: start the file anew, as nothing is remembered of it
 }
@@ -61,6 +63,7 @@ func (t *targetFlags) add(cmd *cobra.Command, jsonl bool) {
 // addPace adds how fast a target is written to.
 func (t *targetFlags) addPace(f *pflag.FlagSet) {
 	f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target; 0 learns what the service allows, up to 100")
+	f.IntVar(&t.batched, "batch", 0, "most items to a graph target in one $batch, up to 20; 0 sends each by itself")
 	f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25; of the local Graph, most batches: 0 is 4")
 }
 
@@ -83,6 +86,12 @@ func (t *targetFlags) addAuth(f *pflag.FlagSet) {
 func (t *targetFlags) check() error {
 	if t.retryFor < 0 {
 		return usageError{fmt.Errorf("--retry-for %v is negative", t.retryFor)}
+	}
+	switch {
+	case t.batched < 0 || t.batched > 20:
+		return usageError{fmt.Errorf("--batch %d is not from 0 to 20, the most that Graph takes in one $batch", t.batched)}
+	case t.batched > 0 && t.target != "graph":
+		return usageError{fmt.Errorf("--batch is for --target graph, and the target is %s", t.target)}
 	}
 	switch t.target {
 	case "local", "jsonl":
@@ -158,7 +167,7 @@ func (a *app) open(t *targetFlags, connection string, caller localgraph.Caller) 
 	case "local":
 		return a.openLocal(t, connection, caller)
 	case "graph":
-		return openGraph(t, connection)
+		return openGraph(t, connection, a.log())
 	}
 	return a.openJSONL(t)
 }
@@ -179,6 +188,7 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 		Header:      http.Header{"Prefer": {"return=minimal"}}, // what was stored is not needed back
 		Concurrency: flight,
 		Retry:       t.retry(),
+		Log:         a.log(),
 	})
 	if err != nil {
 		server.Close()
@@ -187,7 +197,7 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 	return &target{Target: load.NewPartial(graph, graph.GetItem, load.Merges), graph: graph, local: server, flight: flight, retry: t.retry(), batch: 500, lanes: 4, key: "local", close: once(func(bool) error { return server.Close() })}, nil
 }
 
-func openGraph(t *targetFlags, connection string) (*target, error) {
+func openGraph(t *targetFlags, connection string, log *slog.Logger) (*target, error) {
 	roots, err := t.roots()
 	if err != nil {
 		return nil, err
@@ -204,7 +214,7 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 		flight = 25 // the last published limit of operations in flight a connection
 	}
 	graph, err := load.NewGraph(load.GraphOptions{BaseURL: t.graphURL, Connection: connection, Token: source, Concurrency: flight,
-		Retry: t.retry(), RootCAs: roots, UserAgent: "importer/" + version})
+		Batch: t.batched, Retry: t.retry(), RootCAs: roots, UserAgent: "importer/" + version, Log: log})
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--graph-url %s: %w", t.graphURL, err)}
 	}
@@ -217,8 +227,12 @@ func openGraph(t *targetFlags, connection string) (*target, error) {
 		return nil, err
 	}
 	// Small batches: a checkpoint comes with each, and at 25 items a second a
-	// batch of 50 is two seconds.
-	return &target{Target: load.NewPartial(graph, graph.GetItem, load.MergesUnknown), graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: 50, lanes: 4,
+	// batch of 50 is two seconds. Whole envelopes fill one.
+	batch := 50
+	if t.batched > 1 {
+		batch = (batch + t.batched - 1) / t.batched * t.batched
+	}
+	return &target{Target: load.NewPartial(graph, graph.GetItem, load.MergesUnknown), graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: batch, lanes: 4,
 		key: key, remote: true, close: func(bool) error { return nil }}, nil
 }
 

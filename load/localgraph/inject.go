@@ -52,8 +52,8 @@ func (in *injector) count(what string) {
 	in.mu.Unlock()
 }
 
-// around answers a request that may meet a fault. A batch is throttled and
-// fails by its parts, and its connection may be cut as a whole.
+// around answers a request that may meet a fault. A batch is throttled, slow
+// and fails by its parts, and its connection may be cut as a whole.
 func (in *injector) around(c *call, route func() error) error {
 	path := c.r.URL.EscapedPath()
 	batch := !c.nested && strings.HasSuffix(path, "/$batch")
@@ -72,7 +72,7 @@ func (in *injector) around(c *call, route func() error) error {
 	nth := in.came[id]
 	in.came[id]++
 	in.mu.Unlock()
-	if in.SlowShare > 0 && in.draw("slow", id, nth) < in.SlowShare {
+	if in.SlowShare > 0 && !batch && in.draw("slow", id, nth) < in.SlowShare {
 		in.count("slow")
 		in.wait(c, in.Slow)
 	}
