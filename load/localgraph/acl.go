@@ -227,33 +227,28 @@ func (tx *wtx) aclRow(conn int64, a *acl) (int64, error) {
 	return n, nil
 }
 
-// readable selects the ACLs of a connection that let a caller through: some
-// grant names one of its principals and no deny does. It takes the connection
-// and the principals (as a JSON array), twice.
-const readable = `SELECT acl FROM aces WHERE conn = ? AND deny = 0 AND who IN (SELECT value FROM json_each(?))
-	EXCEPT SELECT acl FROM aces WHERE conn = ? AND deny = 1 AND who IN (SELECT value FROM json_each(?))`
-
-// principals lists, as a JSON array, what a user is in a connection: the user,
-// the directory groups and the external groups it is in, directly or through
-// other groups, and everyone. UNION drops what was already found, so cycles
-// end. It is read anew for each search: a change of membership holds at once.
-func (s *Server) principals(ctx context.Context, conn int64, u User) (string, error) {
+// readACLs finds the ACLs of a connection that let a user through: some grant
+// names one of the user's principals and no deny does.
+//
+// The principals are the user, the directory groups and the external groups it
+// is in, directly or through other groups, and everyone. UNION drops what was
+// already found, so cycles end. All is read anew for each search: a change of
+// membership holds at once.
+func (c *collector) readACLs(ctx context.Context, tx *sql.Tx, conn int64, u User) error {
 	seed := []string{who("user", u.ID), whoEveryone}
 	if !u.Guest {
 		seed = append(seed, whoMembers)
 	}
 	b, err := json.Marshal(seed)
 	if err != nil {
-		return "", err
+		return err
 	}
-	var list string
-	err = s.db.QueryRowContext(ctx, `
+	return c.feed(ctx, tx, `
 		WITH RECURSIVE entra (who) AS (
 			SELECT value FROM json_each(?)
 			UNION SELECT t.grp FROM entra e CROSS JOIN team_members t ON t.who = e.who
 		), mine (who) AS (
 			SELECT who FROM entra
 			UNION SELECT 'x:' || m.grp FROM mine CROSS JOIN members m ON m.conn = ? AND m.who = mine.who
-		) SELECT json_group_array(who) FROM mine`, string(b), conn).Scan(&list)
-	return list, err
+		) SELECT kql_acl(?, a.acl, a.deny) FROM mine CROSS JOIN aces a ON a.conn = ? AND a.who = mine.who`, string(b), conn, c.number, conn)
 }

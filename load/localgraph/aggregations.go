@@ -2,6 +2,7 @@ package localgraph
 
 import (
 	"cmp"
+	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -17,15 +18,22 @@ type aggregation struct {
 	Size   *int   `json:"size"`
 	Bucket struct {
 		SortBy       string        `json:"sortBy"`
-		IsDescending bool          `json:"isDescending"`
+		IsDescending lenientBool   `json:"isDescending"` // a string in the samples of the concept page
 		MinimumCount int64         `json:"minimumCount"`
 		PrefixFilter string        `json:"prefixFilter"`
 		Ranges       []bucketRange `json:"ranges"`
 	} `json:"bucketDefinition"`
 
 	typ     ptype
+	texts   map[string]*int64
+	numbers map[driver.Value]int64
+	ranges  []valueRange // nil: by values
 	buckets []bucket
 }
+
+// maxBuckets is how many buckets an aggregation answers ("The maximum returned
+// value is 100 buckets", aggregationOption page).
+const maxBuckets = 100
 
 type bucketRange struct {
 	From string `json:"from"`
@@ -38,6 +46,17 @@ type bucket struct {
 	Token string `json:"aggregationFilterToken"`
 
 	num float64 // the key as a number, to sort by
+}
+
+// A valueRange is a range as values are held against it: lo <= v < hi; nil is
+// open.
+type valueRange struct{ lo, hi any }
+
+func (r *valueRange) holds(v driver.Value) bool {
+	if _, ok := v.(string); ok {
+		return false // of another connection
+	}
+	return (r.lo == nil || compareNumbers(v, r.lo) >= 0) && (r.hi == nil || compareNumbers(v, r.hi) < 0)
 }
 
 // tokenMark opens a token that stands for one value: two U+01C2 and the
@@ -57,30 +76,34 @@ func (a *aggregation) prepare(sources []*source) error {
 			break
 		}
 	}
-	switch a.Bucket.SortBy {
-	case "", "count", "keyAsString", "keyAsNumber":
-	default:
-		return badRequest("aggregations: %s: sortBy is count, keyAsString or keyAsNumber, not %q", a.Field, a.Bucket.SortBy)
+	if a.Bucket.SortBy != "" {
+		by, ok := spelled([]string{"count", "keyAsString", "keyAsNumber"}, a.Bucket.SortBy)
+		if !ok {
+			return badRequest("aggregations: %s: sortBy is count, keyAsString or keyAsNumber, not %q", a.Field, a.Bucket.SortBy)
+		}
+		a.Bucket.SortBy = by
 	}
-	if a.Size != nil && (*a.Size < 0 || *a.Size > 65535) {
-		return badRequest("aggregations: %s: size is 0 to 65535", a.Field)
+	if a.Size != nil && (*a.Size < 1 || *a.Size > 65535) {
+		return badRequest("aggregations: %s: size is 1 to 65535", a.Field)
 	}
-	if len(a.Bucket.Ranges) > 100 {
-		return badRequest("aggregations: %s: at most 100 ranges", a.Field)
+	if len(a.Bucket.Ranges) > maxBuckets {
+		return badRequest("aggregations: %s: at most %d ranges", a.Field, maxBuckets)
 	}
+	a.texts, a.numbers = map[string]*int64{}, map[driver.Value]int64{}
 	for _, r := range a.Bucket.Ranges {
-		lo, ok := a.bound(r.From)
-		_, ok2 := a.bound(r.To)
+		lo, ok := readBound(a.typ, r.From)
+		hi, ok2 := readBound(a.typ, r.To)
 		if !ok || !ok2 || a.typ == tString || a.typ == tBoolean {
 			return badRequest("aggregations: %s: the range from %q to %q is not of the property's type", a.Field, r.From, r.To)
 		}
-		key := rangeText(r)
-		a.buckets = append(a.buckets, bucket{Key: key, Token: key, num: numOf(lo)})
+		a.ranges = append(a.ranges, valueRange{lo, hi})
+		a.buckets = append(a.buckets, bucket{Key: r.text(a.typ), Token: r.token(), num: numOf(lo)})
 	}
 	return nil
 }
 
-func rangeText(r bucketRange) string {
+// token spells a range as aggregationFilters take it.
+func (r bucketRange) token() string {
 	from, to, end := cmp.Or(r.From, "min"), cmp.Or(r.To, "max"), ""
 	if to == "max" {
 		end = `, to="le"`
@@ -88,9 +111,25 @@ func rangeText(r bucketRange) string {
 	return fmt.Sprintf("range(%s, %s%s)", from, to, end)
 }
 
-// bound reads an end of a range; none is nil.
-func (a *aggregation) bound(s string) (any, bool) { return readBound(a.typ, s) }
+// text is a range's key, worded as in the samples of the aggregation page.
+func (r bucketRange) text(t ptype) string {
+	below, between, above := "Less than %s", "%s up to %s", "%s and up"
+	if t == tDateTime {
+		below, between, above = "Before %s", "From %s up to %s", "%s or later"
+	}
+	from, to := strings.TrimPrefix(r.From, "min"), strings.TrimPrefix(r.To, "max")
+	switch {
+	case from == "" && to == "":
+		return r.token()
+	case from == "":
+		return fmt.Sprintf(below, to)
+	case to == "":
+		return fmt.Sprintf(above, from)
+	}
+	return fmt.Sprintf(between, from, to)
+}
 
+// readBound reads an end of a range; none is nil.
 func readBound(t ptype, s string) (any, bool) {
 	s = strings.Trim(strings.TrimSpace(s), `"`)
 	if s == "" || s == "min" || s == "max" {
@@ -99,6 +138,9 @@ func readBound(t ptype, s string) (any, bool) {
 	if t == tDateTime {
 		at, ok := parseDate(s, true)
 		return at.UnixMicro(), ok
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, true
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	return f, err == nil && !math.IsNaN(f)
@@ -114,66 +156,114 @@ func numOf(v any) float64 {
 	return math.Inf(-1) // min
 }
 
-// groups selects (2+i, 0, NULL, key or number of the range, count) from the
-// hits. An item with several values counts once under each.
-func (a *aggregation) groups(i int) (string, []any) {
-	// l tells a collection; both shapes may meet when several connections
-	// are searched, so that a plain value is put into an array of its own.
-	from := fmt.Sprintf("(SELECT DISTINCT h.c, h.n, j.value AS v FROM h, json_each(CASE h.l%d WHEN 1 THEN h.a%[1]d ELSE json_array(h.a%[1]d) END) j WHERE h.a%[1]d IS NOT NULL AND h.l%[1]d = 1"+
-		" UNION ALL SELECT h.c, h.n, h.a%[1]d FROM h WHERE h.l%[1]d = 0 AND h.a%[1]d IS NOT NULL)", i)
-	if len(a.Bucket.Ranges) == 0 {
-		return fmt.Sprintf("SELECT * FROM (SELECT %d, 0, NULL, v, count(*) FROM %s GROUP BY v)", i+2, from), nil
+// count adds a hit under its value, or under each of a list of values once.
+// Texts are only good for the call.
+func (a *aggregation) count(v driver.Value, list bool) {
+	if v == nil {
+		return
 	}
-	var sql strings.Builder
-	var args []any
-	for k, r := range a.Bucket.Ranges {
-		lo, _ := a.bound(r.From) // checked by prepare
-		hi, _ := a.bound(r.To)
-		if k > 0 {
-			sql.WriteString(" UNION ALL ")
+	if !list {
+		a.add(v)
+		return
+	}
+	text, _ := v.(string)
+	if text == "" {
+		return // unreachable: lists are stored as JSON
+	}
+	var values []driver.Value
+	_ = walkArray([]byte(text), func(el []byte) error { // cannot fail: f does not
+		if v := a.element(el); v != nil && !slices.Contains(values, v) {
+			values = append(values, v)
 		}
-		fmt.Fprintf(&sql, "SELECT %d, 0, NULL, %d, count(*) FROM %s WHERE true", i+2, k, from)
-		if lo != nil {
-			sql.WriteString(" AND v >= ?")
-			args = append(args, lo)
+		return nil
+	})
+	if a.ranges == nil {
+		for _, v := range values {
+			a.add(v)
 		}
-		if hi != nil {
-			sql.WriteString(" AND v < ?")
-			args = append(args, hi)
+		return
+	}
+	for i := range a.ranges {
+		if slices.ContainsFunc(values, a.ranges[i].holds) {
+			a.buckets[i].Count++
 		}
 	}
-	return sql.String(), args
 }
 
-func (a *aggregation) add(key any, count int64) {
-	if len(a.Bucket.Ranges) > 0 {
-		a.buckets[key.(int64)].Count = count
-		return
+// element reads a value of a stored list.
+func (a *aggregation) element(raw []byte) driver.Value {
+	if kindOf(raw) == '"' {
+		return unquote(raw)
 	}
-	b := bucket{Count: count}
-	switch k := key.(type) {
-	case int64:
-		b.Key, b.num = strconv.FormatInt(k, 10), float64(k)
-		switch a.typ {
-		case tDateTime:
-			b.Key = time.UnixMicro(k).UTC().Format(time.RFC3339Nano)
-		case tBoolean:
-			b.Key = strconv.FormatBool(k != 0)
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return n
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil {
+		return nil // unreachable: lists hold numbers and texts
+	}
+	return f
+}
+
+func (a *aggregation) add(v driver.Value) {
+	if a.ranges != nil {
+		for i := range a.ranges {
+			if a.ranges[i].holds(v) {
+				a.buckets[i].Count++
+			}
 		}
-	case float64:
-		b.Key, b.num = strconv.FormatFloat(k, 'g', -1, 64), k
-	case string:
-		b.Key = k
-		b.num, _ = strconv.ParseFloat(k, 64) // not a number: 0
-	}
-	if !strings.HasPrefix(foldToken(b.Key), foldToken(a.Bucket.PrefixFilter)) {
 		return
 	}
-	b.Token = valueToken(b.Key)
-	a.buckets = append(a.buckets, b)
+	switch k := v.(type) {
+	case string:
+		if n := a.texts[k]; n != nil { // by pointer: an assignment would keep the key
+			*n++
+		} else {
+			a.texts[strings.Clone(k)] = new(int64(1))
+		}
+	case float64: // a whole number of another connection may be an integer
+		if n := int64(k); float64(n) == k {
+			v = n
+		}
+		a.numbers[v]++
+	default:
+		a.numbers[v]++
+	}
+}
+
+// gather makes buckets of the values that were counted.
+func (a *aggregation) gather() {
+	prefix := foldToken(a.Bucket.PrefixFilter)
+	take := func(b bucket) {
+		if strings.HasPrefix(foldToken(b.Key), prefix) {
+			b.Token = valueToken(b.Key)
+			a.buckets = append(a.buckets, b)
+		}
+	}
+	for key, n := range a.texts {
+		num, _ := strconv.ParseFloat(key, 64) // not a number: 0
+		take(bucket{Key: key, Count: *n, num: num})
+	}
+	for v, n := range a.numbers {
+		b := bucket{Count: n, num: numOf(v)}
+		switch k := v.(type) {
+		case int64:
+			b.Key = strconv.FormatInt(k, 10)
+			switch a.typ {
+			case tDateTime:
+				b.Key = time.UnixMicro(k).UTC().Format(time.RFC3339Nano)
+			case tBoolean:
+				b.Key = strconv.FormatBool(k != 0)
+			}
+		case float64:
+			b.Key = strconv.FormatFloat(k, 'g', -1, 64)
+		}
+		take(b)
+	}
 }
 
 func (a *aggregation) answer() map[string]any {
+	a.gather()
 	list := slices.DeleteFunc(a.buckets, func(b bucket) bool { return b.Count < a.Bucket.MinimumCount })
 	slices.SortStableFunc(list, func(x, y bucket) int {
 		n := 0
@@ -190,162 +280,24 @@ func (a *aggregation) answer() map[string]any {
 		}
 		return cmp.Or(n, strings.Compare(x.Key, y.Key))
 	})
-	if a.Size != nil && *a.Size < len(list) {
-		list = list[:*a.Size]
+	if a.Size != nil && a.ranges == nil { // ranges are all answered, as in the samples
+		list = list[:min(*a.Size, len(list))]
 	}
+	list = list[:min(maxBuckets, len(list))]
 	if list == nil {
 		list = []bucket{}
 	}
 	return map[string]any{"field": a.Field, "buckets": list}
 }
 
-// filters compiles aggregationFilters, all of which must hold:
-//
-//	field:"<token or text>"   field:or("..", "..")   field:range(1, 5, to="le")
-func (c *compiler) filters(list []string) (part, error) {
-	var sql []string
-	var args []any
-	for _, f := range list {
-		name, expr, ok := strings.Cut(f, ":")
-		p := c.cn.schema.query[strings.ToLower(strings.TrimSpace(name))]
-		if !ok || p == nil || !p.Refinable {
-			return nothing, badRequest("aggregationFilters: %q does not name a refinable property", f)
-		}
-		q, rest, err := c.filter(p, strings.TrimSpace(expr), 0)
-		if err == nil && strings.TrimSpace(rest) != "" {
-			err = badRequest("aggregationFilters: %q goes on after its end with %q", f, rest)
-		}
-		if err != nil {
-			return nothing, err
-		}
-		sql, args = append(sql, q.sql), append(args, q.args...)
-	}
-	if len(sql) == 0 {
-		return part{}, nil
-	}
-	return part{sql: "(" + strings.Join(sql, " AND ") + ")", args: args}, nil
-}
+// A lenientBool takes "true" for true.
+type lenientBool bool
 
-func (c *compiler) filter(p *property, expr string, depth int) (q part, rest string, err error) {
-	bad := func() (part, string, error) {
-		return nothing, "", badRequest("aggregationFilters: %q is neither \"token\", or(...), and(...), not(...) nor range(...)", expr)
+func (b *lenientBool) UnmarshalJSON(raw []byte) error {
+	v, err := strconv.ParseBool(strings.Trim(string(raw), `"`))
+	if err != nil && string(raw) != "null" {
+		return fmt.Errorf("%s is neither true nor false", raw)
 	}
-	if depth > 16 {
-		return bad()
-	}
-	if strings.HasPrefix(expr, `"`) {
-		text, rest, ok := strings.Cut(expr[1:], `"`)
-		if !ok {
-			return bad()
-		}
-		return c.filterValue(p, text), rest, nil
-	}
-	name, rest, ok := strings.Cut(expr, "(")
-	if !ok {
-		return bad()
-	}
-	if name = strings.ToLower(strings.TrimSpace(name)); name == "range" {
-		inside, after, ok := strings.Cut(rest, ")")
-		if !ok {
-			return bad()
-		}
-		q, err := filterRange(p, inside)
-		return q, after, err
-	}
-	op, ok := map[string]string{"or": " OR ", "and": " AND ", "not": ""}[name]
-	if !ok {
-		return bad()
-	}
-	var list []string
-	for {
-		q1, after, err := c.filter(p, strings.TrimSpace(rest), depth+1)
-		if err != nil {
-			return nothing, "", err
-		}
-		list, q.args = append(list, q1.sql), append(q.args, q1.args...)
-		after = strings.TrimSpace(after)
-		if rest, ok = strings.CutPrefix(after, ","); ok {
-			continue
-		}
-		if rest, ok = strings.CutPrefix(after, ")"); !ok {
-			return bad()
-		}
-		break
-	}
-	switch {
-	case name == "not" && len(list) != 1:
-		return bad()
-	case name == "not":
-		q.sql = "(NOT " + list[0] + ")"
-	default:
-		q.sql = "(" + strings.Join(list, op) + ")"
-	}
-	return q, rest, nil
-}
-
-// filterValue takes a token, which stands for one whole value, or text.
-func (c *compiler) filterValue(p *property, text string) part {
-	whole := false
-	if h, ok := strings.CutPrefix(text, tokenMark); ok {
-		if b, err := hex.DecodeString(h); err == nil {
-			text, whole = string(b), true
-		}
-	}
-	switch p.typ.element() {
-	case tInt64, tDouble, tDateTime:
-		v, ok := readBound(p.typ.element(), text)
-		if !ok || v == nil {
-			return nothing
-		}
-		return compare(p, false, "v = ?", v)
-	case tBoolean:
-		b, ok := parseBool(text)
-		if !ok {
-			return nothing
-		}
-		return compare(p, false, "v = ?", b)
-	}
-	mode := hasWords
-	if whole {
-		return compare(p, false, "v = ?", text)
-	}
-	if p.typ.collection() {
-		mode |= inList
-	}
-	return part{sql: fmt.Sprintf("kql_has(i.%s, ?, %d)", p.column(), mode), args: []any{text}}
-}
-
-// filterRange reads "from, to" with from="ge|gt" and to="lt|le"; a range holds
-// its beginning and not its end, unless it says otherwise.
-func filterRange(p *property, inside string) (part, error) {
-	fields := strings.Split(inside, ",")
-	ends := map[string]string{"from": "ge", "to": "lt"}
-	ops := map[string]string{"ge": ">=", "gt": ">", "lt": "<", "le": "<="}
-	bad := badRequest("aggregationFilters: range(%s) is not range(from, to) of %q", inside, p.Name)
-	if len(fields) < 2 {
-		return nothing, bad
-	}
-	for _, f := range fields[2:] {
-		k, v, _ := strings.Cut(f, "=")
-		k, v = strings.TrimSpace(k), strings.Trim(strings.TrimSpace(v), `"`)
-		if ends[k] == "" || ops[v] == "" {
-			return nothing, bad
-		}
-		ends[k] = v
-	}
-	var conds []string
-	var args []any
-	for i, end := range []string{"from", "to"} {
-		v, ok := readBound(p.typ.element(), fields[i])
-		if !ok || p.typ.element() == tString {
-			return nothing, bad
-		}
-		if v != nil {
-			conds, args = append(conds, "v "+ops[ends[end]]+" ?"), append(args, v)
-		}
-	}
-	if len(conds) == 0 {
-		return part{sql: fmt.Sprintf("(i.%s IS NOT NULL)", p.column())}, nil
-	}
-	return compare(p, false, strings.Join(conds, " AND "), args...), nil
+	*b = lenientBool(v)
+	return nil
 }

@@ -1,8 +1,9 @@
 package localgraph
 
 import (
-	"fmt"
+	"database/sql/driver"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -46,37 +47,103 @@ func (sc *schema) collapsible(name string) *property {
 	return nil
 }
 
-// column is the value to trim by, of one connection's hits; NULL is none.
-func (col *collapseProperty) column(sc *schema) string {
-	var values, absent []string
+// columns are the values to trim by, of one connection's hits.
+func (col *collapseProperty) columns(sc *schema) []string {
+	var cols []string
 	for _, f := range col.Fields {
-		v := "NULL"
 		if p := sc.collapsible(f); p != nil {
-			v = "i." + p.column()
-			if p.typ == tString {
-				v = "kql_fold(" + v + ")"
-			}
+			cols = append(cols, "i."+p.column())
+		} else {
+			cols = append(cols, "NULL")
 		}
-		values = append(values, v)
-		absent = append(absent, v+" IS NULL")
 	}
-	return "CASE WHEN NOT (" + strings.Join(absent, " AND ") + ") THEN json_array(" + strings.Join(values, ", ") + ") END"
+	return cols
 }
 
-// collapse makes the tables that trim h, the last of which is named, and what
-// in it tells that a hit stands for others.
-func (q *query) collapse(order string) (tables, last, collapsed string) {
-	last, collapsed = "h", "NULL"
-	for i, col := range q.req.Collapse {
-		tables += fmt.Sprintf(", g%[1]d AS (SELECT *, CASE WHEN d%[1]d IS NULL THEN 1 ELSE row_number() OVER (PARTITION BY d%[1]d ORDER BY %[2]s) END AS w%[1]d,"+
-			" d%[1]d IS NOT NULL AND count(*) OVER (PARTITION BY d%[1]d) > %[3]d AS x%[1]d FROM %[4]s), k%[1]d AS (SELECT * FROM g%[1]d WHERE w%[1]d <= %[3]d)",
-			i, order, col.Limit, last)
-		last = fmt.Sprintf("k%d", i)
-		if i == 0 {
-			collapsed = "x0"
-		} else {
-			collapsed += fmt.Sprintf(" OR x%d", i)
+// A group is what the first collapseProperty has found under one value.
+type group struct {
+	n    int
+	best []found // at most as many as the limit, unless it was just added to
+}
+
+// groupKey writes the values of a hit as one string; "" if it has none. Case
+// and diacritics do not part text.
+func groupKey(b []byte, values []driver.Value) []byte {
+	b = b[:0]
+	some := false
+	for _, v := range values {
+		switch v := v.(type) {
+		case string:
+			b = append(b, 's')
+			b = strconv.AppendQuote(b, foldToken(v))
+		case int64:
+			b = strconv.AppendInt(append(b, 'n'), v, 10)
+		case float64:
+			b = strconv.AppendFloat(append(b, 'n'), v, 'g', -1, 64)
+		}
+		some = some || v != nil
+		b = append(b, ',')
+	}
+	if !some {
+		return b[:0]
+	}
+	return b
+}
+
+// group takes a hit that may be trimmed. Of each value of the first
+// collapseProperty no more than its limit are kept.
+func (c *collector) group(f found, values []driver.Value) {
+	f.groups = make([]string, len(c.trim))
+	for i, width := range c.widths {
+		c.text = groupKey(c.text, values[:width])
+		values = values[width:]
+		f.groups[i] = string(c.text)
+	}
+	first := f.groups[0]
+	if first == "" {
+		c.best = append(c.best, f.own())
+		return
+	}
+	g := c.groups[first]
+	if g == nil {
+		g = &group{}
+		c.groups[first] = g
+	}
+	g.n++
+	limit := c.trim[0].Limit
+	if len(g.best) == limit && c.compare(&f, &g.best[limit-1]) >= 0 {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(g.best, f, func(a, b found) int { return c.compare(&a, &b) })
+	g.best = slices.Insert(g.best, at, f.own())
+	g.best = g.best[:min(len(g.best), limit)]
+}
+
+// collapse leaves in best what no collapseProperty trims, in order.
+func (c *collector) collapse() {
+	for _, g := range c.groups {
+		for _, f := range g.best {
+			f.collapsed = g.n > c.trim[0].Limit
+			c.best = append(c.best, f)
 		}
 	}
-	return tables, last, collapsed
+	clear(c.groups)
+	slices.SortFunc(c.best, func(a, b found) int { return c.compare(&a, &b) })
+	for i := 1; i < len(c.trim); i++ {
+		count := map[string]int{}
+		for _, f := range c.best {
+			count[f.groups[i]]++
+		}
+		kept := map[string]int{}
+		c.best = slices.DeleteFunc(c.best, func(f found) bool {
+			key := f.groups[i]
+			kept[key]++
+			return key != "" && kept[key] > c.trim[i].Limit
+		})
+		for k := range c.best {
+			f := &c.best[k]
+			f.collapsed = f.collapsed || f.groups[i] != "" && count[f.groups[i]] > c.trim[i].Limit
+		}
+	}
+	c.total = len(c.best)
 }

@@ -52,28 +52,12 @@ func quoteFTS(text string, prefix bool) string {
 	return s
 }
 
-// compile makes the part of a whole query and adds the bonus for a phrase:
-// words that stand together as they were typed rank above scattered ones.
+// compile makes the part of a whole query.
 func (c *compiler) compile(n *node) part {
 	if n == nil {
 		return nothing // not a word in it
 	}
-	q := c.node(n)
-	if n.op != opAnd || q.fts == "" {
-		return q
-	}
-	var words []string
-	for _, k := range n.kids {
-		if k.op != opTerm || k.prefix || k.quoted || len(folds(k.text)) == 0 {
-			return q
-		}
-		words = append(words, k.text)
-	}
-	if len(words) > 8 {
-		return q
-	}
-	q.fts = "(" + q.fts + ") OR " + quoteFTS(strings.Join(words, " "), false)
-	return q
+	return c.node(n)
 }
 
 func (c *compiler) node(n *node) part {
@@ -87,7 +71,10 @@ func (c *compiler) node(n *node) part {
 	case opProp:
 		return c.restrict(n)
 	case opNot:
-		return c.not(c.node(n.kids[0]))
+		before := len(c.terms)
+		q := c.node(n.kids[0])
+		c.terms = c.terms[:before] // not asked for
+		return c.not(q)
 	case opOr:
 		return c.or(n.kids)
 	}
@@ -142,7 +129,7 @@ func (c *compiler) and(kids []*node) part {
 			if q := c.node(k.kids[0]); q.fts != "" {
 				unwanted = append(unwanted, q.fts)
 			}
-			c.terms = c.terms[:before] // not asked for
+			c.terms = c.terms[:before]
 			continue
 		}
 		q := c.node(k)
@@ -215,7 +202,8 @@ const (
 	hasWords  = 0
 	hasPrefix = 1
 	hasWhole  = 2
-	inList    = 4 // the value is a JSON array
+	hasTokens = 3 // the words and no others
+	inList    = 8 // the value is a JSON array
 )
 
 // restrict makes the part of a property restriction. A property that is not

@@ -218,8 +218,8 @@ func TestAggregations(t *testing.T) {
 		{`{"field":"priority","bucketDefinition":{"sortBy":"keyAsNumber","isDescending":true}}`, "5=1 4=1 3=1 2=1 1=1 0=1"},
 		{`{"field":"tags","bucketDefinition":{"sortBy":"count","isDescending":true}}`, "all=6 t0=3 t1=3"},
 		{`{"field":"cost","bucketDefinition":{"ranges":[{"to":"100"},{"from":"100","to":"300.5"},{"from":"300.5"}],"sortBy":"keyAsNumber"}}`,
-			"range(min, 100)=1 range(100, 300.5)=2 range(300.5, max, to=\"le\")=3"},
-		{`{"field":"opened","bucketDefinition":{"ranges":[{"from":"2026-02-01","to":"2026-04-01"}]}}`, "range(2026-02-01, 2026-04-01)=2"},
+			"Less than 100=1 100 up to 300.5=2 300.5 and up=3"},
+		{`{"field":"opened","bucketDefinition":{"ranges":[{"from":"2026-02-01","to":"2026-04-01"}]}}`, "From 2026-02-01 up to 2026-04-01=2"},
 	} {
 		_, a := g.search("u", "desk", "word", `"size":1,"aggregations":[`+tt.agg+`]`)
 		var got []string

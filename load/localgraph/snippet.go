@@ -163,6 +163,9 @@ func hasValue(text, want string, mode int64) bool {
 	if mode == hasWhole {
 		return strings.EqualFold(text, want) || foldToken(text) == foldToken(want)
 	}
+	if mode == hasTokens {
+		return slices.Equal(folds(text), folds(want))
+	}
 	return has(text, term{words: folds(want), prefix: mode == hasPrefix})
 }
 

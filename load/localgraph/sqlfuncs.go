@@ -2,13 +2,42 @@ package localgraph
 
 import (
 	"database/sql/driver"
+	"errors"
+	"sync"
 
 	"modernc.org/sqlite"
 )
 
+// registerFunctions adds the SQL functions that queries use. The driver keeps
+// them for the whole process.
+//
+//	kql_has(value, want, mode)   whether a value has the words of want
+//	kql_may(search, acl)         whether the searcher may read what has the ACL
+//	kql_wanted(search, row)      whether a hit is to be scored
+//
+// and, as aggregate functions that feed the collector of a search:
+//
+//	kql_hit(search, row, score, modified, values...)
+//	kql_again(search, row, score, modified)
+//	kql_mark(search, tier, row)
+//	kql_note(search, row, score)
+//	kql_acl(search, acl, deny)
+var registerFunctions = sync.OnceValue(func() error {
+	return errors.Join(
+		sqlite.RegisterFunction("kql_has", &sqlite.FunctionImpl{NArgs: 3, Deterministic: true, VolatileArgs: true, Scalar: sqlHas}),
+		asks("kql_may", func(c *collector, n int64) bool { return c.at.may(n) }),
+		asks("kql_wanted", (*collector).wanted),
+		registerStep("kql_hit", (*collector).hit),
+		registerStep("kql_again", (*collector).hitAgain),
+		registerStep("kql_mark", func(c *collector, args []driver.Value) { c.mark(args[0].(int64), args[1].(int64)) }),
+		registerStep("kql_note", func(c *collector, args []driver.Value) { c.note(args[0].(int64), args[1].(float64)) }),
+		registerStep("kql_acl", func(c *collector, args []driver.Value) { c.acl(args[0].(int64), args[1].(int64) != 0) }),
+	)
+})
+
 // sqlHas is kql_has(value, want, mode): whether a value has the words of
 // want, or some value of a JSON array, by the rules of the index. NULL has
-// nothing.
+// nothing. Its arguments are only good for the call.
 func sqlHas(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 	text, ok := asText(args[0])
 	want, ok2 := asText(args[1])
@@ -25,15 +54,6 @@ func sqlHas(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error
 		return nil
 	})
 	return truth(found), nil
-}
-
-// sqlFold is kql_fold(value): text without case and diacritics, to sort by;
-// any other value is itself.
-func sqlFold(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-	if s, ok := asText(args[0]); ok {
-		return foldToken(s), nil
-	}
-	return args[0], nil
 }
 
 func truth(b bool) int64 {
