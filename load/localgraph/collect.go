@@ -73,6 +73,8 @@ type collector struct {
 	groups map[string]*group
 	keys   []driver.Value // of the hit at hand
 	text   []byte
+
+	like *likeness // for spelling
 }
 
 // A visit is what the search of one source needs.

@@ -44,6 +44,7 @@ type node struct {
 	prop   string // lower-case
 	cmp    string // : = < > <= >= <> ..
 	pos    int    // the column, from 1
+	at     int    // where text begins, in bytes
 	// plain tells a restriction joined to its neighbours by no operator: of
 	// one property, such mean OR.
 	plain bool
@@ -276,14 +277,18 @@ func (p *parser) primary(prop string) *node {
 			return p.value(name, op, pos)
 		}
 	}
+	at := p.at
 	text, quoted, prefix := p.word(false)
+	if quoted {
+		at++
+	}
 	if prop != "" {
 		return &node{op: opProp, prop: prop, cmp: ":", text: text, prefix: prefix, quoted: quoted, pos: pos}
 	}
 	if text == "" && prefix && !quoted {
 		return &node{op: opAll, pos: pos}
 	}
-	return &node{op: opTerm, text: text, prefix: prefix, quoted: quoted, pos: pos}
+	return &node{op: opTerm, text: text, prefix: prefix, quoted: quoted, pos: pos, at: at}
 }
 
 func (p *parser) group(prop string) *node {

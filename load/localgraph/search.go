@@ -21,12 +21,9 @@ const (
 
 // A searchRequest is the part of the API's type that speaks of external items.
 type searchRequest struct {
-	EntityTypes    []string `json:"entityTypes"`
-	ContentSources []string `json:"contentSources"`
-	Query          *struct {
-		QueryString   *string `json:"queryString"`
-		QueryTemplate string  `json:"queryTemplate"`
-	} `json:"query"`
+	EntityTypes        []string      `json:"entityTypes"`
+	ContentSources     []string      `json:"contentSources"`
+	Query              *searchText   `json:"query"`
 	From               int           `json:"from"`
 	Size               *int          `json:"size"`
 	Fields             []string      `json:"fields"`
@@ -34,8 +31,14 @@ type searchRequest struct {
 	Aggregations       []aggregation `json:"aggregations"`
 	AggregationFilters []string      `json:"aggregationFilters"`
 
+	Alter     *alterationOptions `json:"queryAlterationOptions"`
 	Templates *templateOption    `json:"resultTemplateOptions"`
 	Collapse  []collapseProperty `json:"collapseProperties"`
+}
+
+type searchText struct {
+	QueryString   *string `json:"queryString"`
+	QueryTemplate string  `json:"queryTemplate"`
 }
 
 type sortKey struct {
@@ -73,39 +76,60 @@ func (c *call) searchIn(ctx context.Context) error {
 	if len(body.Requests) != 1 {
 		return badRequest("requests: must hold exactly one search request, not %d", len(body.Requests))
 	}
-	if err := c.s.refresh(ctx); err != nil {
-		return err
-	}
 	user, err := c.s.userOf(ctx, name)
 	if err != nil {
 		return err
 	}
-	q, err := c.s.prepare(&body.Requests[0], user)
-	if err != nil {
-		return err
+	for {
+		if err := c.s.refresh(ctx); err != nil {
+			return err
+		}
+		q, err := c.s.prepare(&body.Requests[0], user)
+		if err != nil {
+			return err
+		}
+		answer, err := q.answer(ctx)
+		if errors.Is(err, errStale) {
+			continue // with the schemas of now
+		}
+		if err != nil {
+			return err
+		}
+		return c.reply(http.StatusOK, map[string]any{
+			"@odata.context": c.context("Collection(microsoft.graph.searchResponse)"),
+			"value":          []any{answer},
+		})
 	}
-	// One state of the store for all that the answer says.
-	tx, err := c.s.db.BeginTx(ctx, nil)
+}
+
+// answer runs the query on one state of the store, so that all that the answer
+// says fits together. It is errStale if that state has other schemas than the
+// query was made for.
+func (q *query) answer(ctx context.Context) (map[string]any, error) {
+	tx, err := q.s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer tx.Rollback()
-	answer, err := q.run(ctx, tx)
-	if err != nil {
-		return err
+	var gen int64
+	if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'gen'`).Scan(&gen); err != nil {
+		return nil, err
 	}
-	return c.reply(http.StatusOK, map[string]any{
-		"@odata.context": c.context("Collection(microsoft.graph.searchResponse)"),
-		"value":          []any{answer},
-	})
+	if gen != q.gen {
+		return nil, errStale
+	}
+	return q.run(ctx, tx)
 }
 
 // A query is a search request, checked and compiled for each connection.
 type query struct {
 	s       *Server
+	gen     int64 // of the snapshot that it was made with
 	req     *searchRequest
 	user    User
 	text    string
+	tree    *node
+	shift   int // where text begins in what tree was made of, in bytes
 	size    int
 	now     time.Time
 	sources []*source
@@ -143,6 +167,7 @@ func (s *Server) prepare(req *searchRequest, user User) (*query, error) {
 		}
 		i := strings.Index(strings.ToLower(t), "{searchterms}")
 		full = t[:i] + q.text + t[i+len("{searchterms}"):]
+		q.shift = i
 	}
 	if req.Size != nil {
 		q.size = *req.Size
@@ -162,7 +187,9 @@ func (s *Server) prepare(req *searchRequest, user User) (*query, error) {
 			q.fields[strings.ToLower(f)] = true
 		}
 	}
-	conns, err := s.contentSources(req.ContentSources)
+	snap := s.snap.Load()
+	q.gen = snap.gen
+	conns, err := snap.contentSources(req.ContentSources)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +199,7 @@ func (s *Server) prepare(req *searchRequest, user User) (*query, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.tree = tree
 	q.terms = highlights(tree, conns)
 	if err := q.compile(conns, tree); err != nil {
 		return nil, err
@@ -204,8 +232,7 @@ func checkEntityTypes(types []string) error {
 
 // contentSources finds the connections asked for: those with a schema, for
 // the others have no items yet. No list, or the bare word Connectors, is all.
-func (s *Server) contentSources(list []string) ([]*connection, error) {
-	snap := s.snap.Load()
+func (snap *snapshot) contentSources(list []string) ([]*connection, error) {
 	var conns []*connection
 	add := func(cn *connection) {
 		if cn.schema != nil && !cn.deleting && !slices.Contains(conns, cn) {
@@ -284,7 +311,7 @@ func (q *query) checkRefinable() error {
 		}
 	}
 	for i := range q.req.Aggregations {
-		a := &q.req.Aggregations[i]
+		a := new(q.req.Aggregations[i]) // a corrected query counts anew
 		if !refinable(a.Field) {
 			return badRequest("aggregations: %q is not a refinable property", a.Field)
 		}
@@ -351,22 +378,38 @@ func (q *query) run(ctx context.Context, tx *sql.Tx) (map[string]any, error) {
 	if len(q.used) > 0 {
 		answer["resultTemplates"] = q.used
 	}
+	return q.respell(ctx, tx, c, answer)
+}
+
+// respell adds what queryAlterationOptions ask for. A modification comes
+// before a suggestion, and is made only of a query that finds nothing.
+func (q *query) respell(ctx context.Context, tx *sql.Tx, c *collector, answer map[string]any) (map[string]any, error) {
+	if o := q.req.Alter; o == nil || !o.Suggest && !o.Modify {
+		return answer, nil
+	}
+	change, altered, err := q.alter(ctx, tx, c)
+	if err != nil || change == nil {
+		return answer, err
+	}
+	if q.req.Alter.Modify && c.total == 0 {
+		change.Type = "modification"
+		if answer, err = altered.run(ctx, tx); err != nil {
+			return nil, err
+		}
+	}
+	answer["queryAlterationResponse"] = change
 	return answer, nil
 }
 
 func (q *query) hit(cn *connection, it *item, rank int) hit {
 	props := map[string]any{}
-	var other []string                                                    // text to take a summary from, if the content has none
 	_ = walkObject([]byte(it.props), func(key string, val []byte) error { // cannot fail: f does not
 		p := cn.schema.byName[strings.ToLower(key)]
 		if p == nil {
 			return nil // an annotation
 		}
 		if !p.Retrievable {
-			return nil // not in a summary either
-		}
-		if p.Searchable && kindOf(val) == '"' {
-			other = append(other, unquote(val))
+			return nil
 		}
 		if q.fields == nil || q.fields[strings.ToLower(p.Name)] || slices.ContainsFunc(p.Aliases, func(a string) bool { return q.fields[strings.ToLower(a)] }) {
 			props[p.Name] = json.RawMessage(slices.Clone(val))
@@ -380,10 +423,6 @@ func (q *query) hit(cn *connection, it *item, rank int) hit {
 	})
 	// The CLI for Microsoft 365 finds an item's id behind the comma.
 	props["substrateContentDomainId"] = q.s.id + "@local," + it.id
-	text := it.content
-	if it.ctype == htmlContent {
-		text = stripHTML(text)
-	}
 	card := ""
 	if q.cards != nil {
 		card = q.template(cn, it.props)
@@ -393,10 +432,38 @@ func (q *query) hit(cn *connection, it *item, rank int) hit {
 		ID:       base64.RawURLEncoding.EncodeToString([]byte(cn.id + "/" + it.id)),
 		Source:   "/external/connections/" + cn.id,
 		Rank:     rank,
-		Summary:  summary(text, other, q.terms),
+		Summary:  summary(it.text(), it.texts(cn.schema), q.terms),
 		Resource: map[string]any{
 			"@odata.type": "#microsoft.graph.externalConnectors.externalItem",
 			"properties":  props,
 		},
 	}
+}
+
+// text is the content as text.
+func (it *item) text() string {
+	if it.ctype == htmlContent {
+		return stripHTML(it.content)
+	}
+	return it.content
+}
+
+// texts lists the other texts that an item may be found by and shows.
+func (it *item) texts(sc *schema) []string {
+	var list []string
+	_ = walkObject([]byte(it.props), func(key string, val []byte) error { // cannot fail: f does not
+		p := sc.byName[strings.ToLower(key)]
+		switch {
+		case p == nil || !p.Searchable || !p.Retrievable:
+		case kindOf(val) == '"':
+			list = append(list, unquote(val))
+		case kindOf(val) == '[':
+			return walkArray(val, func(el []byte) error {
+				list = append(list, unquote(el))
+				return nil
+			})
+		}
+		return nil
+	})
+	return list
 }

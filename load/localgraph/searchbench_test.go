@@ -182,13 +182,13 @@ func report(b *testing.B, dir string) {
 	b.Logf("store %d MB, peak memory %d MB", size>>20, u.Maxrss>>10)
 }
 
-// A vocabulary is the words of the store by how many items have them.
-type vocabulary []struct {
+// A lexicon is the words of the store by how many items have them.
+type lexicon []struct {
 	word string
 	n    int
 }
 
-func readVocabulary(b *testing.B, dir string) vocabulary {
+func readLexicon(b *testing.B, dir string) lexicon {
 	db, err := sql.Open("sqlite", filepath.Join(dir, "graph.db"))
 	if err != nil {
 		b.Fatal(err)
@@ -203,7 +203,7 @@ func readVocabulary(b *testing.B, dir string) vocabulary {
 		b.Fatal(err)
 	}
 	defer rows.Close()
-	var v vocabulary
+	var v lexicon
 	for rows.Next() {
 		v = append(v, struct {
 			word string
@@ -217,7 +217,7 @@ func readVocabulary(b *testing.B, dir string) vocabulary {
 }
 
 // in gives the word that this share of the items has, and k others about as frequent.
-func (v vocabulary) in(share float64, k int) string {
+func (v lexicon) in(share float64, k int) string {
 	want := int(share * float64(*benchItems))
 	i, _ := slices.BinarySearchFunc(v, want, func(e struct {
 		word string
@@ -231,7 +231,7 @@ func (v vocabulary) in(share float64, k int) string {
 // BenchmarkSearch reports the CPU of one search, through the handler, of each class.
 func BenchmarkSearch(b *testing.B) {
 	g := filled(b)
-	v := readVocabulary(b, g.dir)
+	v := readLexicon(b, g.dir)
 	half, mid := v.in(0.5, 0), v.in(0.01, 0)
 	var ten []string
 	for k := range 10 {

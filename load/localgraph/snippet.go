@@ -141,6 +141,9 @@ func passage(text string, terms []term) (string, int) {
 
 // cut2 shortens s to at most n bytes, between two characters.
 func cut2(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
 	for n > 0 && s[n]&0xC0 == 0x80 {
 		n--
 	}

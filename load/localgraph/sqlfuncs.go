@@ -21,6 +21,7 @@ import (
 //	kql_again(search, row, score, modified)
 //	kql_mark(search, tier, row)
 //	kql_note(search, row, score)
+//	kql_word(search, word)
 //	kql_acl(search, acl, deny)
 var registerFunctions = sync.OnceValue(func() error {
 	return errors.Join(
@@ -31,6 +32,7 @@ var registerFunctions = sync.OnceValue(func() error {
 		registerStep("kql_again", (*collector).hitAgain),
 		registerStep("kql_mark", func(c *collector, args []driver.Value) { c.mark(args[0].(int64), args[1].(int64)) }),
 		registerStep("kql_note", func(c *collector, args []driver.Value) { c.note(args[0].(int64), args[1].(float64)) }),
+		registerStep("kql_word", func(c *collector, args []driver.Value) { c.like.take(args[0].(string)) }),
 		registerStep("kql_acl", func(c *collector, args []driver.Value) { c.acl(args[0].(int64), args[1].(int64) != 0) }),
 	)
 })

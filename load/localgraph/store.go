@@ -1,6 +1,6 @@
 package localgraph
 
-// The store is one SQLite file, graph.db, in WAL mode. Its layout, version 1:
+// The store is one SQLite file, graph.db, in WAL mode. Its layout, version 2:
 //
 //	meta         key -> value: instance (a random id), gen (counts changes of
 //	             connections and schemas; a snapshot is right while gen stands)
@@ -12,7 +12,7 @@ package localgraph
 //	people, teams, team_members   the directory
 //	activities   what addActivities stored
 //
-// and for each connection n that has had a schema three tables of its own,
+// and for each connection n that has had a schema four tables of its own,
 // dropped with it:
 //
 //	i<n>  narrow: n, id, acl, modified (unix ms), digest, and one column p<k>
@@ -20,6 +20,7 @@ package localgraph
 //	b<n>  the bulk: n, props (JSON as answered), ctype, content, label
 //	f<n>  FTS5 over title, props, content; contentless, so that a row is
 //	      removed without reading its old text
+//	v<n>  a view of f<n>: its words (fts5vocab); since version 2
 //
 // digest covers what the index was made from, so a PUT that changes only the
 // ACL leaves f<n> and b<n> alone.
@@ -40,7 +41,7 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-const layoutVersion = 1
+const layoutVersion = 2
 
 var layout = []string{
 	`CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID`,
@@ -142,10 +143,46 @@ func migrate(db *sql.DB) (instance string, err error) {
 			return "", err
 		}
 	}
+	if version == 1 {
+		if err := addVocabularies(tx); err != nil {
+			return "", fmt.Errorf("changing its layout: %w", err)
+		}
+	}
 	if err := tx.QueryRow(`SELECT value FROM meta WHERE key = 'instance'`).Scan(&instance); err != nil {
 		return "", err
 	}
 	return instance, tx.Commit()
+}
+
+// addVocabularies makes layout 2 of layout 1.
+func addVocabularies(tx *sql.Tx) error {
+	rows, err := tx.Query(`SELECT n FROM connections WHERE schema IS NOT NULL`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	stmts := []string{fmt.Sprintf(`PRAGMA user_version = %d`, layoutVersion)}
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return err
+		}
+		stmts = append(stmts, vocabulary(n))
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, stmt := range stmts {
+		if _, err := tx.Exec(stmt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vocabulary makes the words of an index readable.
+func vocabulary(n int64) string {
+	return fmt.Sprintf(`CREATE VIRTUAL TABLE IF NOT EXISTS v%d USING fts5vocab(f%[1]d, row)`, n)
 }
 
 // A snapshot is what requests need to know of all connections. It is never
@@ -172,6 +209,9 @@ type connection struct {
 func (cn *connection) items() string  { return fmt.Sprintf("i%d", cn.n) }
 func (cn *connection) bodies() string { return fmt.Sprintf("b%d", cn.n) }
 func (cn *connection) index() string  { return fmt.Sprintf("f%d", cn.n) }
+
+// vocabulary is the words of the index.
+func (cn *connection) vocabulary() string { return fmt.Sprintf("v%d", cn.n) }
 
 // refresh replaces the snapshot if the file has changed since it was taken,
 // by this process or another.
@@ -299,7 +339,7 @@ func (s *Server) change(ctx context.Context, f func(tx *wtx) error) error {
 
 // dropTables removes a connection's own tables.
 func dropTables(tx *wtx, n int64) error {
-	for _, prefix := range []string{"i", "b", "f"} {
+	for _, prefix := range []string{"v", "i", "b", "f"} {
 		if err := tx.exec(fmt.Sprintf(`DROP TABLE IF EXISTS %s%d`, prefix, n)); err != nil {
 			return err
 		}
@@ -318,6 +358,7 @@ func makeTables(tx *wtx, n int64, sc *schema) error {
 		// without it, it merges a part of all the index, in memory. Longer
 		// prefixes do well by merging, and would make the store a third larger.
 		fmt.Sprintf(`CREATE VIRTUAL TABLE IF NOT EXISTS f%d USING fts5(title, props, content, content='', contentless_delete=1, prefix='1', tokenize='unicode61 remove_diacritics 2')`, n),
+		vocabulary(n),
 		// Every transaction makes a segment of the index. Merged 16 at a time
 		// instead of 4, they are written half as often: a fifth of the CPU of a
 		// first crawl.
