@@ -63,6 +63,8 @@ func TestSummary(t *testing.T) {
 		{"今日は晴れです", nil, term1("晴れ"), "今日は<c0>晴れ</c0>です"},
 		{long, nil, term1("printer"), "<ddd/>before before before the <c0>Printer</c0>'s tray" + strings.Repeat(" after", 25) + "<ddd/>"},
 		{strings.Repeat("w ", 40), nil, nil, strings.TrimSpace(strings.Repeat("w ", 32)) + "<ddd/>"},
+		{"バスとハス", nil, term1("ハス"), "バスと<c0>ハス</c0>"},
+		{"Ο εκτυπωτής", nil, term1("ΕΚΤΥΠΩΤΗΣ"), "Ο <c0>εκτυπωτής</c0>"},
 		{"nothing", []string{"Printer title"}, term1("printer"), "<c0>Printer</c0> title"},
 		{"", []string{"A title"}, nil, "A title"},
 		{"", nil, term1("x"), ""},

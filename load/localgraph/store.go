@@ -27,9 +27,7 @@ package localgraph
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,78 +109,6 @@ func (s *Server) openStore(dir string) error {
 		return err
 	}
 	return nil
-}
-
-// migrate brings the file to layoutVersion and returns its instance id.
-func migrate(db *sql.DB) (instance string, err error) {
-	tx, err := db.Begin()
-	if err != nil {
-		return "", err
-	}
-	defer tx.Rollback()
-	var version int
-	if err := tx.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil {
-		return "", err
-	}
-	if version > layoutVersion {
-		return "", fmt.Errorf("graph.db has layout %d, and this program knows layouts up to %d: "+
-			"it was written by a newer version; use that one, or another folder", version, layoutVersion)
-	}
-	if version == 0 {
-		for _, stmt := range layout {
-			if _, err := tx.Exec(stmt); err != nil {
-				return "", fmt.Errorf("making the tables: %w", err)
-			}
-		}
-		id := make([]byte, 16)
-		rand.Read(id)
-		if _, err := tx.Exec(`INSERT INTO meta VALUES ('instance', ?)`, hex.EncodeToString(id)); err != nil {
-			return "", err
-		}
-		if _, err := tx.Exec(fmt.Sprintf(`PRAGMA user_version = %d`, layoutVersion)); err != nil {
-			return "", err
-		}
-	}
-	if version == 1 {
-		if err := addVocabularies(tx); err != nil {
-			return "", fmt.Errorf("changing its layout: %w", err)
-		}
-	}
-	if err := tx.QueryRow(`SELECT value FROM meta WHERE key = 'instance'`).Scan(&instance); err != nil {
-		return "", err
-	}
-	return instance, tx.Commit()
-}
-
-// addVocabularies makes layout 2 of layout 1.
-func addVocabularies(tx *sql.Tx) error {
-	rows, err := tx.Query(`SELECT n FROM connections WHERE schema IS NOT NULL`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	stmts := []string{fmt.Sprintf(`PRAGMA user_version = %d`, layoutVersion)}
-	for rows.Next() {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return err
-		}
-		stmts = append(stmts, vocabulary(n))
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, stmt := range stmts {
-		if _, err := tx.Exec(stmt); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// vocabulary makes the words of an index readable.
-func vocabulary(n int64) string {
-	return fmt.Sprintf(`CREATE VIRTUAL TABLE IF NOT EXISTS v%d USING fts5vocab(f%[1]d, row)`, n)
 }
 
 // A snapshot is what requests need to know of all connections. It is never
@@ -354,17 +280,8 @@ func makeTables(tx *wtx, n int64, sc *schema) error {
 	stmts := []string{
 		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS i%d (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, acl INTEGER NOT NULL, modified INTEGER NOT NULL, digest BLOB NOT NULL)`, n),
 		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS b%d (n INTEGER PRIMARY KEY, props TEXT NOT NULL, ctype INTEGER NOT NULL, content TEXT NOT NULL, label TEXT NOT NULL)`, n),
-		// With an index of first letters, a* costs as much as a frequent word;
-		// without it, it merges a part of all the index, in memory. Longer
-		// prefixes do well by merging, and would make the store a third larger.
-		fmt.Sprintf(`CREATE VIRTUAL TABLE IF NOT EXISTS f%d USING fts5(title, props, content, content='', contentless_delete=1, prefix='1', tokenize='unicode61 remove_diacritics 2')`, n),
-		vocabulary(n),
-		// Every transaction makes a segment of the index. Merged 16 at a time
-		// instead of 4, they are written half as often: a fifth of the CPU of a
-		// first crawl.
-		fmt.Sprintf(`INSERT INTO f%d (f%d, rank) VALUES ('automerge', 16)`, n, n),
 	}
-	for _, stmt := range stmts {
+	for _, stmt := range append(stmts, indexTables(n)...) {
 		if err := tx.exec(stmt); err != nil {
 			return err
 		}
@@ -387,4 +304,19 @@ func makeTables(tx *wtx, n int64, sc *schema) error {
 		}
 	}
 	return nil
+}
+
+// indexTables are the statements that make the index of a connection.
+func indexTables(n int64) []string {
+	return []string{
+		// With an index of first letters, a* costs as much as a frequent word;
+		// without it, it merges a part of all the index, in memory. Longer
+		// prefixes do well by merging, and would make the store a third larger.
+		fmt.Sprintf(`CREATE VIRTUAL TABLE IF NOT EXISTS f%d USING fts5(title, props, content, content='', contentless_delete=1, prefix='1', tokenize='unicode61 remove_diacritics 2')`, n),
+		fmt.Sprintf(`CREATE VIRTUAL TABLE IF NOT EXISTS v%d USING fts5vocab(f%[1]d, row)`, n),
+		// Every transaction makes a segment of the index. Merged 16 at a time
+		// instead of 4, they are written half as often: a fifth of the CPU of a
+		// first crawl.
+		fmt.Sprintf(`INSERT INTO f%d (f%d, rank) VALUES ('automerge', 16)`, n, n),
+	}
 }

@@ -127,25 +127,36 @@ func TestSpellingModifies(t *testing.T) {
 	}
 }
 
-// Layout 1 has no vocabularies.
+// Layout 1 had an index that folded less, and no vocabularies.
 func TestLayout1IsChanged(t *testing.T) {
 	g := open(t, Options{})
 	g.register("desk", helpdesk)
 	g.put("desk", "a", `{"title":"Printer jams"}`, "")
-	dir := g.dir
-	for _, stmt := range []string{`DROP TABLE v1`, `PRAGMA user_version = 1`} {
+	for i := range 250 {
+		g.put("desk", fmt.Sprintf("i%d", i), `{"title":"Άλλο"}`, "")
+	}
+	g.putACL("desk", "b", entries("grant user boss"), `{"title":"Ο εκτυπωτής","category":"machines"}`, "<p>γραμμα<b>τεία</b>")
+	for _, stmt := range []string{`DROP TABLE v1`, `DROP TABLE f1`, `CREATE VIRTUAL TABLE f1 USING fts5(title, props, content, content='', contentless_delete=1)`, `PRAGMA user_version = 1`} {
 		if err := g.srv.w.do(t.Context(), func(tx *wtx) error { return tx.exec(stmt) }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	g.srv.Close()
-	srv, err := Open(dir, Options{})
+	srv, err := Open(g.dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.srv = srv
 	if altered, _, a := g.respelled("u", "pritner", `{"enableSuggestion":true}`, ""); altered != "printer" {
 		t.Errorf("suggested %q: %v", altered, a)
+	}
+	for _, tt := range []struct {
+		user, query string
+		hits        int
+	}{{"boss", "ΕΚΤΥΠΩΤΗΣ machines", 1}, {"boss", "γραμμα τεια", 1}, {"u", "εκτυπωτης", 0}, {"u", "αλλο", 250}} {
+		if ids, a := g.search(tt.user, "desk", tt.query, `"size":500`); len(ids) != tt.hits {
+			t.Errorf("%s finds %d by %q, want %d: %.300v", tt.user, len(ids), tt.query, tt.hits, a)
+		}
 	}
 	g.want(202, "DELETE", base+"/desk", nil)
 }

@@ -2,6 +2,7 @@ package localgraph
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -9,13 +10,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The index folds case and strips diacritics by FTS5's unicode61 tokenizer,
-// which splits at what is neither letter nor number. Marks that do not compose
-// with their letter (the points of Hebrew and Arabic, the vowel signs of
-// Devanagari) would split words too, so indexText leaves them out. Scripts that are written
-// without spaces would become tokens of whole sentences, so indexText sets
-// each of their letters apart: a word is then a phrase of letters, and any
-// part of a text is found, one letter included. The same is done to queries.
+// Text is folded before it is indexed and before it is looked for: small
+// letters, without diacritics in any script. FTS5's unicode61 tokenizer splits
+// it at what is neither letter nor number; by itself it would fold Latin alone.
+//
+// Marks that do not compose with their letter (the points of Hebrew and Arabic,
+// the vowel signs of Devanagari) would split words too, so they are left out.
+// Scripts that are written without spaces would become tokens of whole
+// sentences, so each of their letters is set apart: a word is then a phrase of
+// letters, and any part of a text is found, one letter included.
 
 // unsegmented are the scripts written without spaces, and Hangul, whose
 // particles cling to their nouns.
@@ -28,17 +31,66 @@ func standsAlone(r rune) bool {
 	return r >= 0x0E00 && (unicode.In(r, unsegmented...) && unicode.IsLetter(r) || r == 0x30FC)
 }
 
-// indexText makes the form of s that the index sees.
-func indexText(s string) string {
-	ascii := true
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf || s[i] == 0 {
-			ascii = false
-			break
+// letters are those whose folded form is not their decomposition without marks.
+// What tells words of a language apart stays: a Russian does not take й for и.
+var letters = map[rune]string{'ß': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ð': "d", 'đ': "d", 'ħ': "h", 'ł': "l", 'ø': "o", 'ŧ': "t", 'ı': "i",
+	'ς': "σ", 'й': "й", 'ї': "ї", 'ў': "ў"}
+
+// foldTable holds the folded forms of the letters below U+2000: nearly all
+// that have case or diacritics.
+var foldTable = sync.OnceValue(func() []string {
+	list := make([]string, 0x2000)
+	for r := range list {
+		list[r] = foldLetter(rune(r))
+	}
+	return list
+})
+
+func foldLetter(r rune) string {
+	if f, ok := letters[unicode.ToLower(r)]; ok {
+		return f
+	}
+	var b strings.Builder
+	for _, d := range norm.NFKD.String(string(r)) {
+		if unicode.Is(unicode.M, d) {
+			continue
+		}
+		d = unicode.ToLower(d)
+		if f, ok := letters[d]; ok {
+			b.WriteString(f)
+		} else {
+			b.WriteRune(d)
 		}
 	}
-	if ascii {
-		return s
+	return b.String()
+}
+
+// fold gives the folded form of a letter; of a mark it is empty.
+func fold(r rune) string {
+	switch {
+	case r < 0x2000:
+		return foldTable()[r]
+	case standsAlone(r): // the marks of Katakana make other letters
+		return string(r)
+	}
+	return foldLetter(r)
+}
+
+// isASCII tells text that needs no more than small letters. Not so a zero,
+// which ends a text in SQLite.
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf || s[i] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// indexText makes the form of s that the index sees.
+func indexText(s string) string {
+	if isASCII(s) {
+		return s // FTS5 makes small letters
 	}
 	// Compatibility forms (full-width letters, half-width Katakana, ligatures)
 	// and decomposed ones (file names of macOS) become the usual ones.
@@ -54,7 +106,7 @@ func indexText(s string) string {
 			b.WriteRune(r)
 			b.WriteByte(' ')
 		case inWord(r):
-			b.WriteRune(r)
+			b.WriteString(fold(r))
 		case unicode.Is(unicode.M, r): // vowel points and signs: left out
 		default: // FTS5 takes some of what is unassigned for letters
 			b.WriteByte(' ')
@@ -112,19 +164,16 @@ func spans(s string) []span {
 	return list
 }
 
-// foldToken lowers a token and strips its diacritics.
+// foldToken folds a token, as indexText does.
 func foldToken(s string) string {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return strings.Map(func(r rune) rune {
-				if unicode.Is(unicode.M, r) {
-					return -1
-				}
-				return unicode.ToLower(r)
-			}, norm.NFKD.String(s))
-		}
+	if isASCII(s) {
+		return strings.ToLower(s)
 	}
-	return strings.ToLower(s)
+	var b strings.Builder
+	for _, r := range norm.NFKC.String(s) {
+		b.WriteString(fold(r))
+	}
+	return b.String()
 }
 
 // folds splits a text into folded tokens.
