@@ -31,6 +31,9 @@ type aggregation struct {
 	buckets []bucket
 }
 
+// maxAggregations is not documented; SQLite takes a thousand values a hit.
+const maxAggregations = 100
+
 // maxBuckets is how many buckets an aggregation answers ("The maximum returned
 // value is 100 buckets", aggregationOption page).
 const maxBuckets = 100

@@ -15,13 +15,19 @@ type collapseProperty struct {
 	Limit  int      `json:"limit"`
 }
 
+// maxCollapse is not documented.
+const maxCollapse = 100
+
 // checkCollapse refuses what the reference page refuses: fields that are not
 // queryable and refinable, and a limit above the one before.
 func (q *query) checkCollapse() error {
-	before := 0
+	before, fields := 0, 0
 	for i, col := range q.req.Collapse {
 		if len(col.Fields) == 0 {
 			return badRequest("collapseProperties: fields must not be empty")
+		}
+		if fields += len(col.Fields); fields > maxCollapse {
+			return badRequest("collapseProperties: at most %d fields in all", maxCollapse)
 		}
 		for _, f := range col.Fields {
 			if !slices.ContainsFunc(q.sources, func(src *source) bool { return src.cn.schema.collapsible(f) != nil }) {

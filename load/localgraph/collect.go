@@ -85,6 +85,7 @@ type visit struct {
 	tiers   []tier
 	scores  []float32 // by row, when no index leads
 	lists   []bool    // which of the aggregations are by a collection
+	sets    []bitset  // of rows, that conditions ask for
 	later   bool      // a second pass scores the hits
 	rows    bitset    // those hits
 }
@@ -357,6 +358,15 @@ func (s *step) Final(*sqlite.FunctionContext) {}
 func registerStep(name string, f func(c *collector, args []driver.Value)) error {
 	return sqlite.RegisterFunction(name, &sqlite.FunctionImpl{NArgs: -1, VolatileArgs: true,
 		MakeAggregate: func(sqlite.FunctionContext) (sqlite.AggregateFunction, error) { return &step{f: f}, nil }})
+}
+
+// sqlIn is kql_in(search, set, row): whether a row is in a set.
+func sqlIn(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+	c, err := collectorOf(args[0])
+	if err != nil {
+		return nil, err
+	}
+	return truth(c.at.sets[args[1].(int64)].has(args[2].(int64))), nil
 }
 
 // asks makes an SQL function of a question about a number: name(search, n).

@@ -22,12 +22,17 @@ func (q part) none() bool { return q.sql == "0" }
 
 var nothing = part{sql: "0"}
 
+// rows stands among the arguments of a part for two: the search, and the
+// number of the set of rows that match an expression of the index. Next to a
+// subquery, which SQLite keeps as a table, such a set takes a bit for each row.
+type rows struct{ fts string }
+
 // condition turns a part into SQL alone, for where an index cannot lead.
-func (q part) condition(cn *connection) part {
+func (q part) condition() part {
 	if q.fts == "" {
 		return q
 	}
-	c := part{sql: fmt.Sprintf("i.n IN (SELECT rowid FROM %s WHERE %[1]s MATCH ?)", cn.index()), args: []any{q.fts}}
+	c := part{sql: "kql_in(?, ?, i.n)", args: []any{rows{q.fts}}}
 	if q.sql != "" {
 		c.sql = "(" + c.sql + " AND " + q.sql + ")"
 		c.args = append(c.args, q.args...)
@@ -40,8 +45,9 @@ type compiler struct {
 	cn  *connection
 	now time.Time
 	// terms are the words asked for, to rank by when no index leads.
-	terms []string
-	err   error // the first value that is not of its property's type
+	terms    []string
+	filtered int   // tokens of aggregationFilters so far
+	err      error // the first value that is not of its property's type
 }
 
 func quoteFTS(text string, prefix bool) string {
@@ -109,7 +115,7 @@ func (c *compiler) not(q part) part {
 	case q.none():
 		return part{}
 	}
-	q = q.condition(c.cn)
+	q = q.condition()
 	return part{sql: "NOT " + q.sql, args: q.args}
 }
 
@@ -148,11 +154,9 @@ func (c *compiler) and(kids []*node) part {
 		return nothing
 	}
 	out := part{fts: strings.Join(fts, " AND ")}
-	for _, u := range unwanted {
-		if out.fts != "" {
-			out.fts = "(" + out.fts + ") NOT " + u
-			continue
-		}
+	if u := strings.Join(unwanted, " OR "); u != "" && out.fts != "" {
+		out.fts = "(" + out.fts + ") NOT (" + u + ")" // once: FTS5 does not take NOTs nested deep
+	} else if u != "" {
 		n := c.not(part{fts: u})
 		sql, args = append(sql, n.sql), append(args, n.args...)
 	}
@@ -186,7 +190,7 @@ func (c *compiler) or(kids []*node) part {
 			list = append(list, "("+q.fts+")")
 			continue
 		}
-		q = q.condition(c.cn)
+		q = q.condition()
 		list = append(list, q.sql)
 		out.args = append(out.args, q.args...)
 	}
@@ -202,7 +206,8 @@ const (
 	hasWords  = 0
 	hasPrefix = 1
 	hasWhole  = 2
-	hasTokens = 3 // the words and no others
+	hasBegin  = 3 // the whole value begins so
+	hasTokens = 4 // the words and no others
 	inList    = 8 // the value is a JSON array
 )
 
@@ -260,18 +265,18 @@ func (c *compiler) restrictText(p *property, n *node) part {
 	case n.cmp == "=" || n.cmp == "<>" || p.ExactMatch:
 		mode = hasWhole
 		if n.prefix {
-			return c.wrong(p, n, n.text+"*", "a prefix, and this compares whole values")
+			mode = hasBegin
 		}
 	case n.cmp != ":":
 		return c.wrong(p, n, n.cmp, "for numbers and dates only")
 	case n.prefix:
 		mode = hasPrefix
 	}
-	if mode != hasWhole && len(folds(n.text)) == 0 {
+	if mode < hasWhole && len(folds(n.text)) == 0 {
 		return nothing
 	}
 	// The words of the one title stand in a column of the index.
-	if p == c.cn.schema.title && p.Searchable && mode != hasWhole {
+	if p == c.cn.schema.title && p.Searchable && mode < hasWhole {
 		q := quoteFTS(n.text, n.prefix)
 		c.terms = append(c.terms, q)
 		return part{fts: "{title} : " + q}
@@ -283,9 +288,13 @@ func (c *compiler) restrictText(p *property, n *node) part {
 	switch {
 	case n.cmp == "<>":
 		q.sql = "NOT " + q.sql
-	case p.Searchable && p != c.cn.schema.title && len(folds(n.text)) > 0:
+	case p.Searchable && len(folds(n.text)) > 0:
 		// The index finds the candidates: all searchable text is in it.
-		q.fts = "{props} : " + quoteFTS(n.text, n.prefix)
+		column := "props"
+		if p == c.cn.schema.title {
+			column = "title"
+		}
+		q.fts = "{" + column + "} : " + quoteFTS(n.text, n.prefix)
 	}
 	return q
 }

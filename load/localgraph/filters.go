@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// maxFilters keeps the condition below SQLite's limit of depth, a thousand.
+const maxFilters = 256
+
 // filters compiles aggregationFilters, all of which must hold:
 //
 //	field:"<token or text>"   field:or("..", "..")   field:range(1, 5, to="le")
@@ -34,6 +37,9 @@ func (c *compiler) filters(list []string) (part, error) {
 }
 
 func (c *compiler) filter(p *property, expr string, depth int) (q part, rest string, err error) {
+	if c.filtered++; c.filtered > maxFilters {
+		return nothing, "", badRequest("aggregationFilters: at most %d tokens in all", maxFilters)
+	}
 	bad := func() (part, string, error) {
 		return nothing, "", badRequest("aggregationFilters: %q is neither \"token\", or(...), and(...), not(...) nor range(...)", expr)
 	}

@@ -14,7 +14,8 @@ import (
 // refusal of a value, never with the store's own error.
 func FuzzQuery(f *testing.F) {
 	for _, s := range []string{"printer", `"a b`, "title:x OR (status:open -y) NEAR(3) z*", "priority>=1..3", "opened:today", `tags:"x"*`, "a\x00b", "東京* OR ー",
-		"NOT NOT x", "+a -b", "title:(a OR NOT b)", `{title} : "x"`, "cost:1e400", "status<>", "x NEAR(0) y", "*", "status:*", "label_title:x", "numbers<-5 AND urgent:no", "title:-x", `title:""*`} {
+		"NOT NOT x", "+a -b", "title:(a OR NOT b)", `{title} : "x"`, "cost:1e400", "status<>", "x NEAR(0) y", "*", "status:*", "label_title:x", "numbers<-5 AND urgent:no", "title:-x", `title:""*`,
+		"a NOT b NOT c -d", "a NEAR b NEAR(2) (c)", "pritner OR status=op*", "x* y* (z* OR -w*)", "\ue000", "Ω ς Σ ß", `"" NEAR ""`, "NOT(NOT(NOT *))", "title:x title:y OR -title:z*"} {
 		f.Add(s)
 	}
 	g := corpus(f)
@@ -23,7 +24,7 @@ func FuzzQuery(f *testing.F) {
 			return
 		}
 		g := &graph{t: t, srv: g.srv}
-		_, a := g.search("u1", "desk", s, `"aggregations":[{"field":"status"}]`)
+		_, a := g.search("u1", "desk", s, `"aggregations":[{"field":"status"}],"queryAlterationOptions":{"enableSuggestion":true,"enableModification":true}`)
 		if a.status != 200 && a.status != 400 {
 			t.Errorf("search(%q) = %v", s, a)
 		}

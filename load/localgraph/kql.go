@@ -19,6 +19,9 @@ const (
 	maxQuery = 20_480 // characters, as for KQL in a POST
 	maxDepth = 64
 	maxTerms = 256 // below FTS5's limit of depth, whatever the query's shape
+	// maxPrefixes bounds the memory of a query: FTS5 merges what begins with a
+	// prefix into one list.
+	maxPrefixes = 32
 )
 
 type opcode uint8
@@ -56,6 +59,7 @@ type parser struct {
 	known func(name string) bool // tells the names of properties
 	depth int
 	terms int
+	stars int // prefixes
 	err   error
 }
 
@@ -159,12 +163,9 @@ func (p *parser) and(prop string) *node {
 		if n == nil {
 			continue
 		}
-		if dist, ok := p.near(); ok && n.op == opTerm {
-			if r := p.unary(prop); r != nil && r.op == opTerm {
-				n = &node{op: opNear, kids: []*node{n, r}, text: dist}
-			} else if r != nil {
-				parts = append(parts, r)
-			}
+		n, more := p.nearby(n, prop)
+		if more != nil {
+			parts = append(parts, more)
 		}
 		if explicit {
 			n.plain = false
@@ -176,6 +177,28 @@ func (p *parser) and(prop string) *node {
 		parts = append(parts, n)
 	}
 	return join(opAnd, alternatives(parts))
+}
+
+// nearby reads what stands NEAR a word: a NEAR b NEAR c is one node, with the
+// last distance. What stands there and is no word is returned by itself.
+func (p *parser) nearby(n *node, prop string) (near, more *node) {
+	for n.op == opTerm || n.op == opNear {
+		dist, ok := p.near()
+		if !ok {
+			break
+		}
+		r := p.unary(prop)
+		switch {
+		case r == nil:
+			return n, nil
+		case r.op != opTerm:
+			return n, r
+		case n.op == opTerm:
+			n = &node{op: opNear, kids: []*node{n}}
+		}
+		n.kids, n.text = append(n.kids, r), dist
+	}
+	return n, nil
 }
 
 // near takes NEAR, NEAR(n) and ONEAR, and returns the distance.
@@ -358,6 +381,13 @@ func (p *parser) value(name, op string, pos int) *node {
 // word reads a phrase in quotes, or up to a space, parenthesis or quote. In a
 // value a range may end in quotes.
 func (p *parser) word(value bool) (text string, quoted, prefix bool) {
+	defer func() {
+		if prefix && text != "" {
+			if p.stars++; p.stars > maxPrefixes {
+				p.fail("query: it has more than %d prefixes (word*)", maxPrefixes)
+			}
+		}
+	}()
 	if p.at < len(p.in) && p.in[p.at] == '"' {
 		p.at++
 		end := strings.IndexByte(p.in[p.at:], '"')

@@ -245,6 +245,50 @@ func (w *world) checks() []check {
 	}
 }
 
+// expression makes a query of any shape and says who matches it.
+func (w *world) expression(depth int) check {
+	if depth == 0 || w.r.IntN(8) == 0 {
+		word, level := w.oneOf(worldWords), w.r.IntN(4)
+		return []check{
+			{word, func(it worldItem) bool { return it.has(word) }},
+			{word, func(it worldItem) bool { return it.has(word) }},
+			{word[:3] + "*", func(it worldItem) bool {
+				return slices.ContainsFunc(append(slices.Clone(it.title), it.content...), func(s string) bool { return strings.HasPrefix(s, word[:3]) })
+			}},
+			{"title:" + word, func(it worldItem) bool { return slices.Contains(it.title, word) }},
+			{fmt.Sprintf("priority<%d", level), func(it worldItem) bool { return it.level < level }},
+			{"status=open", func(it worldItem) bool { return it.status == "open" }},
+			{`status<>"on hold"`, func(it worldItem) bool { return it.status != "On hold" }},
+			{"tags:blue", func(it worldItem) bool { return slices.Contains(it.tags, "blue") }},
+			{"*", func(worldItem) bool { return true }},
+		}[w.r.IntN(9)]
+	}
+	a := w.expression(depth - 1)
+	if w.r.IntN(4) == 0 {
+		return check{w.oneOf([]string{"NOT (", "-("}) + a.query + ")", func(it worldItem) bool { return !a.match(it) }}
+	}
+	b := w.expression(depth - 1)
+	if w.r.IntN(2) == 0 {
+		return check{"(" + a.query + ") OR (" + b.query + ")", func(it worldItem) bool { return a.match(it) || b.match(it) }}
+	}
+	return check{"(" + a.query + w.oneOf([]string{") AND (", ") ("}) + b.query + ")", func(it worldItem) bool { return a.match(it) && b.match(it) }}
+}
+
+// Queries of any shape mean what they say.
+func TestAnyShape(t *testing.T) {
+	w := newWorld(t, 99)
+	for i := range 400 {
+		u, ch := w.users[i%len(w.users)], w.expression(1+i%7)
+		var want []worldItem
+		for _, it := range w.items {
+			if w.sees(u, it) && ch.match(it) {
+				want = append(want, it)
+			}
+		}
+		w.compare(t, uint64(i), u, ch.query, want)
+	}
+}
+
 // A search finds what the rules say, counts no more than that, and shows text
 // of it only, whoever asks and whatever the groups are.
 func TestNothingLeaks(t *testing.T) {

@@ -52,7 +52,31 @@ func (q *query) count(ctx context.Context, tx *sql.Tx, c *collector, src *source
 	}
 	c.at.later = ranked && len(c.trim) == 0 && src.part.fts != ""
 	stmt, args := q.statement(c, src, ranked && !c.at.later)
+	args, err := c.bind(ctx, tx, src.cn, args)
+	if err != nil {
+		return err
+	}
 	return c.feed(ctx, tx, stmt, args...)
+}
+
+// bind makes the sets of rows that the arguments of a statement stand for.
+func (c *collector) bind(ctx context.Context, tx *sql.Tx, cn *connection, args []any) ([]any, error) {
+	var out []any
+	for _, a := range args {
+		r, ok := a.(rows)
+		if !ok {
+			out = append(out, a)
+			continue
+		}
+		k := len(c.at.sets)
+		c.at.sets = append(c.at.sets, nil)
+		err := c.feed(ctx, tx, fmt.Sprintf("SELECT kql_set(?, ?, rowid) FROM %s WHERE %[1]s MATCH ?", cn.index()), c.number, k, r.fts)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c.number, k)
+	}
+	return out, nil
 }
 
 // feed runs a statement that calls the collector.

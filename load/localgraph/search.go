@@ -310,6 +310,9 @@ func (q *query) checkRefinable() error {
 			return badRequest("sortProperties: %q is not a refinable property", k.Name)
 		}
 	}
+	if len(q.req.Aggregations) > maxAggregations {
+		return badRequest("aggregations: at most %d, not %d", maxAggregations, len(q.req.Aggregations))
+	}
 	for i := range q.req.Aggregations {
 		a := new(q.req.Aggregations[i]) // a corrected query counts anew
 		if !refinable(a.Field) {

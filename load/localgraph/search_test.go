@@ -85,7 +85,12 @@ func TestQuery(t *testing.T) {
 		{"+printer +paper", "a"},
 		{"paper NEAR(2) torn", "a"},
 		{"printer NEAR(1) torn", ""},
+		{"printer NEAR(9) stops NEAR(9) torn", "a"},
+		{"printer NEAR(9) stops NEAR(1) torn", ""},
+		{"printer NEAR stops (paper)", "a"},
+		{"printer NEAR (paper)", "a"}, // what is no word stands by itself
 		{"NOT NOT printer", "a b"},
+		{"printer NOT tunnel NOT torn", ""},
 		// Restrictions of properties.
 		{"status:open", "a d e"},
 		{"STATUS:Open", "a d e"},

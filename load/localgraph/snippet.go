@@ -163,10 +163,12 @@ func has(text string, t term) bool {
 
 // hasValue compares one value as kql_has does.
 func hasValue(text, want string, mode int64) bool {
-	if mode == hasWhole {
+	switch mode {
+	case hasWhole:
 		return strings.EqualFold(text, want) || foldToken(text) == foldToken(want)
-	}
-	if mode == hasTokens {
+	case hasBegin:
+		return strings.HasPrefix(foldToken(text), foldToken(want))
+	case hasTokens:
 		return slices.Equal(folds(text), folds(want))
 	}
 	return has(text, term{words: folds(want), prefix: mode == hasPrefix})
