@@ -25,10 +25,44 @@ import (
 var unsegmented = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo,
 	unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Yi}
 
-func standsAlone(r rune) bool {
-	// U+0E00 (Thai) is the first; U+30FC, the long vowel mark, is of no one
-	// script but belongs to Katakana words.
-	return r >= 0x0E00 && (unicode.In(r, unsegmented...) && unicode.IsLetter(r) || r == 0x30FC)
+// A sort tells what a character is to the index.
+type sort uint8
+
+const (
+	between sort = iota // parts words
+	inWord              // what unicode61 makes tokens of
+	alone               // a token of its own
+	mark                // left out
+)
+
+// sortOf finds the sort of a character.
+func sortOf(r rune) sort {
+	switch {
+	case r < tableEnd:
+		return table()[r].sort
+	case usuallyAlone(r):
+		return alone
+	}
+	return findSort(r)
+}
+
+// usuallyAlone tells most of Han, Hangul and Kana.
+func usuallyAlone(r rune) bool {
+	return r >= 0x4E00 && r <= 0x9FFF || r >= 0xAC00 && r <= 0xD7A3 || r >= 0x3041 && r <= 0x3096 || r >= 0x30A1 && r <= 0x30FC && r != 0x30FB
+}
+
+func findSort(r rune) sort {
+	letter := unicode.IsLetter(r)
+	switch {
+	// U+30FC, the long vowel mark, is of no one script but belongs to Katakana words.
+	case letter && unicode.In(r, unsegmented...) || r == 0x30FC:
+		return alone
+	case letter || unicode.IsNumber(r) || unicode.Is(unicode.Co, r):
+		return inWord
+	case unicode.Is(unicode.M, r):
+		return mark
+	}
+	return between
 }
 
 // letters are those whose folded form is not their decomposition without marks.
@@ -36,12 +70,21 @@ func standsAlone(r rune) bool {
 var letters = map[rune]string{'ß': "ss", 'æ': "ae", 'œ': "oe", 'þ': "th", 'ð': "d", 'đ': "d", 'ħ': "h", 'ł': "l", 'ø': "o", 'ŧ': "t", 'ı': "i",
 	'ς': "σ", 'й': "й", 'ї': "ї", 'ў': "ў"}
 
-// foldTable holds the folded forms of the letters below U+2000: nearly all
-// that have case or diacritics.
-var foldTable = sync.OnceValue(func() []string {
-	list := make([]string, 0x2000)
+// tableEnd is behind nearly all letters that have case or diacritics.
+const tableEnd = 0x2000
+
+type entry struct {
+	fold  string
+	sort  sort
+	usual bool // NFKC leaves it alone, beside others of which this is true
+}
+
+var table = sync.OnceValue(func() []entry {
+	list := make([]entry, tableEnd)
 	for r := range list {
-		list[r] = foldLetter(rune(r))
+		jamo := r >= 0x1100 && r < 0x1200 // compose with each other
+		usual := norm.NFKC.String(string(rune(r))) == string(rune(r)) && !unicode.Is(unicode.M, rune(r)) && !jamo
+		list[r] = entry{foldLetter(rune(r)), findSort(rune(r)), usual}
 	}
 	return list
 })
@@ -68,9 +111,9 @@ func foldLetter(r rune) string {
 // fold gives the folded form of a letter; of a mark it is empty.
 func fold(r rune) string {
 	switch {
-	case r < 0x2000:
-		return foldTable()[r]
-	case standsAlone(r): // the marks of Katakana make other letters
+	case r < tableEnd:
+		return table()[r].fold
+	case sortOf(r) == alone: // the marks of Katakana make other letters
 		return string(r)
 	}
 	return foldLetter(r)
@@ -87,6 +130,22 @@ func isASCII(s string) bool {
 	return true
 }
 
+// isUsual tells text whose words NFKC leaves alone. To look is ten times cheaper
+// than to have it looked for by norm, which takes longer than all else that is
+// done to a text.
+func isUsual(s string) bool {
+	for _, r := range s {
+		switch {
+		case r < tableEnd && table()[r].usual, usuallyAlone(r):
+		case r >= 0x2010 && r <= 0x2027, r >= 0x3001 && r <= 0x3002, r >= 0x3008 && r <= 0x3011, r == 0x20AC, r == 0x30FB:
+			// punctuation parts words in any form
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // indexText makes the form of s that the index sees.
 func indexText(s string) string {
 	if isASCII(s) {
@@ -94,30 +153,28 @@ func indexText(s string) string {
 	}
 	// Compatibility forms (full-width letters, half-width Katakana, ligatures)
 	// and decomposed ones (file names of macOS) become the usual ones.
-	s = norm.NFKC.String(s)
+	if !isUsual(s) {
+		s = norm.NFKC.String(s)
+	}
 	var b strings.Builder
 	b.Grow(len(s) + len(s)/4)
 	for _, r := range s {
-		switch {
-		case r < utf8.RuneSelf && r != 0:
+		if r < utf8.RuneSelf && r != 0 {
 			b.WriteByte(byte(r))
-		case standsAlone(r):
+			continue
+		}
+		switch sortOf(r) {
+		case alone:
 			b.WriteByte(' ')
 			b.WriteRune(r)
 			b.WriteByte(' ')
-		case inWord(r):
+		case inWord:
 			b.WriteString(fold(r))
-		case unicode.Is(unicode.M, r): // vowel points and signs: left out
-		default: // FTS5 takes some of what is unassigned for letters
+		case between: // FTS5 takes some of what is unassigned for letters
 			b.WriteByte(' ')
 		}
 	}
 	return b.String()
-}
-
-// inWord tells the characters that unicode61 makes tokens of.
-func inWord(r rune) bool {
-	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Co, r)
 }
 
 // A span is a token of a text: its place and its folded form.
@@ -140,22 +197,26 @@ func spans(s string) []span {
 		}
 	}
 	for i, r := range s {
-		switch {
-		case r < utf8.RuneSelf && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'):
-			if start < 0 {
-				start = i
+		if r < utf8.RuneSelf {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+				if start < 0 {
+					start = i
+				}
+			} else {
+				flush(i)
 			}
-		case r < utf8.RuneSelf:
-			flush(i)
-		case standsAlone(r):
+			continue
+		}
+		switch kind := sortOf(r); {
+		case kind == alone:
 			flush(i)
 			start = i
 			flush(i + utf8.RuneLen(r))
-		case inWord(r):
+		case kind == inWord:
 			if start < 0 {
 				start = i
 			}
-		case unicode.Is(unicode.M, r) && start >= 0: // a diacritic of its own
+		case kind == mark && start >= 0: // a diacritic of its own
 		default:
 			flush(i)
 		}
@@ -169,8 +230,11 @@ func foldToken(s string) string {
 	if isASCII(s) {
 		return strings.ToLower(s)
 	}
+	if !isUsual(s) {
+		s = norm.NFKC.String(s)
+	}
 	var b strings.Builder
-	for _, r := range norm.NFKC.String(s) {
+	for _, r := range s {
 		b.WriteString(fold(r))
 	}
 	return b.String()
