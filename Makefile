@@ -5,7 +5,7 @@ BIN     ?= bin/importer
 # A corpus of real files for the tests, when there is one.
 export IMPORTER_CORPUS
 
-.PHONY: build test race check bench bench-scale clients fuzz samples deps
+.PHONY: build test race check bench bench-scale bench-search clients fuzz samples deps
 
 build: ## the program, in bin/
 	$(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/importer
@@ -26,6 +26,9 @@ bench: build ## speed and memory, as ratios measured side by side in one run
 
 bench-scale: build ## crawls of 10,000 to 10,000,000 rows: the cost must not grow faster than they do
 	$(GO) run ./cmd/importer/internal/bench -bin $(BIN) -scale 10000000
+
+bench-search: ## CPU of each class of search over 200,000 items of the local Graph, beside its goal
+	$(GO) test -v -run '^$$' -bench 'Search' -benchtime 20x -timeout 60m ./load/localgraph
 
 clients: build ## Graph clients of others against importer serve; they need Node.js, npm's registry and the Go module proxy
 	$(GO) run ./cmd/importer/internal/runclients -bin $(BIN)

@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"database/sql/driver"
 	"fmt"
-	"maps"
+	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
@@ -20,8 +21,8 @@ import (
 // kept.
 //
 // bm25 costs more than all else that is done for a hit. So when an index leads
-// to the hits, the first pass only counts them, by tier (see rank), and a
-// second one scores those tiers that the page is made of.
+// to the hits, the first pass only counts them, and a second one scores those
+// that the page may be made of (see narrow).
 
 // collectors are the searches under way, by the number that their statements
 // carry: SQL functions belong to the process, not to a search.
@@ -43,7 +44,7 @@ func collectorOf(v driver.Value) (*collector, error) {
 type found struct {
 	n        int64 // its row
 	source   int   // its connection, among the sources
-	tier     int   // what sets it apart, see ranking; more is better
+	tier     int   // what sets it apart
 	score    float64
 	modified int64          // unix ms
 	keys     []driver.Value // to sort by
@@ -66,8 +67,7 @@ type collector struct {
 	at     *visit  // whose statement is running
 
 	total  int
-	tiered map[int]int // hits by tier, that a second pass will score
-	least  int         // the lowest tier that it scores
+	least  int // the lowest tier that a second pass scores
 	best   []found
 	sorted int // so many of best are in order, and the next one must beat the last of them
 	groups map[string]*group
@@ -82,31 +82,42 @@ type visit struct {
 	i       int    // the source
 	granted bitset // ACLs that name the searcher
 	denied  bitset
-	tiers   []tier
-	scores  []float32 // by row, when no index leads
-	lists   []bool    // which of the aggregations are by a collection
-	sets    []bitset  // of rows, that conditions ask for
-	later   bool      // a second pass scores the hits
-	rows    bitset    // those hits
+	tiers   [titleIs + 1]bitset // rows
+	scores  []float32           // by row, when no index leads
+	lists   []bool              // which of the aggregations are by a collection
+	sets    []bitset            // of rows, that conditions ask for
+	later   bool                // a second pass scores the hits
+	hits    bitset              // those
 }
 
 // may tells whether the searcher may read what has the ACL.
 func (p *visit) may(acl int64) bool { return p.granted.has(acl) && !p.denied.has(acl) }
 
+// tier is the highest one, of those found so far, that a row is in; 0 is none.
 func (p *visit) tier(n int64) int {
-	sum := 0
-	for i := range p.tiers {
-		if p.tiers[i].rows.has(n) {
-			sum += p.tiers[i].weight
+	for t := titleIs; t > 0; t-- {
+		if p.tiers[t].has(n) {
+			return t
 		}
 	}
-	return sum
+	return 0
 }
 
-// A tier is a set of rows that rank above the others.
-type tier struct {
-	rows   bitset
-	weight int
+// size counts the hits that are in a tier, and in none above.
+func (p *visit) size(t int) (n int) {
+	for i, w := range p.tiers[t] {
+		if i >= len(p.hits) {
+			break
+		}
+		w &= p.hits[i]
+		for _, above := range p.tiers[t+1:] {
+			if i < len(above) {
+				w &^= above[i]
+			}
+		}
+		n += bits.OnesCount64(w)
+	}
+	return n
 }
 
 // A bitset holds numbers of rows or ACLs.
@@ -127,7 +138,7 @@ func (b *bitset) set(n int64) {
 
 // newCollector makes the collector of a query; close it.
 func newCollector(q *query) *collector {
-	c := &collector{number: collectors.last.Add(1), now: q.now.UnixMilli(), keep: q.req.From + q.size, aggs: q.aggs, trim: q.req.Collapse}
+	c := &collector{number: collectors.last.Add(1), now: q.now.UnixMilli(), keep: min(q.req.From, math.MaxInt32) + q.size, aggs: q.aggs, trim: q.req.Collapse}
 	if q.size == 0 {
 		c.keep = 0
 	}
@@ -141,7 +152,6 @@ func newCollector(q *query) *collector {
 		c.groups = map[string]*group{}
 	}
 	c.keys = make([]driver.Value, len(c.desc))
-	c.tiered = map[int]int{}
 	c.visits = make([]visit, len(q.sources))
 	collectors.Store(c.number, c)
 	return c
@@ -171,8 +181,7 @@ func (c *collector) hit(args []driver.Value) {
 	f.keys = c.keys
 	switch {
 	case c.at.later:
-		c.at.rows.set(f.n)
-		c.tiered[c.at.tier(f.n)]++
+		c.at.hits.set(f.n)
 	case len(c.trim) > 0:
 		c.rank(&f, score)
 		c.group(f, values[len(c.aggs):])
@@ -191,20 +200,8 @@ func (c *collector) hitAgain(args []driver.Value) {
 	c.offer(f)
 }
 
-// narrow finds the lowest tier that the page needs: those above must not
-// suffice.
-func (c *collector) narrow() {
-	n := 0
-	for _, t := range slices.Backward(slices.Sorted(maps.Keys(c.tiered))) {
-		c.least = t
-		if n += c.tiered[t]; n >= c.keep {
-			return
-		}
-	}
-}
-
 // wanted tells whether the second pass scores a row.
-func (c *collector) wanted(n int64) bool { return c.at.rows.has(n) && c.at.tier(n) >= c.least }
+func (c *collector) wanted(n int64) bool { return c.at.hits.has(n) && c.at.tier(n) >= c.least }
 
 // rank gives a hit its tier and score. Of equal matches the more recent one
 // comes first, and of nearly equal ones too: what is of today counts a tenth
@@ -311,8 +308,8 @@ func (c *collector) page(from int) []found {
 	return c.best[min(from, len(c.best)):]
 }
 
-// mark puts a row into the i-th tier.
-func (c *collector) mark(i, n int64) { c.at.tiers[i].rows.set(n) }
+// mark puts a row into a tier.
+func (c *collector) mark(tier, n int64) { c.at.tiers[tier].set(n) }
 
 // note keeps a row's score for hit.
 func (c *collector) note(n int64, score float64) {

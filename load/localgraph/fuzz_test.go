@@ -3,8 +3,10 @@ package localgraph
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -106,4 +108,67 @@ func FuzzText(f *testing.F) {
 			}
 		}
 	})
+}
+
+// FuzzParse compiles any text for a connection: it ends, and what it makes of
+// it has a value for each place, nothing of the query in its SQL, and a depth
+// that the index takes.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"printer", `title:"a b"* OR -x`, "((((a b) OR c) NOT d) NEAR(4) e)", "priority>=1..3 AND NOT opened<today", strings.Repeat("(a OR NOT ", 20), "status:(open OR NOT closed) tags='x'", `numbers:"1"..`, "a ONEAR(n=3) b", "+-+-a", "owner:*"} {
+		f.Add(s)
+	}
+	g := open(f, Options{})
+	g.register("desk", helpdesk)
+	cn, err := g.srv.connection(f.Context(), "desk")
+	if err != nil {
+		f.Fatal(err)
+	}
+	plain := regexp.MustCompile(`^[A-Za-z0-9_ ().,?<>=]*$`)
+	f.Fuzz(func(t *testing.T, s string) {
+		tree, err := parseKQL(s, func(name string) bool { return cn.schema.query[name] != nil })
+		if err != nil {
+			return
+		}
+		c := &compiler{cn: cn, now: time.Now()}
+		q := c.compile(tree)
+		if c.err != nil {
+			return
+		}
+		places := len(q.args)
+		for _, a := range q.args {
+			if _, ok := a.(rows); ok {
+				places++ // it stands for two
+			}
+		}
+		if strings.Count(q.sql, "?") != places || !plain.MatchString(q.sql) {
+			t.Errorf("%q becomes the condition %q with %d values", s, q.sql, len(q.args))
+		}
+		exprs := []string{q.fts}
+		for _, r := range c.ranks(tree) {
+			exprs = append(exprs, r.fts)
+		}
+		for _, e := range exprs {
+			if d := depthOf(e); d > 90 { // FTS5's parser takes 100
+				t.Errorf("%q becomes an expression that is %d deep: %.200s", s, d, e)
+			}
+		}
+	})
+}
+
+// depthOf counts how deep an expression of the index nests.
+func depthOf(expr string) (most int) {
+	depth, quoted := 0, false
+	for _, r := range expr {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case quoted:
+		case r == '(':
+			depth++
+			most = max(most, depth)
+		case r == ')':
+			depth--
+		}
+	}
+	return most
 }

@@ -171,6 +171,7 @@ func TestSearchRules(t *testing.T) {
 		{"many words left out", searchBody("desk", "x"+strings.Repeat(" NOT y", 250), ""), 200, ""},
 		{"many words not there", searchBody("desk", "NOT x"+strings.Repeat(" OR NOT y", 200), ""), 200, ""},
 		{"as deep as may be", searchBody("desk", strings.Repeat("(x OR (y AND NOT ", 12)+"z"+strings.Repeat("))", 12), ""), 200, ""},
+		{"as deep as may be, words alone", searchBody("desk", strings.Repeat("(x OR (y ", 15)+"z"+strings.Repeat("))", 15), ""), 200, ""},
 		{"many words close together", searchBody("desk", "x"+strings.Repeat(" NEAR(9) y", 250), ""), 200, ""},
 		{"32 prefixes", searchBody("desk", "x"+strings.Repeat(" OR y*", 32), ""), 200, ""},
 		{"33 prefixes", searchBody("desk", "x"+strings.Repeat(" OR title:y*", 33), ""), 400, "32 prefixes"},

@@ -114,7 +114,7 @@ func (w *world) item(i int, teams, groups []string) worldItem {
 		}
 		return list
 	}
-	it.title, it.content = words(2), words(1+w.r.IntN(5))
+	it.title, it.content = words(1+w.r.IntN(2)), words(1+w.r.IntN(5))
 	for range w.r.IntN(3) {
 		it.tags = append(it.tags, w.oneOf([]string{"red", "green", "blue"}))
 	}
@@ -334,6 +334,15 @@ func (w *world) compare(t *testing.T, seed uint64, u User, query string, want []
 			count["tags "+tag]++
 		}
 		count["priority "+[]string{"Less than 2", "2 and up"}[it.level/2]]++
+	}
+	// Small pages, which are found in another way, are parts of the large one.
+	var pages []string
+	for from := 0; from < len(ids); from += 7 {
+		page, _ := w.g.search(u.ID, "desk", query, fmt.Sprintf(`"from":%d,"size":7`, from))
+		pages = append(pages, page...)
+	}
+	if !slices.Equal(pages, ids) {
+		t.Errorf("world %d: %s searches %q: one page is %v, the pages of 7 are %v", seed, u.ID, query, ids, pages)
 	}
 	got := slices.Sorted(slices.Values(ids))
 	slices.Sort(wanted)

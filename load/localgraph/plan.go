@@ -10,6 +10,10 @@ import (
 // bm25 ranks by the words' frequency. A word of the title counts as many.
 const bm25 = "bm25(%s, 1000.0, 3.0, 1.0)"
 
+// deepPage is where a page is so deep that the higher tiers are unlikely to
+// fill it, so that two passes cost more than one.
+const deepPage = 400
+
 // collect runs the query in all its connections.
 func (q *query) collect(ctx context.Context, tx *sql.Tx, c *collector) error {
 	for i, src := range q.sources {
@@ -19,10 +23,12 @@ func (q *query) collect(ctx context.Context, tx *sql.Tx, c *collector) error {
 			return err
 		}
 	}
-	c.narrow()
+	if err := q.narrow(ctx, tx, c); err != nil {
+		return err
+	}
 	for i, src := range q.sources {
 		c.at = &c.visits[i]
-		if len(c.at.rows) == 0 {
+		if len(c.at.hits) == 0 {
 			continue
 		}
 		f := src.cn.index()
@@ -45,12 +51,12 @@ func (q *query) count(ctx context.Context, tx *sql.Tx, c *collector, src *source
 		return err
 	}
 	ranked := len(q.sort) == 0 && c.keep+len(c.trim) > 0
-	if ranked {
-		if err := q.tiers(ctx, tx, c, src); err != nil {
+	c.at.later = ranked && len(c.trim) == 0 && src.part.fts != "" && c.keep <= deepPage
+	if ranked && !c.at.later {
+		if err := q.score(ctx, tx, c, src); err != nil {
 			return err
 		}
 	}
-	c.at.later = ranked && len(c.trim) == 0 && src.part.fts != ""
 	stmt, args := q.statement(c, src, ranked && !c.at.later)
 	args, err := c.bind(ctx, tx, src.cn, args)
 	if err != nil {
@@ -86,8 +92,8 @@ func (c *collector) feed(ctx context.Context, tx *sql.Tx, stmt string, args ...a
 }
 
 // statement hands one connection's hits to the collector. The ACL is checked
-// before a hit is scored. LIMIT -1 keeps
-// SQLite from making one query of both: bm25 works in the inner one only.
+// before a hit is scored. LIMIT -1 keeps SQLite from making one query of both:
+// bm25 works in the inner one only.
 func (q *query) statement(c *collector, src *source, scored bool) (string, []any) {
 	cn := src.cn
 	score, from := "NULL", cn.items()+" i"

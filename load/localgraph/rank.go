@@ -4,31 +4,30 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// What sets a hit apart comes before how often it has the words: the words as
-// the title, as a phrase of it, or in it; then as a phrase of the text, or
-// close together; all alternatives before some; a word itself before words
-// that begin with it. Weights add up, and each is more than all below it.
+// What sets hits apart comes before how often they have the words. A hit is of
+// the highest tier that it fits.
 const (
-	titleIs     = 64
-	titleHas    = 32
-	titlePhrase = 16
-	textExact   = 8 // the words as typed, side by side
-	textAll     = 4 // each alternative
-	textNear    = 2
+	textNear    = iota + 1 // the words are close together
+	textAll                // each alternative, and not only some
+	textExact              // the words as they were typed, side by side
+	titleHas               // the title has the words
+	titlePhrase            // side by side
+	titleIs                // and no others
 )
 
 // nearby is how many other words may stand between words that are close.
 const nearby = 6
 
-// A rank is a set of rows with a weight: those that match fts and, if title
-// is not empty, have it as their title.
+// A rank finds the rows of a tier: those that match fts and, if title is not
+// empty, have it as their title.
 type rank struct {
-	weight int
-	fts    string
-	title  string
+	tier  int
+	fts   string
+	title string
 }
 
 // ranks tells what sets the hits of a query apart.
@@ -66,7 +65,7 @@ func (c *compiler) ranks(n *node) []rank {
 	}
 	all := strings.Join(exprs, " AND ")
 	var list []rank
-	add := func(weight int, fts string) { list = append(list, rank{weight: weight, fts: fts}) }
+	add := func(tier int, fts string) { list = append(list, rank{tier: tier, fts: fts}) }
 	if c.cn.schema.title != nil {
 		add(titleHas, "{title} : ("+all+")")
 	}
@@ -102,28 +101,54 @@ func (c *compiler) ranks(n *node) []rank {
 	return list
 }
 
-// tiers finds the rows of the ranks, and the scores of the rows when no index
-// leads to them.
-func (q *query) tiers(ctx context.Context, tx *sql.Tx, c *collector, src *source) error {
-	fts := src.cn.index()
-	for _, r := range src.ranks {
-		c.at.tiers = append(c.at.tiers, tier{weight: r.weight})
-		stmt := fmt.Sprintf("SELECT kql_mark(?, ?, rowid) FROM %s WHERE %[1]s MATCH ?", fts)
-		args := []any{c.number, len(c.at.tiers) - 1, r.fts}
-		if r.title != "" {
-			title, join := src.cn.titleColumn()
-			stmt = fmt.Sprintf("SELECT kql_mark(?, ?, t.n) FROM %s CROSS JOIN %s t ON t.n = %[1]s.rowid WHERE %[1]s MATCH ? AND kql_has(%[3]s, ?, %[4]d)", fts, join, title, hasTokens)
-			args = append(args, r.title)
-		}
-		if err := c.feed(ctx, tx, stmt, args...); err != nil {
+// mark finds the rows of a tier.
+func (r *rank) mark(ctx context.Context, tx *sql.Tx, c *collector, cn *connection) error {
+	if r.title == "" {
+		return c.feed(ctx, tx, fmt.Sprintf("SELECT kql_mark(?, ?, rowid) FROM %s WHERE %[1]s MATCH ?", cn.index()), c.number, r.tier, r.fts)
+	}
+	title, table := cn.titleColumn()
+	return c.feed(ctx, tx, fmt.Sprintf("SELECT kql_mark(?, ?, t.n) FROM %s CROSS JOIN %s t ON t.n = %[1]s.rowid WHERE %[1]s MATCH ? AND kql_has(%[3]s, ?, %[4]d)",
+		cn.index(), table, title, hasTokens), c.number, r.tier, r.fts, r.title)
+}
+
+// score finds the tiers and the scores of all rows, for hits that no index
+// leads to.
+func (q *query) score(ctx context.Context, tx *sql.Tx, c *collector, src *source) error {
+	for i := range src.ranks {
+		if err := src.ranks[i].mark(ctx, tx, c, src.cn); err != nil {
 			return err
 		}
 	}
 	if src.part.fts != "" || len(src.terms) == 0 {
 		return nil
 	}
-	return c.feed(ctx, tx, fmt.Sprintf("SELECT kql_note(?, n, r) FROM (SELECT rowid AS n, "+bm25+" AS r FROM %[1]s WHERE %[1]s MATCH ? LIMIT -1)", fts),
+	return c.feed(ctx, tx, fmt.Sprintf("SELECT kql_note(?, n, r) FROM (SELECT rowid AS n, "+bm25+" AS r FROM %[1]s WHERE %[1]s MATCH ? LIMIT -1)", src.cn.index()),
 		c.number, strings.Join(src.terms, " OR "))
+}
+
+// narrow finds the tiers, from the highest one down, until the page is full of
+// what is in them: hits below need no score.
+func (q *query) narrow(ctx context.Context, tx *sql.Tx, c *collector) error {
+	c.least = 0
+	hits := 0
+	for t := titleIs; t > 0; t-- {
+		for i, src := range q.sources {
+			c.at = &c.visits[i]
+			k := slices.IndexFunc(src.ranks, func(r rank) bool { return r.tier == t })
+			if !c.at.later || k < 0 {
+				continue
+			}
+			if err := src.ranks[k].mark(ctx, tx, c, src.cn); err != nil {
+				return err
+			}
+			hits += c.at.size(t)
+		}
+		if hits >= c.keep {
+			c.least = t
+			return nil
+		}
+	}
+	return nil
 }
 
 // titleColumn tells where the title is as it was sent: an expression and the
