@@ -21,6 +21,8 @@ type Query struct {
 	// Filters narrow the hits down to buckets of an earlier answer:
 	// field:"token", field:or("token","token").
 	Filters []string
+	// Suggest asks for a corrected query when words of it are misspelt.
+	Suggest bool
 }
 
 // A SortKey is a refinable property to sort by.
@@ -41,6 +43,8 @@ type Hits struct {
 	More         bool          `json:"more"`  // there is a page after this one
 	Hits         []Hit         `json:"hits"`
 	Aggregations []Aggregation `json:"aggregations,omitempty"`
+	// Suggestion is the query as it was probably meant; "" is none.
+	Suggestion string `json:"suggestion,omitempty"`
 }
 
 // A Hit is an item that the searcher may see and that matches.
@@ -112,6 +116,12 @@ type searchRequest struct {
 	Sort           []SortKey         `json:"sortProperties,omitempty"`
 	Aggregations   []aggregation     `json:"aggregations,omitempty"`
 	Filters        []string          `json:"aggregationFilters,omitempty"`
+	Alter          *alterations      `json:"queryAlterationOptions,omitempty"`
+}
+
+type alterations struct {
+	Suggest bool `json:"enableSuggestion"`
+	Modify  bool `json:"enableModification"`
 }
 
 type aggregation struct {
@@ -127,6 +137,9 @@ type aggregation struct {
 func (g *Graph) searchRequest(q Query) searchRequest {
 	r := searchRequest{EntityTypes: []string{"externalItem"}, Query: map[string]string{"queryString": q.Text},
 		From: q.From, Size: q.Size, Fields: q.Fields, Sort: q.Sort, Filters: q.Filters}
+	if q.Suggest {
+		r.Alter = &alterations{Suggest: true}
+	}
 	connections := q.Connections
 	if len(connections) == 0 {
 		connections = []string{g.opt.Connection}
@@ -156,12 +169,18 @@ type searchAnswer struct {
 			}
 			Aggregations []Aggregation
 		}
+		QueryAlterationResponse struct {
+			QueryAlteration struct {
+				AlteredQueryString string
+			}
+		}
 	}
 }
 
 func (a *searchAnswer) hits() *Hits {
 	page := &Hits{Hits: []Hit{}}
 	for _, value := range a.Value {
+		page.Suggestion = value.QueryAlterationResponse.QueryAlteration.AlteredQueryString
 		for _, container := range value.HitsContainers {
 			page.Total += int(container.Total)
 			page.More = page.More || bool(container.MoreResultsAvailable)

@@ -72,7 +72,7 @@ with each value the --filter that narrows the search down to it.`,
 
 // query makes the API's query of what was typed, its connections aside.
 func (f *searchFlags) query(text string) (load.Query, error) {
-	q := load.Query{Text: text, From: f.from, Size: f.size, Fields: f.fields, Filters: f.filters}
+	q := load.Query{Text: text, From: f.from, Size: f.size, Fields: f.fields, Filters: f.filters, Suggest: true}
 	for _, s := range f.sort {
 		name, order, _ := strings.Cut(s, ":")
 		if order != "" && order != "desc" && order != "asc" || name == "" {
@@ -177,6 +177,9 @@ func (a *app) searched(ctx context.Context, t *target, f *searchFlags) ([]string
 func (a *app) printHits(f *searchFlags, hits *load.Hits) {
 	w := a.stdout
 	fmt.Fprintln(w, count(int64(hits.Total), "hit", "hits"))
+	if hits.Suggestion != "" {
+		fmt.Fprintf(w, "Did you mean: %s\n", oneLine(hits.Suggestion))
+	}
 	for _, h := range hits.Hits {
 		where := ""
 		if len(f.connections) > 1 {

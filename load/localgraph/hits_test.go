@@ -1,6 +1,7 @@
 package localgraph
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -199,6 +200,8 @@ func TestSearchRules(t *testing.T) {
 		{"filter by what is not refinable", searchBody("desk", "x", `"aggregationFilters":["title:\"x\""]`), 400, "title"},
 		{"broken filter", searchBody("desk", "x", `"aggregationFilters":["status:or(\"x\""]`), 400, "aggregationFilters"},
 		{"template", searchBody("desk", "x", "")[:0] + strings.Replace(searchBody("desk", "printer", ""), `"queryString"`, `"queryTemplate":"{searchTerms} status:open","queryString"`, 1), 200, ""},
+		{"a template without the terms", strings.Replace(searchBody("desk", "x", ""), `"queryString"`, `"queryTemplate":"x","queryString"`, 1), 400, "searchTerms"},
+		{"a template of letters that grow when they are small", strings.Replace(searchBody("desk", "printer", ""), `"queryString"`, `"queryTemplate":"-(ȺȺȺȺ) {SEARCHterms}","queryString"`, 1), 200, ""},
 		{"a word for a number", searchBody("desk", "printer priority:high", ""), 400, "column 9: priority is int64"},
 		{"a fraction for an int64", searchBody("desk", "priority>1.5", ""), 400, "column 1"},
 		{"a word for a date", searchBody("desk", "opened>someday", ""), 400, "date"},
@@ -231,6 +234,7 @@ func TestAggregations(t *testing.T) {
 		{`{"field":"status","bucketDefinition":{"sortBy":"count","isDescending":true}}`, "open=3 closed=1 Ärger=1"},
 		{`{"field":"state","size":1,"bucketDefinition":{"isDescending":true}}`, "open=3"},
 		{`{"field":"status","bucketDefinition":{"sortBy":"keyAsString"}}`, "closed=1 open=3 Ärger=1"},
+		{`{"field":"status","bucketDefinition":{"sortBy":"KeyAsString","isDescending":"true"}}`, "Ärger=1 open=3 closed=1"}, // as in Microsoft's samples
 		{`{"field":"status","bucketDefinition":{"minimumCount":2}}`, "open=3"},
 		{`{"field":"status","bucketDefinition":{"prefixFilter":"AR"}}`, "Ärger=1"},
 		{`{"field":"priority","bucketDefinition":{"sortBy":"keyAsNumber","isDescending":true}}`, "5=1 4=1 3=1 2=1 1=1 0=1"},
@@ -270,6 +274,38 @@ func TestAggregations(t *testing.T) {
 		if _, a := g.search("u", "desk", "word", `"aggregationFilters":[`+string(f)+`]`); fmt.Sprint(a.get("value", 0, "hitsContainers", 0, "total")) != tt.want {
 			t.Errorf("filter %s = %v, want %s hits", tt.filter, a, tt.want)
 		}
+	}
+}
+
+// An item counts once in a range, and once under a value, however many of its
+// values are there.
+func TestCountOfLists(t *testing.T) {
+	ranges := &aggregation{typ: tInt64, ranges: []valueRange{{nil, int64(5)}, {int64(5), nil}, {int64(9), int64(10)}}, buckets: make([]bucket, 3)}
+	values := &aggregation{typ: tInt64, texts: map[string]*int64{}, numbers: map[driver.Value]int64{}}
+	for _, list := range []string{"[1,2,9]", "[9.5,9,9]", "[]", "[4,4]"} {
+		ranges.count(list, true)
+		values.count(list, true)
+	}
+	if b := ranges.buckets; b[0].Count != 2 || b[1].Count != 2 || b[2].Count != 2 {
+		t.Errorf("ranges hold %v, want 2 each", b)
+	}
+	values.Bucket.SortBy = "keyAsNumber"
+	if got := fmt.Sprint(values.answer()["buckets"]); !strings.HasPrefix(got, "[{1 1 ") || !strings.Contains(got, "{4 1 ") || !strings.Contains(got, "{9 2 ") || !strings.Contains(got, "{9.5 1 ") {
+		t.Errorf("buckets %v", got)
+	}
+}
+
+func TestMostBuckets(t *testing.T) {
+	a := &aggregation{typ: tInt64, texts: map[string]*int64{}, numbers: map[driver.Value]int64{}}
+	for i := range int64(150) {
+		a.count(i, false)
+		a.count(i, false)
+	}
+	a.count(int64(7), false)
+	a.Bucket.IsDescending = true
+	list := a.answer()["buckets"].([]bucket)
+	if len(list) != 100 || list[0].Key != "7" || list[0].Count != 3 {
+		t.Errorf("%d buckets from %v on, want 100 from 7 on", len(list), list[0])
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,9 @@ type searchText struct {
 	QueryString   *string `json:"queryString"`
 	QueryTemplate string  `json:"queryTemplate"`
 }
+
+// searchTerms stands in a template for the query.
+var searchTerms = regexp.MustCompile(`(?i)\{searchterms\}`)
 
 type sortKey struct {
 	Name         string `json:"name"`
@@ -162,12 +166,12 @@ func (s *Server) prepare(req *searchRequest, user User) (*query, error) {
 	q.text = *req.Query.QueryString
 	full := q.text
 	if t := req.Query.QueryTemplate; t != "" {
-		if !strings.Contains(strings.ToLower(t), "{searchterms}") {
+		at := searchTerms.FindStringIndex(t)
+		if at == nil {
 			return nil, badRequest("query: queryTemplate must contain {searchTerms}")
 		}
-		i := strings.Index(strings.ToLower(t), "{searchterms}")
-		full = t[:i] + q.text + t[i+len("{searchterms}"):]
-		q.shift = i
+		q.shift = at[0]
+		full = t[:at[0]] + q.text + t[at[1]:]
 	}
 	if req.Size != nil {
 		q.size = *req.Size

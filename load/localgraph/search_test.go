@@ -1,6 +1,7 @@
 package localgraph
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -196,5 +197,26 @@ func TestQuery(t *testing.T) {
 		if got := fmt.Sprint(a.get("value", 0, "hitsContainers", 0, "total")); got != fmt.Sprint(len(ids)) {
 			t.Errorf("search(%q): total = %s, want %d", tt.query, got, len(ids))
 		}
+	}
+}
+
+// A query that was made for schemas of before is not run, but made anew.
+func TestSearchOfAnotherSchema(t *testing.T) {
+	g := corpus(t)
+	text := "printer"
+	req := &searchRequest{EntityTypes: []string{"externalItem"}, Query: &searchText{QueryString: &text}}
+	q, err := g.srv.prepare(req, User{ID: "u1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.answer(t.Context()); err != nil {
+		t.Errorf("answer = %v", err)
+	}
+	g.update("desk", `[{"name":"more","type":"int64","isQueryable":true}]`)
+	if _, err := q.answer(t.Context()); !errors.Is(err, errStale) {
+		t.Errorf("answer after a change of the schema = %v, want %v", err, errStale)
+	}
+	if ids, a := g.search("u1", "desk", "printer more>1 OR printer", ""); len(ids) != 2 {
+		t.Errorf("search = %v", a)
 	}
 }

@@ -49,6 +49,9 @@ type alteredToken struct {
 	from, to int // in bytes
 }
 
+// maxSpelled is how many words of a query are looked at; nobody mistypes more.
+const maxSpelled = 16
+
 // edits is how many letters may be wrong in a word of so many letters.
 func edits(letters int) int {
 	switch {
@@ -64,7 +67,8 @@ func edits(letters int) int {
 // query finds something.
 func (q *query) alter(ctx context.Context, tx *sql.Tx, c *collector) (*alterationResponse, *query, error) {
 	var tokens []alteredToken
-	for _, w := range q.typed(q.tree) {
+	words := q.typed(q.tree)
+	for _, w := range words[:min(len(words), maxSpelled)] {
 		better, err := q.correct(ctx, tx, c, w.fold)
 		if err != nil {
 			return nil, nil, err
