@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -86,29 +85,13 @@ func (a *app) newJob(path string, f *runFlags) (*job, error) {
 	return j, nil
 }
 
-// A loaded is a mapping and the digest of its file.
-type loaded struct {
-	*transform.Mapping
-	digest [32]byte
-}
-
 // load reads and checks the job's mapping.
-func (j *job) load() (*loaded, error) {
-	m, err := transform.Load(j.path)
-	if err != nil {
-		return nil, err
-	}
-	src, err := os.ReadFile(j.path)
-	if err != nil {
-		return nil, err
-	}
-	return &loaded{m, sha256.Sum256(src)}, nil
-}
+func (j *job) load() (*pipeline.Loaded, error) { return pipeline.Load(j.path) }
 
 // crawl opens target and state, crawls, and reports. before, when there is
 // one, may change the crawl before it begins. What went wrong has been told
 // when the error says so (errTold).
-func (j *job) crawl(ctx context.Context, m *loaded, before func(context.Context, *pipeline.Crawl) error) (err error) {
+func (j *job) crawl(ctx context.Context, m *pipeline.Loaded, before func(context.Context, *pipeline.Crawl) error) (err error) {
 	t, err := j.open(&j.flags.targetFlags, m.Connection.ID, localgraph.Caller{App: true})
 	if err != nil {
 		return err
@@ -174,16 +157,16 @@ func (j *job) run(ctx context.Context, t *target, c *pipeline.Crawl) (*pipeline.
 	return c.Run(ctx)
 }
 
-func (j *job) openState(ctx context.Context, t *target, m *loaded) (*state.Store, error) {
+func (j *job) openState(ctx context.Context, t *target, m *pipeline.Loaded) (*state.Store, error) {
 	if !j.keeps {
 		return state.OpenTemp(ctx)
 	}
 	return state.Open(ctx, j.stateDir(t.key), m.Connection.ID, t.remote)
 }
 
-func (j *job) newCrawl(t *target, store *state.Store, m *loaded) *pipeline.Crawl {
+func (j *job) newCrawl(t *target, store *state.Store, m *pipeline.Loaded) *pipeline.Crawl {
 	c := &pipeline.Crawl{
-		Mapping: m.Mapping, File: j.path, Dir: filepath.Dir(j.path), Digest: m.digest, Store: store,
+		Mapping: m.Mapping, File: j.path, Dir: filepath.Dir(j.path), Digest: m.Digest, Store: store,
 		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: j.log()},
 		Log:    j.log(), Readers: j.flags.readers, Batch: t.batch, InFlight: t.lanes, Deletes: j.deletes, Keep: j.flags.keep,
 		Full: j.flags.full, Errors: j.errors, Cache: j.cache,
