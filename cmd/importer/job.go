@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -30,7 +31,9 @@ type job struct {
 	errors  transform.Budget
 	cache   *extract.Cache
 	// do is what is done with the crawl; nil is to run it.
-	do func(context.Context, *target, *pipeline.Crawl) (*pipeline.Report, error)
+	do      func(context.Context, *target, *pipeline.Crawl) (*pipeline.Report, error)
+	again   bool  // it is one of many: a line tells of each
+	refused int64 // records in quarantine after the crawl before
 }
 
 // newJob checks the flags, and makes the process ready for crawls.
@@ -131,7 +134,11 @@ func (j *job) crawl(ctx context.Context, m *pipeline.Loaded, before func(context
 		err = fmt.Errorf("the disk is full under the local Graph in %s: make room and run again, the crawl goes on where it was", j.data)
 	}
 	ctx = context.WithoutCancel(ctx)
-	return j.app.report(m.Mapping, rep, errors.Join(err, j.writePage(ctx, t, store, rep)))
+	print := j.printReport
+	if j.again {
+		print = j.printLine
+	}
+	return j.report(m.Mapping, rep, errors.Join(err, j.writePage(ctx, t, store, rep)), print)
 }
 
 // writePage writes the web page of a run, if one is asked for.
@@ -178,4 +185,25 @@ func (j *job) newCrawl(t *target, store *state.Store, m *pipeline.Loaded) *pipel
 		c.Widenings = &j.flags.widenings
 	}
 	return c
+}
+
+// crawlAgain is crawl for commands that go on after it: what went wrong has
+// been told, and records in quarantine are no error.
+func (j *job) crawlAgain(ctx context.Context, m *pipeline.Loaded, before func(context.Context, *pipeline.Crawl) error) error {
+	err := j.crawl(ctx, m, before)
+	switch {
+	case errors.Is(err, errQuarantined):
+		return nil
+	case err == nil, errors.Is(err, errTold), errors.Is(err, context.Canceled):
+		return err
+	}
+	j.tell(err, exitCode(err))
+	return errors.Join(err, errTold)
+}
+
+// sayf prints a line with the time in front.
+func (a *app) sayf(format string, args ...any) {
+	a.printing.Lock()
+	defer a.printing.Unlock()
+	fmt.Fprintf(a.stderr, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }

@@ -35,6 +35,7 @@ import (
 //	start NAME REGEXP PROGRAM ARG... run it in the background, with its output in NAME.out and NAME.err, and wait
 //	                                until a line of either matches ('' does at once); $NAME is the match, or what
 //	                                its group matched
+//	await NAME REGEXP               wait until a line of its output matches
 //	finish NAME SIGNAL CODE         send SIGNAL (none, INT, TERM, KILL), wait for the end; the exit code must be CODE
 //	rss NAME MB                     the finished program never held more memory than that
 //	[!] json FILE PATH VALUE        in FILE's last line, PATH (a.b.0.c; len is the length) is VALUE; ~RE matches
@@ -61,6 +62,7 @@ import (
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":   cmdExits,
 	"start":   cmdStart,
+	"await":   cmdAwait,
 	"finish":  cmdFinish,
 	"rss":     cmdRSS,
 	"json":    cmdJSON,
