@@ -36,6 +36,9 @@ func newCron(spec string, zone *time.Location) *Cron {
 	return &Cron{Spec: spec, Zone: zone, everyHour: strings.HasPrefix(strings.Fields(spec)[1], "*")}
 }
 
+// EveryHour tells whether the expression leaves the hour open: it begins with *.
+func (c *Cron) EveryHour() bool { return c.everyHour }
+
 // Next gives the first time after another, in the expression's zone. It is the
 // zero time when there is none, which only an expression such as February 30
 // has, and the mapping is refused for that.

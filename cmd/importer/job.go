@@ -33,6 +33,7 @@ type job struct {
 	// do is what is done with the crawl; nil is to run it.
 	do      func(context.Context, *target, *pipeline.Crawl) (*pipeline.Report, error)
 	again   bool  // it is one of many: a line tells of each
+	several bool  // other connections are crawled beside it
 	refused int64 // records in quarantine after the crawl before
 }
 
@@ -124,7 +125,7 @@ func (j *job) crawl(ctx context.Context, m *pipeline.Loaded, before func(context
 			return err
 		}
 	}
-	stop := j.progress(c)
+	stop := j.showProgress(c, m)
 	rep, err := j.run(ctx, t, c)
 	stop()
 	j.cache.Trim()
@@ -194,11 +195,22 @@ func (j *job) crawlAgain(ctx context.Context, m *pipeline.Loaded, before func(co
 	switch {
 	case errors.Is(err, errQuarantined):
 		return nil
-	case err == nil, errors.Is(err, errTold), errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, errTold):
 		return err
+	case errors.Is(err, context.Canceled): // before it had begun
+		return errors.Join(err, errTold)
 	}
 	j.tell(err, exitCode(err))
 	return errors.Join(err, errTold)
+}
+
+// showProgress is progress, with the connection's name where there are several.
+func (j *job) showProgress(c *pipeline.Crawl, m *pipeline.Loaded) (stop func()) {
+	if !j.several {
+		return j.progress(c)
+	}
+	meter := meter{started: time.Now()}
+	return j.show(func(now time.Time) string { return m.Connection.ID + ": " + meter.line(c.Progress(), now) })
 }
 
 // sayf prints a line with the time in front.
