@@ -45,9 +45,9 @@ func (c *Cron) EveryHour() bool { return c.everyHour }
 func (c *Cron) Next(after time.Time) time.Time {
 	at := after.In(c.Zone)
 	from := wall(at) // what is due after that on the clock's face
-	if start, _ := at.ZoneBounds(); !c.everyHour && !start.IsZero() {
+	if changed := changeOf(at.Add(-longestDay), at); !c.everyHour && !changed.IsZero() {
 		// The hour that comes twice is over for the second time only now.
-		if shown := wallBefore(start); shown.After(from) && shown.After(wall(start)) {
+		if shown := wallBefore(changed); shown.After(from) && shown.After(wall(changed)) {
 			from = shown.Add(-time.Second)
 		}
 	}
@@ -59,24 +59,44 @@ func (c *Cron) Next(after time.Time) time.Time {
 		}
 		_, offset := at.Zone()
 		due := face.Add(-time.Duration(offset) * time.Second).In(c.Zone)
-		_, end := at.ZoneBounds()
-		if end.IsZero() || due.Before(end) {
+		changed := changeOf(at, due)
+		if changed.IsZero() {
 			return due
 		}
-		shows, showed := wall(end), wallBefore(end)
+		shows, showed := wall(changed), wallBefore(changed)
 		switch {
-		case c.everyHour, shows.Equal(showed): // only the name of the zone has changed
-			from = shows.Add(-time.Second)
-		case shows.After(showed): // put forward
-			if face.Before(shows) {
-				return end
-			}
-			from = shows.Add(-time.Second)
-		default: // put back
+		case shows.Before(showed) && !c.everyHour: // put back
 			from = showed.Add(-time.Second)
+		case face.Before(shows) && !face.Before(showed) && !c.everyHour: // put forward over it
+			return changed
+		default:
+			from = shows.Add(-time.Second)
 		}
-		at = end
+		at = changed
 	}
+}
+
+// longestDay is more than a clock is ever put back.
+const longestDay = 25 * time.Hour
+
+// changeOf finds a time after one and up to another at which the clock is
+// changed; it is the zero time when it shows the same in the end. (ZoneBounds
+// of package time would say it, but not on the last day of a leap year, where
+// the bounds end before they begin: Go 1.26.)
+func changeOf(after, until time.Time) time.Time {
+	_, before := after.Zone()
+	if _, now := until.Zone(); now == before {
+		return time.Time{}
+	}
+	for until.Sub(after) > time.Second {
+		mid := after.Add(until.Sub(after) / 2)
+		if _, then := mid.Zone(); then == before {
+			after = mid
+		} else {
+			until = mid
+		}
+	}
+	return until.Truncate(time.Second)
 }
 
 // wall gives what a clock shows at t, as if it were UTC.

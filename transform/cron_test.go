@@ -88,7 +88,8 @@ func TestCronAgainstTheClock(t *testing.T) {
 		{"Australia/Lord_Howe", time.Date(2026, 4, 4, 0, 0, 0, 0, time.UTC)}, {"Australia/Lord_Howe", time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC)},
 		{"Pacific/Apia", time.Date(2011, 12, 29, 12, 0, 0, 0, time.UTC)}, {"Africa/Casablanca", time.Date(2026, 2, 14, 12, 0, 0, 0, time.UTC)},
 		{"Asia/Kathmandu", time.Date(1985, 12, 31, 6, 0, 0, 0, time.UTC)},
-		{"UTC", time.Date(2028, 2, 28, 12, 0, 0, 0, time.UTC)},
+		{"UTC", time.Date(2028, 2, 28, 12, 0, 0, 0, time.UTC)}, {"Europe/Rome", time.Date(2028, 12, 30, 12, 0, 0, 0, time.UTC)},
+		{"America/New_York", time.Date(2072, 12, 30, 12, 0, 0, 0, time.UTC)},
 	}
 	found := 0
 	for n := range 1200 {
@@ -231,4 +232,29 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("schedule: %s: %v, want %q", schedule, err, want)
 		}
 	}
+}
+
+// FuzzCron: whatever is taken for an expression has a next time, which is
+// later, a full minute, and leaves none out.
+func FuzzCron(f *testing.F) {
+	for _, spec := range []string{"0 2 * * 0", "*/15 8-18 * * mon-fri", "0 0 29 2 */7", "30 2 * * *", "59 23 31 12 7", "5/10 1-3/2 1,31 jan-dec 0-7"} {
+		f.Add(spec, int64(1_790_000_000), uint8(0))
+	}
+	zones := []string{"UTC", "Europe/Rome", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca"}
+	f.Fuzz(func(t *testing.T, spec string, at int64, zone uint8) {
+		m, err := parse("m.yaml", []byte(one("string", "title")+"schedule:\n  full: "+strconv.Quote(spec)+"\n"))
+		if err != nil {
+			return
+		}
+		c := m.Schedule.Full
+		c.Zone = zoneOf(t, zones[int(zone)%len(zones)])
+		after := time.Unix(at%4_000_000_000, 0) // 1843 to 2096
+		next := c.Next(after)
+		if !next.After(after) || next.Second() != 0 && next.Year() > 1970 || next.Sub(after) > 41*366*24*time.Hour {
+			t.Fatalf("%q in %v: the next after %v is %v", spec, c.Zone, after, next)
+		}
+		if between := c.Next(after.Add(next.Sub(after) / 2)); !between.Equal(next) {
+			t.Fatalf("%q in %v: the next after %v is %v, but half way to it is %v", spec, c.Zone, after, next, between)
+		}
+	})
 }
