@@ -93,6 +93,10 @@ func newNotifier() (notifier, <-chan fsnotify.Event, <-chan error, error) {
 	return w, w.Events, w.Errors, nil
 }
 
+// waitMost is how long files that have settled wait for others at most,
+// however long a crawl takes.
+const waitMost = 30 * time.Second
+
 // The first retry of a crawl that failed comes after retryFirst, each next one
 // after twice as long, up to retryMost.
 const (
@@ -319,8 +323,8 @@ func earlier(a, b time.Time) time.Time {
 
 // crawlTime is when the next crawl is to begin; zero is not at all as yet.
 func (s *watching) crawlTime() time.Time {
-	// While files keep coming, crawls take half of the time at most.
-	at := s.ready(max(s.SettleMax, s.took))
+	// While files keep coming, crawls take half of the time at most, if they can.
+	at := s.ready(max(s.SettleMax, min(s.took, waitMost)))
 	if s.reason != "" {
 		at = earlier(s.askedAt, at)
 	}

@@ -285,6 +285,23 @@ func TestWatchSteadyStream(t *testing.T) {
 	})
 }
 
+// After a crawl of hours, files do not wait for hours.
+func TestWatchAfterALongCrawl(t *testing.T) {
+	watched(t, func(w *watchWorld) { w.take = 5 * time.Hour }, func(w *watchWorld) {
+		w.sleepTo(5*time.Hour + time.Minute)
+		w.change("b.csv", "b1,one,1")
+		for range 600 {
+			w.event("log.csv", fsnotify.Write)
+			time.Sleep(500 * time.Millisecond)
+		}
+		w.wantTold("0s watching 2", "2s crawling start", "5h1m32s settled 1 held 1")
+		if err := w.end(); !errors.Is(err, context.Canceled) { // the next one takes as long
+			t.Errorf("Run = %v, want Canceled", err)
+		}
+		w.stop = nil
+	})
+}
+
 // A file that is being written to for long is held back, and the others do not
 // wait for it; when it is quiet it comes.
 func TestWatchHoldsWhatGrows(t *testing.T) {

@@ -134,7 +134,7 @@ var objects = []*object{
 	{"safety", "Guards of a run.", []key{
 		{name: "maxDeletes", kind: kindLimit, example: "2%", doc: "A run that would delete more items stops before it deletes any (exit code 6). The default is 10%, and at least 50."},
 		{name: "maxAclWidenings", kind: kindLimit, example: "0", doc: "A run that would show more stored items than this to more people (everyone where it was not, or a deny that is gone) stops before it sends them (exit code 6). The default is 10%, and at least 50."},
-		{name: "deleteAfter", kind: kindInt, example: "3", doc: "In how many runs in a row a record must be missing before its item is deleted. The default is 1."},
+		{name: "deleteAfter", kind: kindInt, example: "3", doc: "In how many runs in a row a record must be missing before its item is deleted. The default is 1. Each crawl of importer watch is a run."},
 		{name: "maxErrors", kind: kindString, example: "consecutive=100,share=15%", doc: "How many records may be refused before the run stops (exit code 6): a number in all, or a list of total, consecutive and share (of the last 100), or none. The default is consecutive=1000."},
 	}},
 	{"target", "What the target takes.", []key{

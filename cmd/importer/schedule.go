@@ -79,6 +79,8 @@ func (a *app) schedule(ctx context.Context, files []string, f *scheduleFlags) er
 		return usageError{errors.New("--target jsonl is for importer run: a file of JSON lines cannot be kept equal to others")}
 	case f.parallel < 1:
 		return usageError{fmt.Errorf("--parallel %d is not 1 or more", f.parallel)}
+	case f.report != "" && len(files) > 1:
+		return usageError{errors.New("--report is for one mapping: the page would be another connection's each time")}
 	case f.missed != "run" && f.missed != "skip":
 		return usageError{fmt.Errorf("--missed %q is neither run nor skip", f.missed)}
 	}
