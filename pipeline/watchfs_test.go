@@ -25,37 +25,52 @@ const patience = 60 * time.Second
 // A liveWatch is a watch of real folders, with real events and real crawls.
 type liveWatch struct {
 	*world
-	crawls atomic.Int64
+	watch          *Watch
+	crawls, failed atomic.Int64
 }
 
-// live starts a watch that looks at nothing by itself: what it does, events
+// newLive makes a watch that looks at nothing by itself: what it does, events
 // have made it do.
-func live(t *testing.T) *liveWatch {
+func newLive(t *testing.T) *liveWatch {
 	w := &liveWatch{world: newWorld(t)}
 	mapping := strings.Replace(fmt.Sprintf(testMapping, ""), "files/*.csv", "files/**/*.csv", 1)
 	w.must(os.WriteFile(filepath.Join(w.dir, "mapping.yaml"), []byte(mapping), 0o600))
-	w.put("files/first.csv", "first")
-	ctx, stop := context.WithCancel(t.Context())
+	w.watch = &Watch{File: filepath.Join(w.dir, "mapping.yaml"), Settle: 50 * time.Millisecond, SettleMax: 50 * time.Millisecond, Poll: time.Hour,
+		Tell: func(ev WatchEvent) { t.Logf("%+v", ev) }, Crawl: w.liveCrawl}
+	return w
+}
+
+func (w *liveWatch) liveCrawl(ctx context.Context, m *Loaded, hold func(string) bool) error {
+	w.crawls.Add(1)
+	store, err := state.Open(ctx, w.state, "testconnection", false)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	c := &Crawl{Mapping: m.Mapping, Dir: w.dir, Digest: m.Digest, Store: store, Log: slog.New(slog.DiscardHandler), Hold: hold,
+		Loader: &load.Loader{Target: w.target, Concurrency: 3}}
+	if _, err = c.Run(ctx); err != nil {
+		w.failed.Add(1)
+	}
+	return err
+}
+
+// start watches until the test ends.
+func (w *liveWatch) start() {
+	ctx, stop := context.WithCancel(w.t.Context())
 	ended := make(chan error)
-	watch := &Watch{File: filepath.Join(w.dir, "mapping.yaml"), Settle: 50 * time.Millisecond, SettleMax: 50 * time.Millisecond, Poll: time.Hour,
-		Tell: func(ev WatchEvent) { t.Logf("%+v", ev) },
-		Crawl: func(ctx context.Context, m *Loaded, hold func(string) bool) error {
-			w.crawls.Add(1)
-			store, err := state.Open(ctx, w.state, "testconnection", false)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			c := &Crawl{Mapping: m.Mapping, Dir: w.dir, Digest: m.Digest, Store: store, Log: slog.New(slog.DiscardHandler), Hold: hold,
-				Loader: &load.Loader{Target: w.target, Concurrency: 3}}
-			_, err = c.Run(ctx)
-			return err
-		}}
-	go func() { ended <- watch.Run(ctx) }()
-	t.Cleanup(func() {
+	go func() { ended <- w.watch.Run(ctx) }()
+	w.t.Cleanup(func() {
 		stop()
 		<-ended
 	})
+}
+
+// live starts a watch of a folder with one file.
+func live(t *testing.T) *liveWatch {
+	w := newLive(t)
+	w.put("files/first.csv", "first")
+	w.start()
 	w.wantSoon("first")
 	return w
 }
@@ -80,13 +95,21 @@ func (w *liveWatch) wantSoon(want ...string) {
 	w.t.Helper()
 	slices.Sort(want)
 	var got []string
-	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
+	w.waitFor(fmt.Sprintf("the items %q", want), func() bool {
 		got = slices.Sorted(maps.Keys(w.target.snapshot()))
-		if slices.Equal(got, want) {
+		return slices.Equal(got, want)
+	}, &got)
+}
+
+// waitFor waits for what must come; got is what there was instead.
+func (w *liveWatch) waitFor(what string, come func() bool, got ...any) {
+	w.t.Helper()
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
+		if come() {
 			return
 		}
 	}
-	w.t.Fatalf("the target has %q, want %q", got, want)
+	w.t.Fatalf("waited in vain for %s; there was %q", what, got)
 }
 
 // TestWatchRealFolders does to a folder what people and programs do. Nothing
