@@ -160,7 +160,7 @@ func (j *job) watchWords(ev pipeline.WatchEvent) string {
 			line += fmt.Sprintf(" and %s more", number(int64(ev.Files-1)))
 		}
 		if ev.Waiting > 0 {
-			line += fmt.Sprintf("; %s still written to, and held back", count(int64(ev.Waiting), "file is", "files are"))
+			line += fmt.Sprintf("; %s not settled and %s held back", count(int64(ev.Waiting), "more has", "more have"), map[bool]string{true: "is", false: "are"}[ev.Waiting == 1])
 		}
 		return line
 	case "retrying":
