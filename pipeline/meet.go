@@ -51,10 +51,20 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 				return nil, err
 			}
 			any = true
+			met := state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest,
+				Verify: run.Full, ByTime: src.UsesModified()}
+			if c.held(f.full) {
+				known := false
+				if met, known, err = c.Store.Found(ctx, src.Name, f.rel); err != nil {
+					return nil, err
+				}
+				if !known {
+					continue
+				}
+			}
 			c.progress.files.Add(1)
-			c.progress.bytes.Add(f.info.Size())
-			found = append(found, state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest,
-				Verify: run.Full, ByTime: src.UsesModified()})
+			c.progress.bytes.Add(met.Size)
+			found = append(found, met)
 			if len(found) == page {
 				if err := flush(); err != nil {
 					return nil, err
@@ -110,6 +120,8 @@ func (c *Crawl) compare(ctx context.Context, found []state.Found) error {
 	return nil
 }
 
+func (c *Crawl) held(path string) bool { return c.Hold != nil && c.Hold(path) }
+
 // nothing says that a path matches no file, and how far it leads.
 func (c *Crawl) nothing(src *transform.Source) *transform.Error {
 	root, _ := splitPath(c.Dir, src)
@@ -147,7 +159,7 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 		}
 		src := c.source(f.Name)
 		v := verdicts[f.Name]
-		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) {
+		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) || c.held(c.full(f, src)) {
 			// Items were made of it under this very mapping.
 			v.good = v.good || f.Stored+f.Unchanged > 0 && isTable(f.Path, src)
 			continue

@@ -28,10 +28,12 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -78,6 +80,11 @@ type Crawl struct {
 	Cache *extract.Cache
 	// Errors stand for the mapping's error budget where they are set.
 	Errors transform.Budget
+	// Hold tells of files that are not to be read now, as they are still being
+	// written to. They count as they did when they were last read, and one that
+	// never was is passed over. The path is the one that messages have, with the
+	// system's separators. It is called from many goroutines; nil holds nothing.
+	Hold func(path string) bool
 
 	// For tests: told of each file that is opened, and that the items were loaded.
 	watchOpens func(path string)
@@ -113,6 +120,25 @@ type Progress struct {
 	Files, FilesDone                                      int64
 	Bytes, BytesDone                                      int64
 	Read, Stored, Unchanged, Duplicates, Quarantined, Set int64
+}
+
+// A Loaded is a mapping with the digest of its file.
+type Loaded struct {
+	*transform.Mapping
+	Digest [32]byte
+}
+
+// Load reads and checks a mapping. Its errors are those of transform.Load.
+func Load(path string) (*Loaded, error) {
+	m, err := transform.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &transform.Error{Pos: transform.Pos{File: path, Line: 1, Col: 1}, Detail: fmt.Sprintf("the mapping cannot be read: %v", cause(err)), Remedy: "run again"}
+	}
+	return &Loaded{m, sha256.Sum256(src)}, nil
 }
 
 // Progress gives a snapshot. It may be called at any time from any goroutine.

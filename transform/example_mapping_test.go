@@ -74,7 +74,7 @@ func TestExampleMapping(t *testing.T) {
 	if got, want := m.MaxDeletes, (Limit{Share: 0.02, Set: true}); got != want {
 		t.Errorf("MaxDeletes = %v, want %v", got, want)
 	}
-	if got, want := m.Schedule, (Schedule{"0 2 * * 0", "0 2 * * 1-6"}); got != want {
-		t.Errorf("Schedule = %v, want %v", got, want)
+	if s := m.Schedule; *s.Full != *newCron("0 2 * * 0", time.Local) || *s.Incremental != *newCron("0 2 * * 1-6", time.Local) || s.Jitter != 0 {
+		t.Errorf("Schedule = %v, %v, %v", *s.Full, *s.Incremental, s.Jitter)
 	}
 }

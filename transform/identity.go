@@ -179,6 +179,7 @@ func (m *Mapping) sideFile(s section) (file string, data []byte, ok bool) {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(filepath.Dir(m.File), file)
 	}
+	m.doc.files = append(m.doc.files, file)
 	data, err := readLimited(file, 1<<30)
 	if err != nil {
 		m.doc.errorf(v.pos, "correct the path, which is relative to the mapping, or make the file readable", "%s: the file %s cannot be read: %v", s.what, v.s, reasonOf(err))

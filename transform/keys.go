@@ -57,7 +57,7 @@ var objects = []*object{
 		{name: "timezone", kind: kindString, example: "Europe/Rome", doc: "The time zone of dates that carry none, an IANA name. The default is UTC. A source can have its own."},
 		{name: "sources", kind: kindObjects, object: "source", required: true, example: "[{name: tickets, path: tickets/*.csv, id: number, properties: {title: title}, acl: [{grant: everyone}]}]", doc: "Where the records are and what becomes of them."},
 		{name: "duplicates", kind: kindEnum, enum: []string{"quarantine", "first", "last"}, example: "first", doc: "What happens to a record whose id another record of the run had. The default is quarantine."},
-		{name: "schedule", kind: kindObject, object: "schedule", example: `{full: "0 2 * * 0"}`, doc: "When crawls are meant to run. It is checked and kept for a later command; nothing runs by it yet."},
+		{name: "schedule", kind: kindObject, object: "schedule", example: `{full: "0 2 * * 0"}`, doc: "When importer schedule crawls."},
 		{name: "safety", kind: kindObject, object: "safety", example: "{maxDeletes: 2%}", doc: "What stops a run before it does harm."},
 		{name: "target", kind: kindObject, object: "target", example: "{itemSize: 3500000}", doc: "Limits of the target."},
 	}},
@@ -125,14 +125,16 @@ var objects = []*object{
 		{name: "by", kind: kindExpr, required: true, example: "requester_email", doc: "Who. A person that identities does not know leaves the activity out."},
 		{name: "when", kind: kindExpr, example: `requester_email != ""`, doc: "The activity counts only where this is true."},
 	}},
-	{"schedule", "Cron expressions of five fields: minute, hour, day of month, month, day of week.", []key{
-		{name: "full", kind: kindString, example: `"0 2 * * 0"`, doc: "When everything is read, and what is gone is deleted."},
-		{name: "incremental", kind: kindString, example: `"0 2 * * 1-6"`, doc: "When what has changed is read."},
+	{"schedule", "When importer schedule crawls, as cron expressions of five fields: minute, hour, day of month, month, day of week.", []key{
+		{name: "full", kind: kindString, example: `"0 2 * * 0"`, doc: "When every file is looked into. It takes the place of an incremental crawl that is due at the same time."},
+		{name: "incremental", kind: kindString, example: `"0 2 * * 1-6"`, doc: "When the files that have changed by size and time are read."},
+		{name: "timezone", kind: kindString, example: "Europe/Rome", doc: "The time zone of the expressions, an IANA name. The default is the machine's."},
+		{name: "jitter", kind: kindDuration, example: "10m", doc: "A crawl starts up to so much later, by a length of time that is always the same for the same connection and due time, so that not all start at once."},
 	}},
 	{"safety", "Guards of a run.", []key{
 		{name: "maxDeletes", kind: kindLimit, example: "2%", doc: "A run that would delete more items stops before it deletes any (exit code 6). The default is 10%, and at least 50."},
 		{name: "maxAclWidenings", kind: kindLimit, example: "0", doc: "A run that would show more stored items than this to more people (everyone where it was not, or a deny that is gone) stops before it sends them (exit code 6). The default is 10%, and at least 50."},
-		{name: "deleteAfter", kind: kindInt, example: "3", doc: "In how many runs in a row a record must be missing before its item is deleted. The default is 1."},
+		{name: "deleteAfter", kind: kindInt, example: "3", doc: "In how many runs in a row a record must be missing before its item is deleted. The default is 1. Each crawl of importer watch is a run."},
 		{name: "maxErrors", kind: kindString, example: "consecutive=100,share=15%", doc: "How many records may be refused before the run stops (exit code 6): a number in all, or a list of total, consecutive and share (of the last 100), or none. The default is consecutive=1000."},
 	}},
 	{"target", "What the target takes.", []key{

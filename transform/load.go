@@ -42,6 +42,7 @@ func parse(file string, src []byte) (*Mapping, error) {
 	if body != nil {
 		m.read(body)
 	}
+	m.Files = append([]string{file}, d.files...)
 	if len(d.errs) > 0 {
 		sortErrors(d.errs, file)
 		return nil, d.errs
@@ -74,7 +75,7 @@ func (m *Mapping) read(body ast.Node) {
 		m.readGroups(s)
 	}
 	if s, ok := m.child(top, "schedule", "schedule"); ok {
-		m.Schedule = Schedule{Full: s.cron("full"), Incremental: s.cron("incremental")}
+		m.readSchedule(s)
 	}
 	if s, ok := m.child(top, "safety", "safety"); ok {
 		m.MaxDeletes, m.MaxACLWidenings = s.limit("maxDeletes"), s.limit("maxAclWidenings")

@@ -13,7 +13,10 @@ import (
 // A Mapping is a parsed and checked mapping file. It is not changed after
 // Load and is safe for concurrent use.
 type Mapping struct {
-	File       string // as given to Load
+	File string // as given to Load
+	// Files are the files that the mapping was made of: itself, the side files,
+	// and those that ${file:X} names.
+	Files      []string
 	Connection Connection
 	Schema     Schema
 	Sources    []*Source
@@ -32,8 +35,7 @@ type Mapping struct {
 	// its item is deleted; 0 is 1.
 	MissedRuns int
 	// Errors is how many records may be refused before a run stops.
-	Errors Budget
-	// Schedule holds cron expressions, "" where there is none.
+	Errors   Budget
 	Schedule Schedule
 	// ItemSize is the most bytes that an item may take as JSON.
 	ItemSize int
@@ -43,9 +45,6 @@ type Mapping struct {
 	people   map[string]int    // folded name -> index in Users, or ambiguous; nil without identities
 	groupIDs map[string]string // folded name -> id; nil without a groups file
 }
-
-// A Schedule says when a mapping is crawled, as cron expressions of five fields.
-type Schedule struct{ Full, Incremental string }
 
 // A Limit is "2%" or "500" in a mapping. The zero Limit is the default.
 type Limit struct {

@@ -285,17 +285,6 @@ func TestSideFileForms(t *testing.T) {
 	}
 }
 
-func TestCron(t *testing.T) {
-	for spec, ok := range map[string]bool{
-		"0 2 * * 0": true, "*/15 8-18 * * mon-fri": true, "0,30 2 1 JAN *": true, "5-10/2 * * * 7": true,
-		"0 2 * *": false, "60 2 * * *": false, "0 2 0 * *": false, "0 2 * 13 *": false, "0 2 * * 8": false, "9-5 * * * *": false, "a * * * *": false, "*/0 * * * *": false, "@daily": false,
-	} {
-		if got := cronProblem(spec) == ""; got != ok {
-			t.Errorf("cronProblem(%q) = %q", spec, cronProblem(spec))
-		}
-	}
-}
-
 // A document's HTML as content, or its text made safe.
 func TestBodyAsHTML(t *testing.T) {
 	src := strings.NewReplacer("a.csv", "a.html", "s.csv", "s.html").Replace(one("string", "body", "    content: {type: html, value: body}"))
@@ -314,5 +303,29 @@ func TestPanicInSelect(t *testing.T) {
 	_, err := s.Apply(extract.Record{Doc: &extract.Document{Select: func(string) ([]string, error) { panic("boom") }}})
 	if ie, ok := err.(*ItemError); !ok || ie.Reason != ReasonExpression {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The files that a mapping was made of are those whose change makes it another.
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"m.yaml":     strings.Replace(one("string", "title", "identities: {file: people.csv}\ngroups: {file: groups.csv}\n"), "description: Y", "description: '${file:words.txt}'", 1),
+		"people.csv": "id,mail\n", "groups.csv": "group,memberType,member\n", "words.txt": "words",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := Load(filepath.Join(dir, "m.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range m.Files {
+		got = append(got, strings.TrimPrefix(f, dir+string(filepath.Separator)))
+	}
+	if want := []string{"m.yaml", "words.txt", "people.csv", "groups.csv"}; !slices.Equal(got, want) {
+		t.Errorf("Files = %q, want %q", got, want)
 	}
 }

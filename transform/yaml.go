@@ -25,6 +25,7 @@ type document struct {
 	// secrets are the values that ${env:X} and ${file:X} stood for, with the
 	// reference to print in their stead.
 	secrets []secret
+	files   []string // that were read besides the document itself
 	errs    Errors
 }
 
@@ -483,6 +484,7 @@ func (d *document) reference(ref string, pos spot) (string, bool) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(d.file), path)
 		}
+		d.files = append(d.files, path)
 		data, err := readLimited(path, 1<<20)
 		if err != nil {
 			d.errorf(pos, "make the file readable, or correct its path (relative to the mapping)", "the file %s cannot be read: %v", name, reasonOf(err))

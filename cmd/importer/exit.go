@@ -153,6 +153,8 @@ func words(err error) string {
 const jsonVersion = 1
 
 func (a *app) printJSON(v any) error {
+	a.printing.Lock() // schedule prints from several goroutines
+	defer a.printing.Unlock()
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)

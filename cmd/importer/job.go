@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -31,7 +31,10 @@ type job struct {
 	errors  transform.Budget
 	cache   *extract.Cache
 	// do is what is done with the crawl; nil is to run it.
-	do func(context.Context, *target, *pipeline.Crawl) (*pipeline.Report, error)
+	do      func(context.Context, *target, *pipeline.Crawl) (*pipeline.Report, error)
+	again   bool  // it is one of many: a line tells of each
+	several bool  // other connections are crawled beside it
+	refused int64 // records in quarantine after the crawl before
 }
 
 // newJob checks the flags, and makes the process ready for crawls.
@@ -86,29 +89,13 @@ func (a *app) newJob(path string, f *runFlags) (*job, error) {
 	return j, nil
 }
 
-// A loaded is a mapping and the digest of its file.
-type loaded struct {
-	*transform.Mapping
-	digest [32]byte
-}
-
 // load reads and checks the job's mapping.
-func (j *job) load() (*loaded, error) {
-	m, err := transform.Load(j.path)
-	if err != nil {
-		return nil, err
-	}
-	src, err := os.ReadFile(j.path)
-	if err != nil {
-		return nil, err
-	}
-	return &loaded{m, sha256.Sum256(src)}, nil
-}
+func (j *job) load() (*pipeline.Loaded, error) { return pipeline.Load(j.path) }
 
 // crawl opens target and state, crawls, and reports. before, when there is
 // one, may change the crawl before it begins. What went wrong has been told
 // when the error says so (errTold).
-func (j *job) crawl(ctx context.Context, m *loaded, before func(context.Context, *pipeline.Crawl) error) (err error) {
+func (j *job) crawl(ctx context.Context, m *pipeline.Loaded, before func(context.Context, *pipeline.Crawl) error) (err error) {
 	t, err := j.open(&j.flags.targetFlags, m.Connection.ID, localgraph.Caller{App: true})
 	if err != nil {
 		return err
@@ -138,7 +125,7 @@ func (j *job) crawl(ctx context.Context, m *loaded, before func(context.Context,
 			return err
 		}
 	}
-	stop := j.progress(c)
+	stop := j.showProgress(c, m)
 	rep, err := j.run(ctx, t, c)
 	stop()
 	j.cache.Trim()
@@ -148,7 +135,11 @@ func (j *job) crawl(ctx context.Context, m *loaded, before func(context.Context,
 		err = fmt.Errorf("the disk is full under the local Graph in %s: make room and run again, the crawl goes on where it was", j.data)
 	}
 	ctx = context.WithoutCancel(ctx)
-	return j.app.report(m.Mapping, rep, errors.Join(err, j.writePage(ctx, t, store, rep)))
+	print := j.printReport
+	if j.again {
+		print = j.printLine
+	}
+	return j.report(m.Mapping, rep, errors.Join(err, j.writePage(ctx, t, store, rep)), print)
 }
 
 // writePage writes the web page of a run, if one is asked for.
@@ -174,16 +165,16 @@ func (j *job) run(ctx context.Context, t *target, c *pipeline.Crawl) (*pipeline.
 	return c.Run(ctx)
 }
 
-func (j *job) openState(ctx context.Context, t *target, m *loaded) (*state.Store, error) {
+func (j *job) openState(ctx context.Context, t *target, m *pipeline.Loaded) (*state.Store, error) {
 	if !j.keeps {
 		return state.OpenTemp(ctx)
 	}
 	return state.Open(ctx, j.stateDir(t.key), m.Connection.ID, t.remote)
 }
 
-func (j *job) newCrawl(t *target, store *state.Store, m *loaded) *pipeline.Crawl {
+func (j *job) newCrawl(t *target, store *state.Store, m *pipeline.Loaded) *pipeline.Crawl {
 	c := &pipeline.Crawl{
-		Mapping: m.Mapping, File: j.path, Dir: filepath.Dir(j.path), Digest: m.digest, Store: store,
+		Mapping: m.Mapping, File: j.path, Dir: filepath.Dir(j.path), Digest: m.Digest, Store: store,
 		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: j.log()},
 		Log:    j.log(), Readers: j.flags.readers, Batch: t.batch, InFlight: t.lanes, Deletes: j.deletes, Keep: j.flags.keep,
 		Full: j.flags.full, Errors: j.errors, Cache: j.cache,
@@ -195,4 +186,36 @@ func (j *job) newCrawl(t *target, store *state.Store, m *loaded) *pipeline.Crawl
 		c.Widenings = &j.flags.widenings
 	}
 	return c
+}
+
+// crawlAgain is crawl for commands that go on after it: what went wrong has
+// been told, and records in quarantine are no error.
+func (j *job) crawlAgain(ctx context.Context, m *pipeline.Loaded, before func(context.Context, *pipeline.Crawl) error) error {
+	err := j.crawl(ctx, m, before)
+	switch {
+	case errors.Is(err, errQuarantined):
+		return nil
+	case err == nil, errors.Is(err, errTold):
+		return err
+	case errors.Is(err, context.Canceled): // before it had begun
+		return errors.Join(err, errTold)
+	}
+	j.tell(err, exitCode(err))
+	return errors.Join(err, errTold)
+}
+
+// showProgress is progress, with the connection's name where there are several.
+func (j *job) showProgress(c *pipeline.Crawl, m *pipeline.Loaded) (stop func()) {
+	if !j.several {
+		return j.progress(c)
+	}
+	meter := meter{started: time.Now()}
+	return j.show(func(now time.Time) string { return m.Connection.ID + ": " + meter.line(c.Progress(), now) })
+}
+
+// sayf prints a line with the time in front.
+func (a *app) sayf(format string, args ...any) {
+	a.printing.Lock()
+	defer a.printing.Unlock()
+	fmt.Fprintf(a.stderr, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }

@@ -46,7 +46,7 @@ type summary struct {
 }
 
 // report prints the balance sheet of a run and gives the error to exit with.
-func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error) error {
+func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, print func(*transform.Mapping, *pipeline.Report, error)) error {
 	if rep == nil {
 		return runErr
 	}
@@ -55,7 +55,7 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error) e
 		err = errQuarantined
 	}
 	if !a.quiet {
-		a.printReport(m, rep, runErr)
+		print(m, rep, runErr)
 	}
 	s := summary{Type: "summary", Version: jsonVersion, Run: rep.Run, Connection: m.Connection.ID,
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
@@ -182,6 +182,43 @@ func printNotes(w io.Writer, rep *pipeline.Report) {
 			fmt.Fprintf(w, "  %s of %s (source %s): %s\n", number(k.Items), k.Path, k.Source, k.Why)
 		}
 	}
+}
+
+// printLine is printReport for one of many crawls. It lists the quarantine
+// when that is not what it was after the crawl before.
+func (j *job) printLine(m *transform.Mapping, rep *pipeline.Report, err error) {
+	how := "done"
+	switch {
+	case errors.Is(err, context.Canceled):
+		how = "interrupted at a checkpoint"
+	case err != nil:
+		how = "stopped"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: run %d, %s in %s: %s read, %s stored, %s deleted", m.Connection.ID, rep.Run, how, duration(rep.Seconds),
+		number(rep.Read), number(rep.Stored), number(rep.Deleted))
+	for _, n := range []struct {
+		count int64
+		what  string
+	}{{rep.Quarantined, "in quarantine"}, {rep.Withdrawn, "withdrawn"}, {rep.Widened, "seen by more people than before"},
+		{rep.Missed, "gone and to be deleted later"}, {rep.Kept, "kept without being met"}} {
+		if n.count > 0 {
+			fmt.Fprintf(&b, ", %s %s", number(n.count), n.what)
+		}
+	}
+	var refused int64
+	for _, c := range rep.Causes {
+		refused += c.Count
+	}
+	if refused != j.refused {
+		b.WriteString("\n")
+		printCauses(&b, rep.Causes)
+	}
+	j.refused = refused
+	for _, p := range rep.Problems {
+		b.WriteString("\n" + p)
+	}
+	j.sayf("%s", strings.TrimRight(b.String(), "\n"))
 }
 
 // printCauses lists the quarantine by cause.

@@ -35,6 +35,9 @@ import (
 //	start NAME REGEXP PROGRAM ARG... run it in the background, with its output in NAME.out and NAME.err, and wait
 //	                                until a line of either matches ('' does at once); $NAME is the match, or what
 //	                                its group matched
+//	await NAME REGEXP               wait until a line of its output matches
+//	remember FILE FULL INCREMENTAL TIME  in a connection's state: its crawls, by these expressions, were dealt with until then
+//	hold FILE                       hold the lock of a connection until the script ends
 //	finish NAME SIGNAL CODE         send SIGNAL (none, INT, TERM, KILL), wait for the end; the exit code must be CODE
 //	rss NAME MB                     the finished program never held more memory than that
 //	[!] json FILE PATH VALUE        in FILE's last line, PATH (a.b.0.c; len is the length) is VALUE; ~RE matches
@@ -59,31 +62,34 @@ import (
 //
 // and the conditions [root], [mount] (file systems can be mounted) and [devfull] (there is a /dev/full).
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"exits":   cmdExits,
-	"start":   cmdStart,
-	"finish":  cmdFinish,
-	"rss":     cmdRSS,
-	"json":    cmdJSON,
-	"balance": cmdBalance,
-	"keys":    cmdKeys,
-	"items":   cmdItems,
-	"same":    cmdSame,
-	"http":    cmdHTTP,
-	"grab":    cmdGrab,
-	"login":   cmdLogin,
-	"slow":    cmdSlow,
-	"let":     cmdLet,
-	"signal":  cmdSignal,
-	"seen":    cmdSeen,
-	"atmost":  cmdAtMost,
-	"bytes":   cmdBytes,
-	"rows":    cmdRows,
-	"append":  cmdAppend,
-	"sparse":  cmdSparse,
-	"age":     cmdAge,
-	"edit":    cmdEdit,
-	"hide":    cmdHide,
-	"tmpfs":   cmdTmpfs,
+	"exits":    cmdExits,
+	"start":    cmdStart,
+	"await":    cmdAwait,
+	"remember": cmdRemember,
+	"hold":     cmdHold,
+	"finish":   cmdFinish,
+	"rss":      cmdRSS,
+	"json":     cmdJSON,
+	"balance":  cmdBalance,
+	"keys":     cmdKeys,
+	"items":    cmdItems,
+	"same":     cmdSame,
+	"http":     cmdHTTP,
+	"grab":     cmdGrab,
+	"login":    cmdLogin,
+	"slow":     cmdSlow,
+	"let":      cmdLet,
+	"signal":   cmdSignal,
+	"seen":     cmdSeen,
+	"atmost":   cmdAtMost,
+	"bytes":    cmdBytes,
+	"rows":     cmdRows,
+	"append":   cmdAppend,
+	"sparse":   cmdSparse,
+	"age":      cmdAge,
+	"edit":     cmdEdit,
+	"hide":     cmdHide,
+	"tmpfs":    cmdTmpfs,
 }
 
 // patience is how long anything may take that a script waits for. Nothing

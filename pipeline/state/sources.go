@@ -359,6 +359,21 @@ func (s *Store) Quiet(ctx context.Context, run Run) (quiet bool, err error) {
 // Even writes down that a run has left nothing over.
 func (s *Store) Even(ctx context.Context) error { return s.SetMeta(ctx, metaEven, "1") }
 
+// Found gives a file as it was when it was last read; ok is false when it
+// never was.
+func (s *Store) Found(ctx context.Context, name, path string) (f Found, ok bool, err error) {
+	f = Found{Name: name, Path: path}
+	var modified int64
+	var digest []byte
+	err = s.db.QueryRowContext(ctx, "SELECT size, modified, digest FROM sources WHERE source = ? AND path = ?", name, path).Scan(&f.Size, &modified, &digest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return f, false, nil
+	}
+	f.Modified = time.Unix(0, modified)
+	copy(f.Digest[:], digest)
+	return f, true, s.wrap(err)
+}
+
 // Load reads the known items, so that Admit can tell them from new ones. It
 // comes after every file was met and before the first Admit. Items of files
 // that are not read in this run count as met.

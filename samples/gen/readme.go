@@ -21,7 +21,8 @@ Companies, people and numbers are invented. Everything here, this file included,
     go run ./samples/gen -o samples
 
 and is the same on every machine, so change the generator and not the files. The want.jsonl files are the items that the
-mappings make of the samples; they are made by the tool itself and read in review.
+mappings make of the samples; they are made by the tool itself and read in review. [ops](ops/README.md) is not made: it
+shows how to run imports by cron, systemd, Kubernetes, Airflow and Windows.
 
 ## Dialects and encodings
 

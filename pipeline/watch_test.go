@@ -1,0 +1,695 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"importer/transform"
+)
+
+// A fakeNotifier tells what a test has it tell.
+type fakeNotifier struct {
+	events chan fsnotify.Event
+	errs   chan error
+
+	mu     sync.Mutex
+	dirs   map[string]bool
+	cannot func(dir string) error
+	closed bool
+}
+
+func (f *fakeNotifier) Add(dir string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cannot != nil {
+		if err := f.cannot(dir); err != nil {
+			return err
+		}
+	}
+	f.dirs[dir] = true
+	return nil
+}
+
+func (f *fakeNotifier) Remove(dir string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.dirs[dir] {
+		return fsnotify.ErrNonExistentWatch
+	}
+	delete(f.dirs, dir)
+	return nil
+}
+
+func (f *fakeNotifier) WatchList() (dirs []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for dir := range f.dirs {
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}
+
+func (f *fakeNotifier) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return nil
+}
+
+// A watchWorld is a world that is watched, in virtual time. Its crawls are not
+// real: they take some time and end as the test says.
+type watchWorld struct {
+	*world
+	fake  *fakeNotifier
+	watch *Watch
+	began time.Time
+	stop  context.CancelFunc
+	ended chan error
+
+	mu     sync.Mutex
+	told   []string      // "2s crawling start"
+	take   time.Duration // of a crawl
+	fails  func(n int) error
+	hold   func(string) bool // of the crawl that is under way, or was last
+	crawls int
+	now    int // crawls under way
+}
+
+func newWatchWorld(t *testing.T) *watchWorld {
+	w := &watchWorld{world: newWorld(t), take: 100 * time.Millisecond, ended: make(chan error, 1), began: time.Now(),
+		fake: &fakeNotifier{events: make(chan fsnotify.Event), errs: make(chan error), dirs: map[string]bool{}}}
+	real, err := filepath.EvalSymlinks(w.dir) // as events name it
+	w.must(err)
+	w.dir = real
+	w.write("a.csv", "a1,one,1")
+	w.watch = &Watch{File: filepath.Join(w.dir, "mapping.yaml"), Settle: 2 * time.Second, SettleMax: 2 * time.Second,
+		Poll: 30 * time.Second, Rescan: 15 * time.Minute, Crawl: w.fakeCrawl, Tell: w.tell,
+		notify: func() (notifier, <-chan fsnotify.Event, <-chan error, error) {
+			return w.fake, w.fake.events, w.fake.errs, nil
+		}}
+	return w
+}
+
+func (w *watchWorld) fakeCrawl(ctx context.Context, m *Loaded, hold func(string) bool) error {
+	w.mu.Lock()
+	w.crawls++
+	n := w.crawls
+	w.hold = hold
+	if w.now++; w.now > 1 {
+		w.t.Errorf("%d crawls at a time", w.now)
+	}
+	take := w.take
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.now--
+		w.mu.Unlock()
+	}()
+	select {
+	case <-time.After(take):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fails != nil {
+		return w.fails(n)
+	}
+	return nil
+}
+
+// tell writes an event down as a line.
+func (w *watchWorld) tell(ev WatchEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line := fmt.Sprintf("%v %s", time.Since(w.began).Round(10*time.Millisecond), ev.Type)
+	switch ev.Type {
+	case "settled":
+		line += fmt.Sprintf(" %d", ev.Files)
+		if ev.Waiting > 0 {
+			line += fmt.Sprintf(" held %d", ev.Waiting)
+		}
+	case "crawling", "polling":
+		line += " " + ev.Reason
+	case "retrying":
+		line += " " + ev.Every.String()
+	case "gone", "back":
+		line += " " + filepath.Base(ev.Path)
+	case "watching":
+		line += fmt.Sprintf(" %d", ev.Folders)
+	}
+	w.told = append(w.told, line)
+}
+
+// run starts the watch; it ends with the test at the latest.
+func (w *watchWorld) run() {
+	ctx, stop := context.WithCancel(w.t.Context())
+	w.stop = stop
+	go func() { w.ended <- w.watch.Run(ctx) }()
+}
+
+func (w *watchWorld) end() error {
+	w.stop()
+	return <-w.ended
+}
+
+// event tells of a change below the folder files.
+func (w *watchWorld) event(name string, op fsnotify.Op) {
+	w.fake.events <- fsnotify.Event{Name: filepath.Join(w.dir, "files", name), Op: op}
+}
+
+// change writes a file and tells of it.
+func (w *watchWorld) change(name string, rows ...string) {
+	w.write(name, rows...)
+	w.event(name, fsnotify.Create)
+	w.event(name, fsnotify.Write)
+}
+
+func (w *watchWorld) held(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hold(filepath.Join(w.dir, "files", name))
+}
+
+// sleepTo sleeps until so long after the start, and until all is quiet then.
+func (w *watchWorld) sleepTo(d time.Duration) {
+	time.Sleep(time.Until(w.began.Add(d)))
+	synctest.Wait()
+}
+
+// wantTold compares what was told since the last time.
+func (w *watchWorld) wantTold(want ...string) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Equal(w.told, want) {
+		w.t.Errorf("told\n  %s\nwant\n  %s", strings.Join(w.told, "\n  "), strings.Join(want, "\n  "))
+	}
+	w.told = nil
+}
+
+// watched runs a test in virtual time, past the first crawl.
+func watched(t *testing.T, before, test func(w *watchWorld)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatchWorld(t)
+		if before != nil {
+			before(w)
+		}
+		w.run()
+		w.sleepTo(5 * time.Second)
+		if before == nil {
+			w.wantTold("0s watching 2", "2s crawling start")
+		}
+		test(w)
+		if w.ended != nil && len(w.ended) == 0 && w.stop != nil {
+			if err := w.end(); err != nil {
+				t.Errorf("Run = %v, want nil", err)
+			}
+		}
+	})
+}
+
+// A file that has been quiet for the settling time is crawled then.
+func TestWatchCrawlsWhenAFileHasSettled(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.change("b.csv", "b1,one,1")
+		w.sleepTo(6 * time.Second)
+		w.event("b.csv", fsnotify.Write)
+		w.sleepTo(7900 * time.Millisecond)
+		w.wantTold()
+		w.sleepTo(20 * time.Second)
+		w.wantTold("8s settled 1")
+		w.event("notes.txt", fsnotify.Write) // no source has it
+		w.event(".b.csv.swp", fsnotify.Create)
+		w.event("~$b.csv", fsnotify.Create)
+		w.sleepTo(40 * time.Second)
+		w.wantTold()
+	})
+}
+
+// 10,000 files within a second are one crawl.
+func TestWatchBurstIsOneCrawl(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		for i := range 10_000 {
+			w.event(fmt.Sprintf("%d.csv", i), fsnotify.Create)
+			time.Sleep(100 * time.Microsecond)
+		}
+		w.sleepTo(time.Minute)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		files := 0
+		for _, line := range w.told {
+			var at string
+			var n int
+			if _, err := fmt.Sscanf(line, "%s settled %d", &at, &n); err != nil {
+				t.Errorf("told %q", line)
+			}
+			files += n
+		}
+		if files != 10_000 || len(w.told) > 2 {
+			t.Errorf("%d files in %d crawls, want 10,000 in 2 at most: %q", files, len(w.told), w.told)
+		}
+	})
+}
+
+// Files that keep coming for a long time make few crawls, and none waits long:
+// each is in a crawl that begins within settle, settle-max and the length of
+// the crawl before.
+func TestWatchSteadyStream(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.take = 3 * time.Second
+		for i := range 600 {
+			w.event(fmt.Sprintf("%d.csv", i), fsnotify.Create)
+			time.Sleep(100 * time.Millisecond)
+		}
+		w.sleepTo(2 * time.Minute)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if n := len(w.told); n < 8 || n > 25 {
+			t.Errorf("%d crawls in a minute, each of 3 s; want 8 to 25: %q", n, w.told)
+		}
+	})
+}
+
+// After a crawl of hours, files do not wait for hours.
+func TestWatchAfterALongCrawl(t *testing.T) {
+	watched(t, func(w *watchWorld) { w.take = 5 * time.Hour }, func(w *watchWorld) {
+		w.sleepTo(5*time.Hour + time.Minute)
+		w.change("b.csv", "b1,one,1")
+		for range 600 {
+			w.event("log.csv", fsnotify.Write)
+			time.Sleep(500 * time.Millisecond)
+		}
+		w.wantTold("0s watching 2", "2s crawling start", "5h1m32s settled 1 held 1")
+		if err := w.end(); !errors.Is(err, context.Canceled) { // the next one takes as long
+			t.Errorf("Run = %v, want Canceled", err)
+		}
+		w.stop = nil
+	})
+}
+
+// A file that is being written to for long is held back, and the others do not
+// wait for it; when it is quiet it comes.
+func TestWatchHoldsWhatGrows(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.change("b.csv", "b1,one,1")
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			for range 40 {
+				w.event("log.csv", fsnotify.Write)
+				time.Sleep(500 * time.Millisecond)
+			}
+		}()
+		w.sleepTo(9050 * time.Millisecond)
+		w.wantTold("9s settled 1 held 1")
+		if !w.held("log.csv") || w.held("b.csv") {
+			t.Errorf("log.csv is held: %v, b.csv: %v; want true, false", w.held("log.csv"), w.held("b.csv"))
+		}
+		<-done
+		w.sleepTo(time.Minute)
+		w.wantTold("26.5s settled 1")
+		if w.held("log.csv") {
+			t.Errorf("log.csv is held still")
+		}
+	})
+}
+
+// What changes during a crawl makes the next one, and there is one at a time.
+func TestWatchEventsDuringACrawl(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.take = 10 * time.Second
+		w.change("b.csv", "b1,one,1")
+		w.sleepTo(8 * time.Second) // the crawl has begun at 7s
+		w.change("c.csv", "c1,one,1")
+		w.change("b.csv", "b1,two,1")
+		w.sleepTo(16900 * time.Millisecond)
+		w.wantTold("7s settled 1")
+		if w.held("c.csv") {
+			t.Errorf("c.csv has settled and is held")
+		}
+		w.sleepTo(time.Minute)
+		w.wantTold("17s settled 2")
+	})
+}
+
+// A save by rename, with the file not there for a moment, is one crawl.
+func TestWatchSaveByRename(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.event("a.csv.tmp", fsnotify.Create)
+		w.event("a.csv.tmp", fsnotify.Write)
+		w.remove("a.csv")
+		w.event("a.csv", fsnotify.Rename)
+		w.change("a.csv", "a1,two,1")
+		w.event("a.csv.tmp", fsnotify.Rename)
+		w.sleepTo(time.Minute)
+		w.wantTold("7s settled 1")
+	})
+}
+
+func TestWatchMapping(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		mapping := w.watch.File
+		changed := func(text string) {
+			w.must(os.WriteFile(mapping, []byte(text), 0o600))
+			w.fake.events <- fsnotify.Event{Name: mapping, Op: fsnotify.Write}
+		}
+		good, err := os.ReadFile(mapping)
+		w.must(err)
+
+		changed("version: 1\nsauces: []\n")
+		w.sleepTo(20 * time.Second)
+		w.wantTold("7.05s invalid")
+		w.change("b.csv", "b1,one,1") // the old one is in force
+		w.sleepTo(100 * time.Second)  // and the mistake is told once
+		w.wantTold("22s settled 1")
+
+		changed(string(good) + "# better\n")
+		w.sleepTo(110 * time.Second)
+		w.wantTold("1m42.05s reloaded", "1m42.05s crawling mapping")
+
+		// A side file that is not there is a mistake until it comes.
+		changed(string(good) + "groups: {file: groups.csv}\n")
+		w.sleepTo(120 * time.Second)
+		w.wantTold("1m52.05s invalid")
+		w.must(os.WriteFile(filepath.Join(w.dir, "groups.csv"), []byte("group,memberType,member\n"), 0o600))
+		w.fake.events <- fsnotify.Event{Name: filepath.Join(w.dir, "groups.csv"), Op: fsnotify.Create}
+		w.sleepTo(125 * time.Second)
+		w.wantTold("2m0.05s reloaded", "2m0.05s crawling mapping")
+		w.must(os.WriteFile(filepath.Join(w.dir, "groups.csv"), []byte("group,memberType,member\nBlue,,\n"), 0o600))
+		w.sleepTo(200 * time.Second) // nobody tells of it, but it is looked at
+		w.wantTold("2m32.05s reloaded", "2m32.05s crawling mapping")
+	})
+}
+
+// A mapping that is moved elsewhere takes its folders with it.
+func TestWatchMappingWithOtherFolders(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.must(os.MkdirAll(filepath.Join(w.dir, "other", "sub"), 0o700))
+		src, err := os.ReadFile(w.watch.File)
+		w.must(err)
+		w.must(os.WriteFile(w.watch.File, []byte(strings.Replace(string(src), "files/*.csv", "other/**/*.csv", 1)), 0o600))
+		w.fake.events <- fsnotify.Event{Name: w.watch.File, Op: fsnotify.Write}
+		w.sleepTo(20 * time.Second)
+		w.wantTold("7.05s reloaded", "7.05s crawling mapping")
+		got := w.fake.WatchList()
+		slices.Sort(got)
+		if want := []string{w.dir, filepath.Join(w.dir, "other"), filepath.Join(w.dir, "other", "sub")}; !slices.Equal(got, want) {
+			t.Errorf("watched are %q, want %q", got, want)
+		}
+	})
+}
+
+// A crawl that fails is tried again, later each time, and changes meanwhile do
+// not hurry it.
+func TestWatchRetries(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.fails = func(n int) error {
+			if n < 5 {
+				return errors.New("503")
+			}
+			return nil
+		}
+		w.change("b.csv", "b1,one,1")
+		w.sleepTo(8 * time.Second)
+		w.change("c.csv", "c1,one,1")
+		w.sleepTo(2 * time.Minute)
+		w.wantTold("7s settled 1", "7.1s retrying 5s", "12.1s settled 1", "12.2s retrying 10s", "22.2s crawling retry", "22.3s retrying 20s", "42.3s crawling retry")
+	})
+}
+
+// A crawl that was stopped by a guard is tried again only when something has
+// changed, a lost event included.
+func TestWatchBlocked(t *testing.T) {
+	guards := []error{&GuardError{}, &DriftError{Errs: errors.New("drift")}, &transform.Error{}}
+	for _, guard := range guards {
+		watched(t, nil, func(w *watchWorld) {
+			w.fails = func(n int) error {
+				if n < 5 {
+					return fmt.Errorf("wrapped: %w", guard)
+				}
+				return nil
+			}
+			w.change("b.csv", "b1,one,1")
+			w.sleepTo(40 * time.Minute) // two rescans would have been due
+			w.wantTold("7s settled 1", "7.1s blocked")
+			w.change("b.csv", "b1,two,1")
+			w.sleepTo(41 * time.Minute)
+			w.wantTold("40m2s settled 1", "40m2.1s blocked")
+			w.write("c.csv", "c1,one,1") // and no event
+			w.sleepTo(60 * time.Minute)
+			w.wantTold("55m4.1s settled 1", "55m4.2s blocked")
+			w.write("c.csv", "c1,two,1")
+			w.event("c.csv", fsnotify.Write)
+			w.sleepTo(80 * time.Minute)
+			w.wantTold("1h0m2s settled 1", "1h15m2.1s crawling rescan")
+		})
+	}
+}
+
+func TestWatchRescans(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.sleepTo(20 * time.Minute)
+		w.wantTold("15m2.1s crawling rescan")
+		w.change("b.csv", "b1,one,1") // a crawl for another reason will do
+		w.sleepTo(34 * time.Minute)
+		w.wantTold("20m2s settled 1")
+		w.sleepTo(36 * time.Minute)
+		w.wantTold("35m2.1s crawling rescan")
+	})
+}
+
+// When events were lost, a crawl makes up for it, but not of what grows.
+func TestWatchLostEvents(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.fake.errs <- fsnotify.ErrEventOverflow
+		for range 5 {
+			w.event("log.csv", fsnotify.Write)
+			time.Sleep(500 * time.Millisecond)
+		}
+		w.sleepTo(7050 * time.Millisecond)
+		w.wantTold("5s lost", "7s crawling lost events")
+		if !w.held("log.csv") {
+			t.Errorf("log.csv is not held")
+		}
+		w.sleepTo(time.Minute)
+		w.wantTold("9s settled 1")
+	})
+}
+
+// Where no events come, folders are looked at.
+func TestWatchPolls(t *testing.T) {
+	for name, before := range map[string]func(w *watchWorld){
+		"asked for": func(w *watchWorld) { w.watch.NoEvents = true },
+		"no watcher": func(w *watchWorld) {
+			w.watch.notify = func() (notifier, <-chan fsnotify.Event, <-chan error, error) {
+				return nil, nil, nil, &os.SyscallError{Syscall: "inotify_init1", Err: syscall.EMFILE}
+			}
+		},
+		"no more watches": func(w *watchWorld) {
+			w.fake.cannot = func(dir string) error {
+				if filepath.Base(dir) == "files" {
+					return syscall.ENOSPC
+				}
+				return nil
+			}
+		},
+		"a network share": func(w *watchWorld) {
+			w.watch.remote = func(dir string) string {
+				if filepath.Base(dir) == "files" {
+					return "NFS"
+				}
+				return ""
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			watched(t, before, func(w *watchWorld) {
+				w.mu.Lock()
+				first := w.told[0]
+				w.told = w.told[2:]
+				w.mu.Unlock()
+				if !strings.HasPrefix(first, "0s polling ") {
+					t.Errorf("told first %q, want polling", first)
+				}
+				w.wantTold("2s crawling start")
+				w.write("b.csv", "b1,one,1")
+				w.sleepTo(33 * time.Second)
+				w.write("b.csv", "b1,one,1", "b2,half,") // it is not ready when it is found
+				w.sleepTo(35 * time.Second)
+				w.wantTold()
+				w.sleepTo(60 * time.Second)
+				w.wantTold("36s settled 1")
+				if w.held("b.csv") {
+					t.Errorf("b.csv is held")
+				}
+				w.remove("b.csv")
+				w.sleepTo(100 * time.Second)
+				w.wantTold("1m4s settled 1")
+				w.sleepTo(10 * time.Minute)
+				w.wantTold()
+			})
+		})
+	}
+}
+
+// A watcher that breaks gives way to looks.
+func TestWatchBrokenWatcher(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		w.fake.errs <- errors.New("short read")
+		w.sleepTo(20 * time.Second)
+		w.wantTold("5s polling the system does not tell of changes (short read)", "5s lost", "7s crawling lost events")
+		if !w.fake.closed {
+			t.Errorf("the watcher is not closed")
+		}
+		w.write("b.csv", "b1,one,1")
+		w.sleepTo(time.Minute)
+		w.wantTold("39s settled 1")
+	})
+}
+
+// A share that goes away is told once, and watched again when it is back.
+func TestWatchRootGoesAndComes(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		files, away := filepath.Join(w.dir, "files"), filepath.Join(w.dir, "away")
+		w.fails = func(int) error {
+			if _, err := os.Stat(files); err != nil {
+				return &transform.Error{Detail: "no file matches"}
+			}
+			return nil
+		}
+		w.must(os.Rename(files, away)) // and no event
+		w.sleepTo(10 * time.Minute)
+		w.wantTold("30s gone files", "32s settled 1", "32.1s blocked")
+		w.must(os.Rename(away, files))
+		w.sleepTo(11 * time.Minute)
+		w.wantTold("10m2.1s back files", "10m4.1s settled 2")
+		w.change("b.csv", "b1,one,1")
+		w.sleepTo(12 * time.Minute)
+		w.wantTold("11m2s settled 1")
+
+		// Another folder in its place, as by mounting.
+		w.must(os.Rename(files, away))
+		w.write("z.csv", "z1,one,1")
+		w.sleepTo(13 * time.Minute)
+		w.wantTold("12m4.1s settled 2")
+	})
+}
+
+// A root that comes later is watched from then on.
+func TestWatchRootThatComesLater(t *testing.T) {
+	watched(t, func(w *watchWorld) {
+		w.must(os.RemoveAll(filepath.Join(w.dir, "files")))
+		w.fails = func(n int) error {
+			if n == 1 {
+				return &transform.Error{Detail: "no file matches"}
+			}
+			return nil
+		}
+	}, func(w *watchWorld) {
+		w.wantTold("0s watching 1", "0s gone files", "2s crawling start", "2.1s blocked")
+		w.write("b.csv", "b1,one,1")
+		w.fake.events <- fsnotify.Event{Name: filepath.Join(w.dir, "files"), Op: fsnotify.Create}
+		w.sleepTo(20 * time.Second)
+		w.wantTold("7.2s settled 2")
+		if !slices.Contains(w.fake.WatchList(), filepath.Join(w.dir, "files")) {
+			t.Errorf("the folder is not watched: %q", w.fake.WatchList())
+		}
+	})
+}
+
+// Stopping is graceful: nil between crawls, the crawl's own end within one.
+func TestWatchStops(t *testing.T) {
+	watched(t, nil, func(w *watchWorld) {
+		if err := w.end(); err != nil {
+			t.Errorf("Run = %v between crawls, want nil", err)
+		}
+		w.wantTold("5s stopped")
+		w.stop = nil
+	})
+	watched(t, nil, func(w *watchWorld) {
+		w.take = time.Hour
+		w.change("b.csv", "b1,one,1")
+		w.sleepTo(8 * time.Second)
+		if err := w.end(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run = %v within a crawl, want Canceled", err)
+		}
+		w.wantTold("7s settled 1", "8s stopped")
+		w.stop = nil
+	})
+	// A crawl that has ended by itself was not interrupted.
+	watched(t, nil, func(w *watchWorld) {
+		w.watch.Crawl = func(ctx context.Context, _ *Loaded, _ func(string) bool) error {
+			<-ctx.Done()
+			return &GuardError{}
+		}
+		w.change("b.csv", "b1,one,1")
+		w.sleepTo(8 * time.Second)
+		if err := w.end(); err != nil {
+			t.Errorf("Run = %v after a crawl's own end, want nil", err)
+		}
+		w.stop = nil
+	})
+}
+
+// A mapping that is wrong from the start ends it.
+func TestWatchWrongMapping(t *testing.T) {
+	w := newWatchWorld(t)
+	w.must(os.Remove(w.watch.File))
+	var wrong *transform.Error
+	if err := w.watch.Run(t.Context()); !errors.As(err, &wrong) {
+		t.Errorf("Run = %v, want an error of the mapping", err)
+	}
+}
+
+// A folder that may not be watched is the crawl's business.
+func TestWatchForbiddenFolder(t *testing.T) {
+	watched(t, func(w *watchWorld) {
+		w.fake.cannot = func(dir string) error {
+			if filepath.Base(dir) == "files" {
+				return fs.ErrPermission
+			}
+			return nil
+		}
+	}, func(w *watchWorld) { w.wantTold("0s watching 1", "2s crawling start") })
+}
+
+// When the limit of watched folders is met later, the source is looked at from
+// then on, and what came in between is crawled.
+func TestWatchLimitMetLater(t *testing.T) {
+	watched(t, func(w *watchWorld) {
+		src, err := os.ReadFile(w.watch.File)
+		w.must(err)
+		w.must(os.WriteFile(w.watch.File, []byte(strings.Replace(string(src), "files/*.csv", "files/**/*.csv", 1)), 0o600))
+	}, func(w *watchWorld) {
+		w.wantTold("0s watching 2", "2s crawling start")
+		w.fake.mu.Lock()
+		w.fake.cannot = func(string) error { return syscall.ENOSPC }
+		w.fake.mu.Unlock()
+		w.write("sub/b.csv", "b1,one,1")
+		w.event("sub", fsnotify.Create)
+		w.sleepTo(20 * time.Second)
+		limit := limitRemedy(syscall.ENOSPC)
+		w.wantTold("5.05s polling "+limit, "7.05s crawling polling", "7.2s settled 2")
+		if got := w.fake.WatchList(); !slices.Equal(got, []string{w.dir}) {
+			t.Errorf("watched are %q, want only the mapping's folder: the others are looked at", got)
+		}
+		w.write("sub/c.csv", "c1,one,1")
+		w.sleepTo(time.Minute)
+		w.wantTold("39.05s settled 1")
+	})
+}
