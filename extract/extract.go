@@ -311,7 +311,7 @@ const (
 	ReasonEmpty       = "empty-file"     // no bytes, or nothing in them
 	ReasonUnsupported = "unsupported"    // no format reads it
 	ReasonTimeout     = "timeout"        // stopped after its time limit
-	ReasonUnreadable  = "unreadable"     // the file system refused
+	ReasonUnreadable  = "unreadable"     // the file system refused, or the file changed while it was read
 	ReasonOption      = "bad-option"     // an option that the format's reader does not understand
 )
 
@@ -332,10 +332,8 @@ func (e *FileError) Unwrap() error { return e.Err }
 
 // Lasting tells that the failure is one of the file's content: the same bytes
 // fail so again under the same options and version of the format. Of a failure
-// of the file system, or of a file that may still be written to, nobody knows.
-func (e *FileError) Lasting() bool {
-	return e.Reason != ReasonUnreadable && e.Reason != ReasonShort
-}
+// of the file system nobody knows.
+func (e *FileError) Lasting() bool { return e.Reason != ReasonUnreadable }
 
 // A Format is one way to read a file. Adding a format is adding a file with a
 // Format and a line in Formats.

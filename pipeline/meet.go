@@ -54,7 +54,7 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 			c.progress.files.Add(1)
 			c.progress.bytes.Add(f.info.Size())
 			found = append(found, state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest,
-				Verify: run.Full, ByTime: src.UsesModified()})
+				Verify: run.Full, ByTime: src.UsesModified(), Parsers: parsers()})
 			if len(found) == page {
 				if err := flush(); err != nil {
 					return nil, err
@@ -72,6 +72,15 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 		return nil, err
 	}
 	return doubtful, c.Store.Recheck(ctx, run)
+}
+
+// parsers names the formats that this program reads, with their versions.
+func parsers() string {
+	var ids []string
+	for _, f := range extract.Formats {
+		ids = append(ids, f.ID())
+	}
+	return strings.Join(ids, "\n")
 }
 
 // compare looks at the content of the files that may be unchanged though their
