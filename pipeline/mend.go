@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"importer/extract"
 	"importer/pipeline/state"
@@ -36,12 +37,7 @@ func (k *kept) on(ref *state.Refusal, columns []string) {
 		return
 	}
 	names := k.header.Names()
-	var wrong []int
-	for _, name := range columns {
-		if i, ok := k.header.Index(name); ok && i < len(k.text) {
-			wrong = append(wrong, i)
-		}
-	}
+	wrong := k.wrong(columns, ref.Value)
 	for i := len(names); i < len(k.text); i++ {
 		wrong = append(wrong, i) // has no column
 	}
@@ -53,6 +49,27 @@ func (k *kept) on(ref *state.Refusal, columns []string) {
 	}
 	sum := state.SumHeader(names).Record(k.text, k.cells)
 	ref.Sum = sum[:]
+}
+
+// wrong are the indexes of columns. Of several that a record may fail by, those
+// that hold the offending value are meant.
+func (k *kept) wrong(columns []string, value string) (wrong []int) {
+	var holds []int
+	for _, name := range columns {
+		i, ok := k.header.Index(name)
+		if !ok || i >= len(k.text) {
+			continue
+		}
+		wrong = append(wrong, i)
+		if value != "" && strings.Contains(k.text[i], value) {
+			holds = append(holds, i)
+		}
+	}
+	if len(holds) > 0 {
+		wrong = holds
+	}
+	slices.Sort(wrong)
+	return wrong
 }
 
 // A fixTable has fixes by the record's sum and number.

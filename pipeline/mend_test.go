@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xuri/excelize/v2"
+
 	"importer/extract"
 	"importer/load"
 	"importer/pipeline/state"
@@ -176,7 +178,7 @@ func TestAFixThatDoesNotDo(t *testing.T) {
 		return s.Mend(t.Context(), time.Now(), func(m *state.Mending) error {
 			k, _ := state.ParseKey(key)
 			r, found, err := m.Find(k)
-			if !found || !r.Fixed || r.Reason != "" || fmt.Sprint(r.Was.Values, r.Now.Values) != "[2 two many] [2 two 2]" {
+			if !found || !r.Fixed || fmt.Sprint(r.Was.Values, r.Now.Values) != "[2 two many] [2 two 2]" {
 				t.Errorf("the record of the fix: %v %+v", found, r)
 			}
 			if err == nil {
@@ -279,6 +281,64 @@ func TestFixesOfAFileThatCannotBeRead(t *testing.T) {
 	rep := w.mustCrawl()
 	w.wantCounts(rep, state.Counts{Read: 2, Unchanged: 2})
 	w.wantFixes(rep, 1, 0)
+}
+
+// Cells of a workbook have types. Those that a fix leaves alone keep them, and
+// those that it changes get the ones that they would have had.
+func TestAMendedWorkbook(t *testing.T) {
+	w := newWorld(t)
+	w.remap("size: {type: int64, retrievable: true, refinable: true, queryable: true}", "size: {type: int64, retrievable: true}\n  due: {type: dateTime, retrievable: true}\n  paid: {type: dateTime, retrievable: true}",
+		"path: files/*.csv", "path: files/*", "size: size}", `size: size, due: 'date(due, "02.01.2006")', paid: 'date(paid, "02.01.2006")'}`)
+	f := excelize.NewFile()
+	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
+	rows := [][]any{
+		{"id", "title", "size", "due", "paid"},
+		{"1", "one", 1, day, day},
+		{"2", "two", "many", day, day},      // one cell to change, two dates to leave alone
+		{"3", "three", 3, "soon", day},      // a date to write
+		{"4", "four", 4, day, "01.03.2024"}, // good: a text in the mapping's form
+		{"5", "five", "007", "x", "01.03.2024"},
+	}
+	for i, row := range rows {
+		w.must(f.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &row))
+	}
+	path := filepath.Join(w.dir, "files", "a.xlsx")
+	w.must(os.MkdirAll(filepath.Dir(path), 0o700))
+	w.must(f.SaveAs(path))
+	w.touch("a.xlsx")
+	w.wantCounts(w.mustCrawl(), state.Counts{Read: 5, Stored: 2, Quarantined: 3})
+	w.mend(w.keyOf("a.xlsx", 3), "2", "two", "22", "2024-02-29", "2024-02-29")
+	w.mend(w.keyOf("a.xlsx", 4), "3", "three", "3", "2024-03-31", "2024-02-29")
+	w.mend(w.keyOf("a.xlsx", 6), "5", "five", "007", "31.03.2024", "01.03.2024")
+	rep := w.mustCrawl()
+	w.wantCounts(rep, state.Counts{Read: 5, Stored: 3, Unchanged: 2})
+	w.wantFixes(rep, 3, 0)
+	items := w.target.snapshot()
+	for id, want := range map[string]string{"2": "2024-02-29T00:00:00Z", "3": "2024-03-31T00:00:00Z", "5": "2024-03-31T00:00:00Z"} {
+		if !strings.Contains(items[id], want) {
+			t.Errorf("item %s is %s, want %s in it", id, items[id], want)
+		}
+	}
+}
+
+// A date that somebody has made of a cell in an export is one, whatever form
+// the mapping reads dates in.
+func TestADateOfAnExport(t *testing.T) {
+	w := newWorld(t)
+	w.remap("size: {type: int64, retrievable: true, refinable: true, queryable: true}", "size: {type: dateTime, retrievable: true}", "size: size}", `size: 'date(size, "02.01.2006")'}`)
+	w.write("a.csv", "1,one,31.02.2024")
+	w.mustCrawl()
+	key := w.keyOf("a.csv", 2)
+	w.withStore(func(s *state.Store) error {
+		return s.Mend(t.Context(), time.Now(), func(m *state.Mending) error {
+			k, _ := state.ParseKey(key)
+			r, _, err := m.Find(k)
+			w.must(err)
+			return m.Set(k, &r, &state.Record{Columns: r.Was.Columns, Values: []string{"1", "one", "2024-02-29"}, Typed: []int{2}})
+		})
+	})
+	w.wantFixes(w.mustCrawl(), 1, 0)
+	w.wantItems("1")
 }
 
 // What the target refuses keeps its record too, and can be mended.

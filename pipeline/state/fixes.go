@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 	"time"
 )
@@ -189,6 +190,38 @@ type Mending struct {
 	s   *Store
 	tx  *sql.Tx
 	now string
+
+	refused, fixed, fix *sql.Stmt
+	last                struct { // what base has found
+		Mendable
+		found bool
+		sum   Sum
+		file  [4]byte
+	}
+}
+
+func (m *Mending) prepare() (err error) {
+	for _, p := range []struct {
+		stmt  **sql.Stmt
+		query string
+	}{
+		{&m.refused, "SELECT s.source, s.path, q.record" + quarantineOfSources + " WHERE q.sum = ? AND q.fix = 0"},
+		{&m.fixed, "SELECT source, path, was FROM fixes WHERE sum = ?"},
+		{&m.fix, "SELECT record FROM fixes WHERE source = ? AND path = ? AND sum = ? AND nth = ?"},
+	} {
+		if *p.stmt, err = m.tx.PrepareContext(m.ctx, p.query); err != nil {
+			return m.s.wrap(err)
+		}
+	}
+	return nil
+}
+
+func (m *Mending) close() {
+	for _, stmt := range []*sql.Stmt{m.refused, m.fixed, m.fix} {
+		if stmt != nil {
+			stmt.Close()
+		}
+	}
 }
 
 // Mend changes fixes: all that do does becomes durable together, or nothing
@@ -199,7 +232,11 @@ func (s *Store) Mend(ctx context.Context, now time.Time, do func(*Mending) error
 	defer s.mu.Unlock()
 	var failed error
 	err := s.tx(ctx, func(tx *sql.Tx) error {
-		failed = do(&Mending{ctx, s, tx, now.UTC().Format(time.RFC3339)})
+		m := &Mending{ctx: ctx, s: s, tx: tx, now: now.UTC().Format(time.RFC3339)}
+		defer m.close()
+		if failed = m.prepare(); failed == nil {
+			failed = do(m)
+		}
 		return failed
 	})
 	if failed != nil {
@@ -212,7 +249,6 @@ func (s *Store) Mend(ctx context.Context, now time.Time, do func(*Mending) error
 // that has a fix.
 type Mendable struct {
 	Source, Path string
-	Reason       string // why it is in quarantine; "" when it is not
 	Was          Record // as the file has it
 	Fixed        bool   // it has a fix
 	Now          Record // as the fix has it
@@ -221,42 +257,55 @@ type Mendable struct {
 
 // Find looks up the record of a key.
 func (m *Mending) Find(k Key) (r Mendable, found bool, err error) {
-	rows, err := m.tx.QueryContext(m.ctx, `
-		SELECT s.source, s.path, q.reason, q.record, 0, 0, NULL FROM quarantine q JOIN sources s ON s.id = q.source WHERE q.sum = ?1 AND q.fix = 0
-		UNION ALL SELECT s.source, s.path, q.reason, f.was, 0, 0, NULL FROM quarantine q JOIN sources s ON s.id = q.source
-			JOIN fixes f ON f.source = s.source AND f.path = s.path AND f.sum = q.sum AND f.nth = q.fix - 1 WHERE q.sum = ?1 AND q.fix = ?2 + 1
-		UNION ALL SELECT source, path, '', was, 1, nth = ?2, record FROM fixes WHERE sum = ?1`, k.Sum[:], k.Nth)
-	if err != nil {
+	r, found, err = m.base(k)
+	if !found || err != nil {
+		return r, found, m.s.wrap(err)
+	}
+	var now sql.NullString
+	err = m.fix.QueryRowContext(m.ctx, r.Source, r.Path, k.Sum[:], k.Nth).Scan(&now)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return r, true, nil
+	case err != nil:
 		return r, false, m.s.wrap(err)
+	}
+	r.Fixed, r.LeaveOut = true, !now.Valid
+	r.Now, err = ParseRecord(now.String)
+	return r, true, m.s.wrap(err)
+}
+
+// base finds a record as its file has it: in quarantine, or as a fix knows it.
+// Of the many lines that equal records can have the first will do.
+func (m *Mending) base(k Key) (r Mendable, found bool, err error) {
+	if m.last.found && m.last.sum == k.Sum && m.last.file == k.File {
+		return m.last.Mendable, true, nil
+	}
+	for _, stmt := range []*sql.Stmt{m.refused, m.fixed} {
+		if r, found, err = m.first(stmt, k); found || err != nil {
+			break
+		}
+	}
+	m.last.Mendable, m.last.found, m.last.sum, m.last.file = r, found && err == nil, k.Sum, k.File
+	return r, found, err
+}
+
+func (m *Mending) first(stmt *sql.Stmt, k Key) (r Mendable, found bool, err error) {
+	rows, err := stmt.QueryContext(m.ctx, k.Sum[:])
+	if err != nil {
+		return r, false, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var source, path, reason string
-		var was, now sql.NullString
-		var fix, mine bool
-		if err := rows.Scan(&source, &path, &reason, &was, &fix, &mine, &now); err != nil {
-			return r, false, m.s.wrap(err)
+		var was sql.NullString
+		if err := rows.Scan(&r.Source, &r.Path, &was); err != nil {
+			return r, false, err
 		}
-		if fileTag(source, path) != k.File {
-			continue
-		}
-		found = true
-		r.Source, r.Path = source, path
-		if reason != "" {
-			r.Reason = reason
-		}
-		if r.Was, err = ParseRecord(was.String); err != nil {
-			return r, false, m.s.wrap(err)
-		}
-		if !mine {
-			continue
-		}
-		r.Fixed, r.LeaveOut = true, !now.Valid
-		if r.Now, err = ParseRecord(now.String); err != nil {
-			return r, false, m.s.wrap(err)
+		if fileTag(r.Source, r.Path) == k.File {
+			r.Was, err = ParseRecord(was.String)
+			return r, true, err
 		}
 	}
-	return r, found, m.s.wrap(rows.Err())
+	return Mendable{}, false, rows.Err()
 }
 
 // Set gives the record of a key other values; nil leaves it out.

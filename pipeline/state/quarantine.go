@@ -81,6 +81,11 @@ const mended = `(SELECT s.id AS source, s.path, 'mended' AS stage, CASE WHEN f.r
 // store is written to.
 func (s *Store) Lines(ctx context.Context, f Filter) iter.Seq2[QuarantineLine, error] {
 	return func(yield func(QuarantineLine, error) bool) {
+		var fixed bool
+		if err := s.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM fixes)").Scan(&fixed); err != nil {
+			yield(QuarantineLine{}, s.wrap(err))
+			return
+		}
 		where, args := f.where()
 		table := "quarantine"
 		if f.Mended {
@@ -98,7 +103,7 @@ func (s *Store) Lines(ctx context.Context, f Filter) iter.Seq2[QuarantineLine, e
 		for rows.Next() {
 			line, id, err := scanLine(rows)
 			if err == nil {
-				line.Key, err = s.key(ctx, line.Source, id)
+				line.Key, err = s.key(ctx, line.Source, id, fixed)
 			}
 			if !yield(line, s.wrap(err)) || err != nil {
 				return
@@ -128,12 +133,16 @@ func scanLine(rows *sql.Rows) (r QuarantineLine, id identity, err error) {
 	return r, id, err
 }
 
-func (s *Store) key(ctx context.Context, source string, id identity) (string, error) {
+// key makes a line's key. fixed tells that there are fixes.
+func (s *Store) key(ctx context.Context, source string, id identity, fixed bool) (string, error) {
 	if len(id.sum) != len(Sum{}) {
 		return "", nil
 	}
-	nth := id.fix - 1
-	if id.fix == 0 {
+	nth := id.rank
+	switch {
+	case id.fix > 0:
+		nth = id.fix - 1
+	case fixed:
 		var err error
 		if nth, err = s.free(ctx, source, id); err != nil {
 			return "", err
@@ -165,7 +174,7 @@ func (s *Store) free(ctx context.Context, source string, id identity) (int, erro
 }
 
 // Quarantine gives what is refused, in crawl order, up to n lines after the
-// first skip, without keys.
+// first skip, without keys and records: their values must not get into logs.
 func (s *Store) Quarantine(ctx context.Context, skip, n int) ([]QuarantineLine, error) {
 	return s.refused(ctx, "", nil, "LIMIT ? OFFSET ?", n, skip)
 }
@@ -182,6 +191,7 @@ func (s *Store) refused(ctx context.Context, where string, args []any, limit str
 		if err != nil {
 			return nil, s.wrap(err)
 		}
+		line.Record = nil
 		out = append(out, line)
 	}
 	return out, s.wrap(rows.Err())
@@ -321,4 +331,42 @@ func wordsOf(detail, item string) string {
 		words = strings.NewReplacer("'"+item+"'", "'…'", `"`+item+`"`, `"…"`).Replace(words)
 	}
 	return words
+}
+
+// A Shape is what lines of the quarantine of one source have in common.
+type Shape struct {
+	Source  string
+	Columns []string // of their records; nil for lines that keep none
+	Values  int      // the most that one of them has
+	Lines   int64
+}
+
+// Shapes gives the shapes of what a filter chooses, in crawl order.
+func (s *Store) Shapes(ctx context.Context, f Filter) ([]Shape, error) {
+	where, args := f.where()
+	table := "quarantine"
+	if f.Mended {
+		table = mended
+	}
+	rows, err := s.db.QueryContext(ctx, `SELECT s.source, json_extract(q.record, '$.columns'), max(coalesce(json_array_length(q.record, '$.values'), 0)), count(*)
+		FROM `+table+` q JOIN sources s ON s.id = q.source`+where+` GROUP BY 1, 2 ORDER BY min(s.ord), min(s.id), min(q.part)`, args...)
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	defer rows.Close()
+	var out []Shape
+	for rows.Next() {
+		var sh Shape
+		var columns sql.NullString
+		if err := rows.Scan(&sh.Source, &columns, &sh.Values, &sh.Lines); err != nil {
+			return nil, s.wrap(err)
+		}
+		if columns.Valid {
+			if err := json.Unmarshal([]byte(columns.String), &sh.Columns); err != nil {
+				return nil, s.wrap(err)
+			}
+		}
+		out = append(out, sh)
+	}
+	return out, s.wrap(rows.Err())
 }
