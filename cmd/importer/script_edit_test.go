@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,6 +31,13 @@ func cmdCell(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(f.SetCellStr(sheet, name+args[1], args[3]))
 	ts.Check(f.Save())
+}
+
+// replace FILE FROM TO replaces a text wherever it stands at the end of a line.
+func cmdReplace(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 3, 3)
+	src := ts.ReadFile(args[0])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(src, args[1]+"\n", args[2]+"\n")), 0o600))
 }
 
 // mode FILE MODE checks the permissions of a file, in octal.

@@ -58,6 +58,7 @@ import (
 //	edit FILE FROM TO               replace a text that the file holds once
 //	hide FILE FROM TO               the same behind the clock's back
 //	cell FILE ROW COLUMN VALUE      write a text into a cell of a workbook
+//	replace FILE FROM TO            replace a text at the end of every line
 //	mode FILE MODE                  the file's permissions, in octal
 //	tmpfs DIR OPTIONS               mount one, or remount it
 //
@@ -89,6 +90,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"hide":    cmdHide,
 	"cell":    cmdCell,
 	"mode":    cmdMode,
+	"replace": cmdReplace,
 	"tmpfs":   cmdTmpfs,
 }
 

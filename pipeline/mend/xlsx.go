@@ -133,13 +133,15 @@ func (x *xlsxWriter) open(s *xlsxSheet) (err error) {
 		return err
 	}
 	names := s.layout.names()
-	for i, width := range widths {
-		err = errors.Join(err, s.stream.SetColWidth(i+1, i+1, width))
+	// From the last to the first: the library puts the latest to the front, and
+	// Excel wants them in order.
+	if len(names) > len(leading) {
+		err = errors.Join(s.stream.SetColWidth(len(leading)+1, len(names), ownWidth), s.stream.SetColStyle(len(leading)+1, len(names), x.text))
+	}
+	for i := len(widths); i > 0; i-- {
+		err = errors.Join(err, s.stream.SetColWidth(i, i, widths[i-1]))
 	}
 	err = errors.Join(err, s.stream.SetColStyle(1, 1, x.text))
-	if len(names) > len(leading) {
-		err = errors.Join(err, s.stream.SetColWidth(len(leading)+1, len(names), ownWidth), s.stream.SetColStyle(len(leading)+1, len(names), x.text))
-	}
 	err = errors.Join(err, s.stream.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}))
 	if err != nil {
 		return err
@@ -189,11 +191,9 @@ func (x *xlsxWriter) line(l *line) error {
 	}
 	clear(s.cells)
 	for i, v := range l.lead {
-		style := x.info
-		if i == 0 {
-			style = x.text
+		if v != "" {
+			s.cells[i] = excelize.Cell{StyleID: x.info, Value: v}
 		}
-		s.cells[i] = excelize.Cell{StyleID: style, Value: v}
 	}
 	own := len(leading)
 	var marked []int
@@ -202,6 +202,9 @@ func (x *xlsxWriter) line(l *line) error {
 		if slices.Contains(l.rec.Wrong, value) {
 			style = x.wrong
 			marked = append(marked, cell)
+		}
+		if text == "" && style == x.text {
+			return // the column's style has it
 		}
 		s.cells[cell] = excelize.Cell{StyleID: style, Value: text}
 	}
@@ -268,7 +271,6 @@ func (x *xlsxWriter) close() (err error) {
 			return err
 		}
 	}
-	x.f.SetActiveSheet(0)
 	// The library would gather the book in memory first.
 	x.f.SetZipWriter(func(io.Writer) excelize.ZipWriter { return zip.NewWriter(x.w) })
 	_, err = x.f.WriteToBuffer()
