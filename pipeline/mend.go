@@ -146,7 +146,11 @@ func (c *Crawl) loadFixes(ctx context.Context, f *state.Source) (*fixes, error) 
 	if err != nil || len(own) == 0 && len(lost) == 0 {
 		return nil, err
 	}
-	return &fixes{own: newFixTable(own), lost: lost, met: map[state.Sum]int{}}, nil
+	return newFixes(own, lost), nil
+}
+
+func newFixes(own []state.FixRef, lost fixTable) *fixes {
+	return &fixes{own: newFixTable(own), lost: lost, met: map[state.Sum]int{}}
 }
 
 // findFixes looks which sources have fixes, and which of those have lost their

@@ -159,7 +159,7 @@ func sameDate(was, back string) bool {
 // moments are all that a text can mean.
 func moments(s string) (all []time.Time) {
 	s = strings.TrimSpace(s)
-	if len(s) < 4 || len(s) > 30 || strings.Trim(s, "0123456789./-:TZ AMPJanFebMarAprMayJunJulAugSepOctNovDec") != "" {
+	if len(s) < 4 || len(s) > 30 || strings.Trim(s, "0123456789./-:TZ ABDFJMNOPSabceglnoprtuvy") != "" {
 		return nil
 	}
 	for _, d := range dateForms {

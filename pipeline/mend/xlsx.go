@@ -51,7 +51,7 @@ type xlsxSheet struct {
 func newXLSXWriter(w io.Writer, shapes []state.Shape) (*xlsxWriter, error) {
 	x := &xlsxWriter{f: excelize.NewFile(), w: w, of: map[string]*xlsxSheet{}}
 	byColumns := map[string]bool{}
-	var all, tables []string
+	var all []string
 	layouts := map[string]*layout{}
 	for _, sh := range shapes {
 		l := layouts[sh.Source]
@@ -64,7 +64,6 @@ func newXLSXWriter(w io.Writer, shapes []state.Shape) (*xlsxWriter, error) {
 	}
 	for _, source := range all {
 		if l := layouts[source]; len(l.columns) > 0 {
-			tables = append(tables, source)
 			byColumns[strings.Join(l.columns, "\x00")] = true
 		}
 		if n := len(layouts[source].names()); n > maxSheetColumns {
