@@ -10,7 +10,8 @@
 //	check    the columns of the tables among the rest are checked against the
 //	         mapping; nothing has been written to the target so far
 //	connect  connection, schema and external groups are made equal to the mapping
-//	crawl    readers turn files into chunks of items, a few files at a time; one
+//	crawl    readers turn files into chunks of items, a few files at a time, with
+//	         the values of a fix where somebody has mended a record; one
 //	         goroutine takes the chunks in crawl order, admits them by batches
 //	         (unchanged and duplicate items fall out, the ids of the rest are
 //	         written down) and hands them to the loader, several batches at a time

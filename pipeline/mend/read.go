@@ -174,7 +174,10 @@ func jsonRows(ctx context.Context, f io.Reader, path string, yield func(*row, er
 			return
 		}
 	}
-	if err := in.Err(); err != nil {
+	switch err := in.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		yield(nil, &FileError{path, "has a line of more than 64 MB: it is no export of the quarantine"})
+	case err != nil:
 		yield(nil, &FileError{path, fmt.Sprintf("cannot be read to its end (%v)", cause(err))})
 	}
 }

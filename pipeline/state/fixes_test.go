@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -190,4 +191,42 @@ func TestMending(t *testing.T) {
 	if r, _ := find(key("b.csv", 0)); bad != ErrLocked || r.Fixed {
 		t.Errorf("after a mending that failed (%v): %+v", bad, r)
 	}
+}
+
+func TestWordsOfTheTarget(t *testing.T) {
+	const refused = "the target refuses this item: "
+	tests := []struct{ detail, item, want string }{
+		{refused + "PUT /external/connections/c/items/INC-1: 400 BadRequest: the item 'INC-1' has no acl (request-id 0b1e)", "INC-1", "400 BadRequest: the item '…' has no acl"},
+		{refused + `PUT /x: 413: too large, see 0a1b2c3d-0000-1111-2222-abcdefABCDEF`, "7", "413: too large, see …"},
+		{refused + "no", "", "no"},
+		{"the target has refused this item in an earlier run; it is sent again", "7", "the target has refused this item in an earlier run; it is sent again"},
+	}
+	for _, tt := range tests {
+		if got := wordsOf(tt.detail, tt.item); got != tt.want {
+			t.Errorf("wordsOf(%q) = %q, want %q", tt.detail, got, tt.want)
+		}
+	}
+}
+
+// However many answers the target has, there are few causes, and all are counted.
+func TestManyWordsOfTheTarget(t *testing.T) {
+	w := newWorld(t)
+	w.write("a.csv", "1=x")
+	src := w.begin()[0]
+	var refused []Refusal
+	for i := range 3 * maxWords {
+		src.Read++
+		src.Quarantined++
+		refused = append(refused, Refusal{Source: src, Part: int64(i), Item: fmt.Sprint(i), Stage: "load", Reason: "rejected", File: "a.csv", Detail: fmt.Sprintf("the target refuses this item: value %d", i)})
+	}
+	src.Ended, src.Whole = true, true
+	w.must(w.s.Settle(t.Context(), 0, nil, nil, []*Source{src}, refused))
+	causes, err := w.s.Causes(t.Context(), 2)
+	w.must(err)
+	n := int64(0)
+	for _, c := range causes {
+		n += c.Count
+	}
+	check(t, "causes", len(causes), maxWords+1)
+	check(t, "counted", n, int64(3*maxWords))
 }

@@ -261,8 +261,9 @@ func (s *Store) causesBefore(ctx context.Context, f Filter, examples int) ([]Cau
 	return out, nil
 }
 
-// maxWords is how many different answers of the target are told apart.
-const maxWords = 100
+// maxWords is how many different answers of the target are told apart: there
+// may be one for each item, and a report must stay readable.
+const maxWords = 20
 
 // causesOfTarget groups what the target has refused by its words.
 func (s *Store) causesOfTarget(ctx context.Context, f Filter, examples int) ([]Cause, error) {
@@ -318,6 +319,7 @@ func (s *Store) causesOfTarget(ctx context.Context, f Filter, examples int) ([]C
 var (
 	requestLine = regexp.MustCompile(`^[A-Z]+ /\S*: `)
 	requestID   = regexp.MustCompile(` \(request-id [^)]*\)`)
+	guid        = regexp.MustCompile(`[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`)
 )
 
 // wordsOf takes out of a refusal by the target what is of one item or request.
@@ -326,7 +328,7 @@ func wordsOf(detail, item string) string {
 	if !found {
 		return detail
 	}
-	words = requestID.ReplaceAllString(requestLine.ReplaceAllString(words, ""), "")
+	words = guid.ReplaceAllString(requestID.ReplaceAllString(requestLine.ReplaceAllString(words, ""), ""), "…")
 	if item != "" {
 		words = strings.NewReplacer("'"+item+"'", "'…'", `"`+item+`"`, `"…"`).Replace(words)
 	}
