@@ -194,7 +194,7 @@ The file holds values of your records. Only you can read it (mode 0600).`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVarP(&out, "output", "o", "", "the `file` to write; - is stdout")
+	fl.StringVarP(&out, "out", "o", "", "the `file` to write; - is stdout")
 	fl.StringVar(&format, "format", "", "xlsx, csv or jsonl; by default that of the file's name")
 	fl.BoolVar(&force, "force", false, "replace a file that is there")
 	fl.BoolVar(&q.filter.Mended, "mended", false, "write the records with corrections in force instead, to change or forget those")
