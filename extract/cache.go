@@ -69,7 +69,7 @@ func cached(name string, opt Options) *Format {
 
 // key names the entry of a content under the options.
 func (c *Cache) key(sum []byte, f *Format, opt Options) string {
-	opt.Warn = nil
+	opt.Warn, opt.Found = nil, nil
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%s\n%x\n%+v", cacheVersion, f.Name, f.Version, sum, opt)
 	return hex.EncodeToString(h.Sum(nil))
@@ -125,7 +125,12 @@ func (c *Cache) Get(ctx context.Context, sum []byte, name string, opt Options) (
 		return nil, false
 	}
 	touch(file)
-	return func(yield func(Record, error) bool) { replay(ctx, file, name, yield) }, true
+	return func(yield func(Record, error) bool) {
+		if opt.Found != nil {
+			opt.Found(f)
+		}
+		replay(ctx, file, name, yield)
+	}, true
 }
 
 // check reads an entry to its end, with its checksum, and gives its last line.
@@ -301,7 +306,7 @@ func (w *cacheWriter) add(rec Record, err error) {
 		line = cacheLine{Place: &p, Doc: &cachedDoc{d.Body, d.Title, d.Headings, d.Meta, d.Page, d.Pages, d.Warnings}}
 	case errors.As(err, &bad):
 		line.Bad = &cachedFailure{Place: bad.Place, Reason: bad.Reason, Detail: bad.Detail}
-	case errors.As(err, &file) && lasting(file.Reason):
+	case errors.As(err, &file) && file.Lasting():
 		w.ended = true
 		line.End = &cachedFailure{Place: file.Place, Reason: file.Reason, Detail: file.Detail, Short: errors.Is(err, ErrShort)}
 	default: // the disk, a cancel: another time it may go well
@@ -314,16 +319,6 @@ func (w *cacheWriter) add(rec Record, err error) {
 		}
 	}
 	w.err = w.enc.Encode(line)
-}
-
-// lasting tells a failure that the same content has again with the same reader
-// and options.
-func lasting(reason string) bool {
-	switch reason {
-	case ReasonTooLarge, ReasonEncoding, ReasonSyntax, ReasonEncrypted, ReasonBroken, ReasonShort, ReasonEmpty, ReasonTimeout:
-		return true
-	}
-	return false
 }
 
 // keep makes the entry one.

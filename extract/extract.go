@@ -210,6 +210,9 @@ type Options struct {
 	// Warn is told, at most a few times a file, what was guessed or mended
 	// (an encoding, padded rows). It may be nil.
 	Warn func(Place, string) `yaml:"-"`
+	// Found is told which format the input turned out to be, once and before
+	// its first record. It may be nil.
+	Found func(*Format) `yaml:"-"`
 }
 
 // CSVOptions: an explicit setting always wins over detection.
@@ -308,7 +311,7 @@ const (
 	ReasonEmpty       = "empty-file"     // no bytes, or nothing in them
 	ReasonUnsupported = "unsupported"    // no format reads it
 	ReasonTimeout     = "timeout"        // stopped after its time limit
-	ReasonUnreadable  = "unreadable"     // the file system refused
+	ReasonUnreadable  = "unreadable"     // the file system refused, or the file changed while it was read
 	ReasonOption      = "bad-option"     // an option that the format's reader does not understand
 )
 
@@ -326,6 +329,11 @@ type FileError struct {
 func (e *FileError) Error() string { return e.Place.String() + ": " + e.Detail }
 
 func (e *FileError) Unwrap() error { return e.Err }
+
+// Lasting tells that the failure is one of the file's content: the same bytes
+// fail so again under the same options and version of the format. Of a failure
+// of the file system nobody knows.
+func (e *FileError) Lasting() bool { return e.Reason != ReasonUnreadable }
 
 // A Format is one way to read a file. Adding a format is adding a file with a
 // Format and a line in Formats.
@@ -346,6 +354,9 @@ type Format struct {
 	// what was remembered of a file is not trusted afterwards.
 	Version string
 }
+
+// ID names the format and its version, in one line.
+func (f *Format) ID() string { return f.Name + ":" + f.Version }
 
 // Formats lists what can be read, in the order in which content is sniffed.
 var Formats = []*Format{PDF, Excel, HTML, CSV}
@@ -407,6 +418,9 @@ func forward(ctx context.Context, in Input, opt Options, disk *watchedReader, yi
 		return true, err
 	}
 	format = f.Name
+	if opt.Found != nil {
+		opt.Found(f)
+	}
 	done := ctx.Done()
 	for rec, err := range f.Read(ctx, in, opt) {
 		select {

@@ -160,7 +160,7 @@ func readAllOf(ctx context.Context, in Input, limits Limits) ([]byte, error) {
 		from += n
 		switch {
 		case n == 0 && errors.Is(err, io.EOF) || n == 0 && err == nil:
-			return nil, &FileError{Place: place, Reason: ReasonShort, Err: ErrShort,
+			return nil, &FileError{Place: place, Reason: ReasonUnreadable, Err: ErrShort,
 				Detail: fmt.Sprintf("the file ended at byte %d while it was read, and had %d when it was opened; run again when nobody writes to it", from, in.Size)}
 		case err != nil && !errors.Is(err, io.EOF):
 			return nil, &FileError{Place: place, Reason: ReasonUnreadable, Err: err,

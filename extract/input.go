@@ -33,7 +33,7 @@ func (w *watchedReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	if errors.Is(err, io.EOF) {
 		if off+int64(n) < w.in.Size {
-			w.fail(ReasonShort, ErrShort, fmt.Sprintf("the file ended at byte %d while it was read, and had %d when it was opened; run again when nobody writes to it", off+int64(n), w.in.Size))
+			w.fail(ReasonUnreadable, ErrShort, fmt.Sprintf("the file ended at byte %d while it was read, and had %d when it was opened; run again when nobody writes to it", off+int64(n), w.in.Size))
 		}
 		return n, err
 	}

@@ -219,7 +219,7 @@ func (f *failingReader) Read(p []byte) (int, error) {
 // readFailure is the error of a file whose bytes cannot be had.
 func (r *pdfRecords) readFailure(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return r.fileError(ReasonShort, "the file became shorter while it was read; run again when nobody writes to it", ErrShort)
+		return r.fileError(ReasonUnreadable, "the file became shorter while it was read; run again when nobody writes to it", ErrShort)
 	}
 	return r.fileError(ReasonUnreadable, fmt.Sprintf("the file cannot be read to its end (%v); check the disk or the network share, then run again", withoutPath(err)), err)
 }

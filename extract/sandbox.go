@@ -425,13 +425,15 @@ func (e *workerDeath) explain(err error, w *pdfWorker, clock *pdfClock) {
 	stderr := w.stderr.String()
 	switch {
 	case w.late.Load() && !clock.started:
-		e.reason, e.detail = ReasonTimeout, fmt.Sprintf("the PDF engine did not start within %v; run again when the machine is less busy", workerStart)
+		e.reason, e.detail = ReasonUnreadable, fmt.Sprintf("the PDF engine did not start within %v; run again when the machine is less busy", workerStart)
 	case w.late.Load():
 		e.reason, e.detail = ReasonTimeout, fmt.Sprintf("reading was stopped after %v; open the file in a PDF viewer and save it again, or raise limits.time", clock.spent.Round(100*time.Millisecond))
 	case w.cmd.ProcessState.ExitCode() == workerOutOfMemory,
 		strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"),
 		strings.Contains(stderr, "failed to allocate"): // the race detector's word for it
 		e.reason, e.detail = ReasonTooLarge, fmt.Sprintf("reading needs more than %d GiB of memory; open the file in a PDF viewer and save it again, or split it", workerMemory>>30)
+	case strings.HasSuffix(w.cmd.ProcessState.String(), "signal: killed") && !errors.Is(err, errMessage): // not by us
+		e.reason, e.detail = ReasonUnreadable, "the PDF engine was killed by the system, which may be short of memory; run again when the machine is less busy"
 	case errors.Is(err, errMessage):
 		e.reason, e.detail = ReasonBroken, "the PDF engine went out of control over it; open the file in a PDF viewer and save it again"
 	default:

@@ -86,6 +86,12 @@ func (d *scriptDocument) do(what string) (pdfPage, error) {
 		sink = append(sink, b)
 	case "exit":
 		os.Exit(3)
+	case "killed": // as by the system, when memory is short
+		self, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = self.Kill()
+		}
+		panic(err)
 	case "panic":
 		panic("index out of range")
 	case "crash": // a panic that no recover sees
@@ -177,6 +183,7 @@ func TestSandbox(t *testing.T) {
 
 		{"grows", []string{"|grow"}, "ledongthuc", "", ReasonTooLarge, "memory"},
 		{"exits", []string{"|", "|one", "|exit"}, "ledongthuc", "one (reading stopped after ...)", ReasonBroken, "exit status 3"},
+		{"killed by the system", []string{"|", "|one", "|killed"}, "ledongthuc", "one (reading stopped after ...)", ReasonUnreadable, "short of memory"},
 		{"crashes", []string{"|crash"}, "ledongthuc", "", ReasonBroken, "boom"},
 		{"writes garbage", []string{"|", "|one", "|garbage"}, "ledongthuc", "one (reading stopped after ...)", ReasonBroken, "out of control"},
 	}

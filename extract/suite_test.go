@@ -62,6 +62,9 @@ func (c suiteCase) readsAll(t *testing.T) {
 	if len(got.recs) != c.want {
 		t.Fatalf("got %d records, want %d", len(got.recs), c.want)
 	}
+	if len(got.found) != 1 || got.found[0] != c.format {
+		t.Errorf("told to be %v, want %s, once", got.found, c.format.Name)
+	}
 	for i, rec := range got.recs {
 		if rec.Place.File != c.name {
 			t.Errorf("record %d: Place.File = %q, want %q", i, rec.Place.File, c.name)
@@ -224,7 +227,7 @@ func (c suiteCase) failingDisk(t *testing.T) {
 		in.ReaderAt = brokenDisk{in.ReaderAt, int64(at)}
 		got := readAll(t, t.Context(), in, c.opt)
 		bad, ok := errors.AsType[*FileError](got.err)
-		if !ok || bad.Reason != ReasonUnreadable || !errors.Is(got.err, errDisk) {
+		if !ok || bad.Reason != ReasonUnreadable || bad.Lasting() || !errors.Is(got.err, errDisk) {
 			t.Errorf("disk fails at %d of %d: error = %#v, want a FileError that is %s and wraps the cause", at, len(b), got.err, ReasonUnreadable)
 		}
 	}
@@ -234,8 +237,9 @@ func (c suiteCase) failingDisk(t *testing.T) {
 func (c suiteCase) shrinkingFile(t *testing.T) {
 	in := c.input(c.small)
 	in.ReaderAt = bytes.NewReader(c.small[:len(c.small)*2/3])
-	if got := readAll(t, t.Context(), in, c.opt); !errors.Is(got.err, ErrShort) {
-		t.Errorf("error = %v, want %v", got.err, ErrShort)
+	got := readAll(t, t.Context(), in, c.opt)
+	if bad, ok := errors.AsType[*FileError](got.err); !ok || bad.Lasting() || !errors.Is(got.err, ErrShort) {
+		t.Errorf("error = %v, want %v, which does not last", got.err, ErrShort)
 	}
 }
 
@@ -293,6 +297,8 @@ type reading struct {
 	bad  []*RecordError // in order
 	err  error          // what ended the sequence
 	warn []string
+
+	found []*Format // what it was told to be, before the first record
 }
 
 // readAll drains Records and checks what holds for every input whatever is
@@ -301,6 +307,11 @@ func readAll(t *testing.T, ctx context.Context, in Input, opt Options) reading {
 	t.Helper()
 	var r reading
 	opt.Warn = func(p Place, s string) { r.warn = append(r.warn, p.String()+": "+s) }
+	opt.Found = func(f *Format) {
+		if len(r.recs) == 0 {
+			r.found = append(r.found, f)
+		}
+	}
 	for rec, err := range Records(ctx, in, opt) {
 		if r.err != nil {
 			t.Fatalf("the sequence goes on after %v", r.err)

@@ -16,6 +16,9 @@ import (
 
 // crawl reads the files that must be read and sends what has changed.
 func (c *Crawl) crawl(ctx context.Context, run state.Run, rep *Report) error {
+	if err := c.findFixes(ctx, run); err != nil {
+		return err
+	}
 	// hard outlives ctx by the grace: a cancel stops reading at once, and what
 	// is in flight may still settle.
 	hard, stopHard := context.WithCancel(context.WithoutCancel(ctx))
@@ -136,6 +139,7 @@ type step struct {
 	entry   int // index in entries, -1 when there is no item
 	end     *chunk
 	refusal *state.Refusal
+	record  kept
 }
 
 // newBatch gives an empty batch, with the room of one that has settled when
@@ -211,7 +215,7 @@ func (a *admission) add(ch *chunk) error {
 	b := a.next
 	for i := range ch.outs {
 		out := &ch.outs[i]
-		s := step{file: ch.file, part: out.part, entry: -1}
+		s := step{file: ch.file, part: out.part, entry: -1, record: out.record}
 		if ref := out.refusal; ref != nil {
 			if err := a.refuse(ch.file, out, ref); err != nil {
 				return err
@@ -525,6 +529,9 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 		}
 		f.Read++
 		p.settled.Add(1)
+		if fix := s.record.fix; fix != nil {
+			f.Use(fix.UsedFix)
+		}
 		bad := true
 		switch {
 		case s.refusal != nil:
@@ -539,6 +546,7 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 			bad = ref != nil && ref.Reason != reasonDuplicate
 			if ref != nil {
 				ref.Source, ref.Part = f, s.part
+				s.record.on(ref, a.c.columns(f, s.record.header, ref.Property))
 				*refused = append(*refused, *ref)
 			}
 		}
@@ -591,7 +599,7 @@ func (a *admission) end(f *state.Source, end *chunk) (*state.Refusal, error) {
 	case end.parts < f.Resume:
 		// Before the run was interrupted, more of the file could be read than
 		// now. What was counted of it does not count: the next run reads it anew.
-		f.Counts, f.Whole = state.Counts{}, false
+		f.Counts, f.Whole, end.failed = state.Counts{}, false, ""
 	case end.parts != f.Settled() || f.Read != end.parts:
 		counts := f.Counts
 		counts.Read = end.parts
@@ -605,9 +613,10 @@ func (a *admission) end(f *state.Source, end *chunk) (*state.Refusal, error) {
 		f.Quarantined++
 		a.c.progress.quarantined.Add(1)
 		ref.Source, ref.Part = f, end.parts
+		f.Failed, f.Parser, f.Racy, f.Hash = end.failed, end.parser, end.racy, end.hash
 		return ref, nil
 	}
-	f.Racy, f.Hash = end.racy, end.hash
+	f.Parser, f.Racy, f.Hash = end.parser, end.racy, end.hash
 	return nil, nil
 }
 

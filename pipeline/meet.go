@@ -63,6 +63,7 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 				}
 			}
 			c.progress.files.Add(1)
+			met.Parsers = parsers()
 			c.progress.bytes.Add(met.Size)
 			found = append(found, met)
 			if len(found) == page {
@@ -82,6 +83,15 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 		return nil, err
 	}
 	return doubtful, c.Store.Recheck(ctx, run)
+}
+
+// parsers names the formats that this program reads, with their versions.
+func parsers() string {
+	var ids []string
+	for _, f := range extract.Formats {
+		ids = append(ids, f.ID())
+	}
+	return strings.Join(ids, "\n")
 }
 
 // compare looks at the content of the files that may be unchanged though their

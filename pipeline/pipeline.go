@@ -10,7 +10,8 @@
 //	check    the columns of the tables among the rest are checked against the
 //	         mapping; nothing has been written to the target so far
 //	connect  connection, schema and external groups are made equal to the mapping
-//	crawl    readers turn files into chunks of items, a few files at a time; one
+//	crawl    readers turn files into chunks of items, a few files at a time, with
+//	         the values of a fix where somebody has mended a record; one
 //	         goroutine takes the chunks in crawl order, admits them by batches
 //	         (unchanged and duplicate items fall out, the ids of the rest are
 //	         written down) and hands them to the loader, several batches at a time
@@ -93,9 +94,10 @@ type Crawl struct {
 	witness witness
 	running state.Run
 
-	progress progress
-	outcomes recycler
-	budget   budget
+	progress  progress
+	outcomes  recycler
+	budget    budget
+	lostFixes map[string]fixTable // by source, of those that have fixes
 }
 
 // A witness sees what the sweep is about to do. Its errors stop the crawl.
@@ -172,6 +174,8 @@ type Report struct {
 	// KeptFiles are the files of the kept items, the ones with the most first.
 	KeptFiles []state.Kept          `json:"keptFiles,omitempty"`
 	Sources   []state.SourceBalance `json:"sources"`
+	Mended    int64                 `json:"mended"`  // records that are read as somebody has mended them
+	LeftOut   int64                 `json:"leftOut"` // filtered records that somebody left out on purpose
 	// Problems are folders that could not be looked at and the like, a line each.
 	Problems []string `json:"problems,omitempty"`
 	// Refusals tells that records were refused, duplicates of the quarantine policy included.
@@ -342,6 +346,11 @@ func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status st
 	if rep.Causes, err = c.Store.Causes(ctx, 3); err != nil {
 		return err
 	}
+	fixes, err := c.Store.FixCounts(ctx)
+	if err != nil {
+		return err
+	}
+	rep.Mended, rep.LeftOut = fixes.Mended, fixes.LeftOut
 	if counts.Read != counts.Settled() {
 		status = "failed"
 	}
@@ -441,8 +450,11 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 			return err
 		}
 	}
-	if !c.Store.Keeps() || quiet {
+	if !c.Store.Keeps() {
 		return nil
+	}
+	if err := c.Store.AgeFixes(ctx, run, doubtful); err != nil || quiet {
+		return err
 	}
 	c.phase("sweeping")
 	return c.sweep(ctx, run, doubtful, rep)

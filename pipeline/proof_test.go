@@ -109,6 +109,7 @@ func TestAFileThatCanBeReadAgainIsReadWhole(t *testing.T) {
 	}
 	w.target.onRequest = nil
 	w.rewrite("a.csv", "id,title,size\nx1,one,1\nx2,two,2\n")
+	w.touch("a.csv")
 	rep := w.mustCrawl()
 	w.wantCounts(rep, state.Counts{Read: 22, Stored: 22})
 	if items := w.target.snapshot(); items["x1"] == "" || items["x2"] == "" {

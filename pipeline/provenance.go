@@ -30,39 +30,62 @@ func FileOf(m *transform.Mapping, dir, source, path string) string {
 	return c.full(&state.Source{Found: state.Found{Path: path}}, src)
 }
 
-// Remake makes an item from its record again, by the mapping and the file as
-// they are now. part counts the file's records from 0. The errors are those of
-// Preview, or say that there is no such record any more.
-func Remake(ctx context.Context, m *transform.Mapping, dir, source, path string, part int64) (*transform.Item, error) {
-	c := &Crawl{Mapping: m, Dir: dir, Log: slog.New(slog.DiscardHandler)}
+// ErrLeftOut tells of a record that somebody has left out on purpose.
+var ErrLeftOut = errors.New("the record is left out on purpose, by an export of the quarantine")
+
+// Remake makes an item from its record again, by the mapping, the file and the
+// fixes as they are now; mended tells that a fix was used. part counts the
+// file's records from 0. The errors are those of Preview and ErrLeftOut, or say
+// that there is no such record any more.
+func Remake(ctx context.Context, store *state.Store, m *transform.Mapping, dir, source, path string, part int64) (it *transform.Item, mended bool, err error) {
+	c := &Crawl{Mapping: m, Dir: dir, Store: store, Log: slog.New(slog.DiscardHandler)}
 	src := c.source(source)
 	if src == nil {
-		return nil, fmt.Errorf("the mapping has no source %q any more", source)
+		return nil, false, fmt.Errorf("the mapping has no source %q any more", source)
+	}
+	refs, err := store.FixesOf(ctx, source, path)
+	if err != nil {
+		return nil, false, err
 	}
 	f := &state.Source{Found: state.Found{Name: source, Path: path}}
 	full := c.full(f, src)
 	info, err := os.Stat(full)
 	if err != nil {
-		return nil, fmt.Errorf("%s: cannot be opened (%w)", filepath.ToSlash(full), cause(err))
+		return nil, false, fmt.Errorf("%s: cannot be opened (%w)", filepath.ToSlash(full), cause(err))
 	}
 	f.Size, f.Modified = info.Size(), info.ModTime()
 	in, closeFile, err := c.open(f, src)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer closeFile()
+	r := &reader{c: c, ctx: ctx, chunk: &chunk{file: f, src: src}, fixes: newFixes(refs, nil)}
 	var at int64
 	for rec, err := range extract.Records(ctx, in, src.Options) {
 		var bad *extract.RecordError
-		if err != nil && (!errors.As(err, &bad) || at == part) {
-			return nil, err
+		if err != nil && !errors.As(err, &bad) {
+			return nil, false, err
 		}
+		hit := r.fixes.meet(r.keep(rec, bad))
 		if at < part {
 			at++
 			continue
 		}
+		switch {
+		case hit.own != nil && hit.own.LeaveOut:
+			return nil, false, ErrLeftOut
+		case hit.own != nil:
+			now, err := store.FixRecord(ctx, hit.own.ID)
+			if err != nil {
+				return nil, false, err
+			}
+			rec, mended = withValues(rec, bad, now), true
+		case bad != nil:
+			return nil, false, bad
+		}
 		rec.File = c.fileOf(f, src)
-		return src.Apply(rec)
+		it, err := src.Apply(rec)
+		return it, mended, err
 	}
-	return nil, fmt.Errorf("%s has no such record any more: it has %d", filepath.ToSlash(full), at)
+	return nil, false, fmt.Errorf("%s has no such record any more: it has %d", filepath.ToSlash(full), at)
 }

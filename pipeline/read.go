@@ -31,7 +31,9 @@ type chunk struct {
 	refusal *state.Refusal // the file's own, where it was not read to its end
 	parts   int64          // records of the whole file, those before the resume position included
 	racy    bool           // the file is so young that its time does not tell later changes
-	hash    []byte         // of the content, when it was read whole
+	hash    []byte         // of the content, when it was read whole or cannot be
+	parser  string         // what read it
+	failed  string         // the reason why no other reading of the same content would come further; else ""
 }
 
 // An outcome is what became of one record on its way to the target.
@@ -41,6 +43,7 @@ type outcome struct {
 	size    int             // of the item, about
 	digest  [32]byte
 	refusal *state.Refusal // nil when filtered
+	record  kept
 }
 
 // A recycler hands the room of chunks that were taken back to the readers.
@@ -75,7 +78,7 @@ type reading struct{ chunks chan *chunk }
 // ctx's error.
 func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) error {
 	src := c.source(f.Name)
-	r := &reader{c: c, ctx: ctx, out: out, chunk: &chunk{file: f, src: src}}
+	r := &reader{c: c, ctx: ctx, out: out, chunk: &chunk{file: f, src: src}, parser: parsers()}
 	if c.held(c.full(f, src)) { // written to since it was met, or not known whole
 		c.progress.bytesDone.Add(f.Size)
 		r.chunk.end = true
@@ -84,7 +87,12 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 	began := time.Now()
 	opt := src.Options
 	opt.Warn = r.warn
-	hash, err := f.Known, error(nil)
+	opt.Found = func(f *extract.Format) { r.parser = f.ID() }
+	var err error
+	if r.fixes, err = c.loadFixes(ctx, f); err != nil {
+		return err
+	}
+	hash := f.Known
 	if kept, ok := c.Cache.Get(ctx, f.Known, c.display(f, src), opt); ok {
 		err = r.records(kept, c.fileOf(f, src))
 		c.progress.bytesDone.Add(f.Size)
@@ -98,12 +106,22 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 	if errors.As(err, &drift) {
 		return drift
 	}
+	var broken *stateError
+	if errors.As(err, &broken) {
+		return broken.error
+	}
 	last := r.chunk
-	if err != nil {
-		last.refusal = refuseFile(err, c.display(f, src))
-	} else {
+	last.parser = r.parser
+	if err == nil || lasting(err) {
 		last.hash = hash
 		last.changed = changed(c.full(f, src), f)
+	}
+	if err != nil {
+		last.refusal = refuseFile(err, c.display(f, src))
+		if last.hash != nil && !last.changed {
+			last.failed = last.refusal.Reason
+		}
+		last.changed = false // that it cannot be read is told
 	}
 	last.end, last.whole, last.parts = true, err == nil && !last.changed, r.part
 	last.racy = young(f.Modified, began)
@@ -111,7 +129,7 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 }
 
 // file opens the file and reads its records. hash is that of its content, nil
-// when the file was not read to its end or nobody wants it.
+// when the file system is to blame for how it ended, or nobody wants it.
 func (r *reader) file(f *state.Source, src *transform.Source, opt extract.Options) (hash []byte, err error) {
 	c := r.c
 	in, closeFile, err := c.open(f, src)
@@ -127,10 +145,16 @@ func (r *reader) file(f *state.Source, src *transform.Source, opt extract.Option
 	in.ReaderAt = meter
 	err = r.records(c.Cache.Records(r.ctx, in, opt, func() []byte { return meter.hash(f.Size) }), c.fileOf(f, src))
 	c.progress.bytesDone.Add(f.Size - meter.at.Load())
-	if err != nil {
+	if err != nil && !lasting(err) {
 		return nil, err
 	}
-	return meter.hash(f.Size), nil // before it is looked at whether the file has changed
+	return meter.hash(f.Size), err // before it is looked at whether the file has changed
+}
+
+// lasting tells of an error that ended a file that its content is to blame.
+func lasting(err error) bool {
+	var file *extract.FileError
+	return errors.As(err, &file) && file.Lasting()
 }
 
 // young tells that a file was changed so lately that a further change may not
@@ -149,6 +173,9 @@ type reader struct {
 	chunk *chunk
 	bytes int
 	part  int64
+
+	fixes  *fixes
+	parser string // what reads the file; all that there are while that is not known
 }
 
 func (r *reader) warn(p extract.Place, what string) {
@@ -165,12 +192,13 @@ func (r *reader) records(seq iter.Seq2[extract.Record, error], file *extract.Fil
 		if err != nil && !errors.As(err, &bad) {
 			return err
 		}
+		hit := r.fixes.meet(r.keep(rec, bad))
 		if r.part < f.Resume {
 			r.part++ // settled before the run was interrupted
 			r.c.progress.read.Add(1)
 			continue
 		}
-		o, err := r.apply(rec, bad, file)
+		o, err := r.mended(rec, bad, file, hit)
 		if err != nil {
 			return err
 		}
@@ -181,10 +209,15 @@ func (r *reader) records(seq iter.Seq2[extract.Record, error], file *extract.Fil
 	return nil
 }
 
-// apply makes an outcome of a record. Its error is one of the whole file.
-func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extract.File) (outcome, error) {
+// apply makes an outcome of a record, which fix has mended, if any. Its error
+// is one of the whole file.
+func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extract.File, fix *usedFix) (outcome, error) {
+	record := r.keep(rec, bad)
+	record.fix = fix
 	if bad != nil {
-		return outcome{refusal: refuse(bad.Place, "extract", bad.Reason, bad.Detail)}, nil
+		ref := refuse(bad.Place, "extract", bad.Reason, bad.Detail)
+		record.on(ref, nil)
+		return outcome{refusal: ref}, nil
 	}
 	rec.File = file
 	if rec.Doc != nil {
@@ -196,17 +229,18 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 	var wrong *transform.ItemError
 	switch {
 	case err == nil:
-		o := outcome{item: item, size: sizeOf(item)}
+		o := outcome{item: item, size: sizeOf(item) + record.size(), record: record}
 		if r.c.Store.Keeps() {
 			o.digest = item.Digest()
 		}
 		return o, nil
 	case errors.Is(err, transform.ErrSkip):
-		return outcome{}, nil
+		return outcome{record: kept{fix: fix}}, nil
 	case errors.As(err, &wrong):
 		ref := refuse(wrong.Place, "transform", wrong.Reason, wrong.Detail)
 		ref.Property, ref.Value, ref.Item = wrong.Property, wrong.Value, wrong.ID
-		return outcome{refusal: ref}, nil
+		record.on(ref, wrong.Columns)
+		return outcome{refusal: ref, record: kept{fix: fix}}, nil
 	}
 	var errs transform.Errors
 	switch {
@@ -301,6 +335,9 @@ func (m *meter) hash(size int64) []byte {
 		if m.hashed += n; err != nil {
 			return nil
 		}
+	}
+	if m.hashed != size { // it has become shorter
+		return nil
 	}
 	return m.sum.Sum(nil)
 }

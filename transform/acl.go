@@ -3,6 +3,7 @@ package transform
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -53,22 +54,29 @@ func (b *builder) acl(defs []aclDef) aclPlan {
 	return p
 }
 
-// aclOf is acl, and tells how many cells a row must have for it: a row that is
-// short of one that says who may see it says nothing.
-func (b *builder) aclOf(defs []aclDef) (p aclPlan, cells int) {
+// part compiles one part of a source and gives the columns that it reads.
+func (b *builder) part(compile func()) []string {
 	all := b.uses
 	b.uses = map[string]bool{}
-	p = b.acl(defs)
-	for name := range b.uses {
-		if h := b.sc.header; h != nil {
-			if i, ok := h.Index(name); ok {
-				cells = max(cells, i+1)
-			}
-		}
-		all[name] = all[name] || b.uses[name]
-	}
+	compile()
+	reads := keysOf(b.uses)
+	maps.Copy(all, b.uses)
 	b.uses = all
-	return p, cells
+	return reads
+}
+
+// cells tells how many cells a row must have for these columns: a row that is
+// short of one that says who may see it says nothing.
+func (b *builder) cells(columns []string) (n int) {
+	if b.sc.header == nil {
+		return 0
+	}
+	for _, name := range columns {
+		if i, ok := b.sc.header.Index(name); ok {
+			n = max(n, i+1)
+		}
+	}
+	return n
 }
 
 // repeated finds the columns that the mapping uses and that stand in the

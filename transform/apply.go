@@ -76,6 +76,7 @@ type plan struct {
 	aclCells   int // cells that a row must have for its ACL to be what it says
 	activities []activityPlan
 	uses       []string
+	reads      map[string][]string // the columns that each property reads, and id, where, content, acl, activities
 }
 
 type propPlan struct {
@@ -261,16 +262,19 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 		sc = scope{header: h, table: true}
 	}
 	b := &builder{d: s.m.doc, sc: sc, uses: map[string]bool{}}
-	p := &plan{header: h}
+	p := &plan{header: h, reads: map[string][]string{}}
+	part := func(name string, compile func()) { p.reads[name] = b.part(compile) }
 	if s.def.where != nil {
-		p.where = b.bool(s.def.where)
+		part("where", func() { p.where = b.bool(s.def.where) })
 	}
-	p.id = b.text(s.def.id)
+	part("id", func() { p.id = b.text(s.def.id) })
 	for _, pd := range s.def.props {
-		p.props = append(p.props, propPlan{name: pd.def.Name, typ: pd.def.Type, fn: b.prop(pd), onError: pd.onError, fallback: pd.fallback})
+		part(pd.def.Name, func() {
+			p.props = append(p.props, propPlan{name: pd.def.Name, typ: pd.def.Type, fn: b.prop(pd), onError: pd.onError, fallback: pd.fallback})
+		})
 	}
 	if s.def.content != nil {
-		p.content, p.contentOf = b.text(s.def.content), "text"
+		part("content", func() { p.content, p.contentOf = b.text(s.def.content), "text" })
 		if s.def.html {
 			p.contentOf = "html"
 			if h == nil && strings.TrimSpace(s.def.content.s) == "body" {
@@ -278,10 +282,13 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 			}
 		}
 	}
-	p.acl, p.aclCells = b.aclOf(s.def.acl)
-	for _, a := range s.def.activities {
-		p.activities = append(p.activities, b.activity(a))
-	}
+	part("acl", func() { p.acl = b.acl(s.def.acl) })
+	p.aclCells = b.cells(p.reads["acl"])
+	part("activities", func() {
+		for _, a := range s.def.activities {
+			p.activities = append(p.activities, b.activity(a))
+		}
+	})
 	p.uses = keysOf(b.uses)
 	b.repeated(s, p)
 	if len(b.errs) > 0 {
@@ -402,8 +409,20 @@ func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
 	it, err = s.apply(p, e)
 	if wrong, ok := err.(*ItemError); ok {
 		wrong.ID = e.id
+		if wrong.Columns == nil {
+			wrong.Columns = p.reads[wrong.Property]
+		}
 	}
 	return it, err
+}
+
+// Reads lists the columns of a table that a property reads, or id, where,
+// content, acl or activities; sorted.
+func (s *Source) Reads(h *extract.Header, property string) []string {
+	if p, errs := s.planFor(h); len(errs) == 0 {
+		return p.reads[property]
+	}
+	return nil
 }
 
 // spare holds items that Recycle took back.
@@ -542,7 +561,15 @@ func (e *frame) itemError(property, what string, err error) error {
 	if remedy == "" {
 		remedy = "correct it, or soften it with onError: omit"
 	}
-	return &ItemError{Place: e.rec.Place, Reason: f.reason, Property: property, Value: value, Detail: detail + "; " + remedy}
+	return &ItemError{Place: e.rec.Place, Reason: f.reason, Property: property, Value: value, Detail: detail + "; " + remedy, Columns: e.columns(f.col)}
+}
+
+// columns is the name of one column; nil when the column is not known.
+func (e *frame) columns(col int) []string {
+	if h := e.rec.Header; h != nil && col >= 0 && col < len(h.Names()) {
+		return []string{h.Names()[col]}
+	}
+	return nil
 }
 
 // cellName names a cell by its column; its row is in the place. A workbook's

@@ -176,7 +176,7 @@ func (s *Source) computeDigest() [32]byte {
 		c.str(f.Version)
 	}
 	opt := s.Options
-	opt.Warn = nil
+	opt.Warn, opt.Found = nil, nil
 	c.str(fmt.Sprintf("%+v", opt))
 	c.expr(d.where)
 	c.expr(d.id)

@@ -140,6 +140,9 @@ type ItemError struct {
 	Property string // the property, or id, acl, content, activities, where
 	Value    string // the offending value, cut to 200 bytes
 	Detail   string // a full sentence without the place: what and the remedy
+	// Columns are those that the record fails by: the one whose cell is wrong,
+	// or all that the failing expression reads.
+	Columns []string
 }
 
 func (e *ItemError) Error() string { return e.Place.String() + ": " + e.Detail }

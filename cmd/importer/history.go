@@ -238,7 +238,7 @@ func (a *app) printRun(connection, target string, r *pastRun) {
 	}
 	printBalance(w, p)
 	printNotes(w, p)
-	printCauses(w, p.Causes)
+	printCauses(w, p.Causes, false)
 	for _, problem := range p.Problems {
 		fmt.Fprintf(w, "\n%s\n", problem)
 	}
@@ -345,20 +345,25 @@ func compareRuns(before, after *pastRun) *runsDiff {
 	}
 	d.All.Source = "all"
 	type key struct{ stage, reason, property string }
-	was := map[key]int64{}
-	for _, c := range before.report.Causes {
-		was[key{c.Stage, c.Reason, c.Property}] = c.Count
+	deltas := map[key]*causeDelta{} // over all words of the target
+	var keys []key
+	delta := func(c state.Cause) *causeDelta {
+		k := key{c.Stage, c.Reason, c.Property}
+		if deltas[k] == nil {
+			deltas[k] = &causeDelta{c.Stage, c.Reason, c.Property, 0, 0}
+			keys = append(keys, k)
+		}
+		return deltas[k]
 	}
 	for _, c := range after.report.Causes {
-		k := key{c.Stage, c.Reason, c.Property}
-		if was[k] != c.Count {
-			d.Causes = append(d.Causes, causeDelta{c.Stage, c.Reason, c.Property, was[k], c.Count})
-		}
-		delete(was, k)
+		delta(c).After += c.Count
 	}
 	for _, c := range before.report.Causes {
-		if n, ok := was[key{c.Stage, c.Reason, c.Property}]; ok {
-			d.Causes = append(d.Causes, causeDelta{c.Stage, c.Reason, c.Property, n, 0})
+		delta(c).Before += c.Count
+	}
+	for _, k := range keys {
+		if c := deltas[k]; c.Before != c.After {
+			d.Causes = append(d.Causes, *c)
 		}
 	}
 	return d

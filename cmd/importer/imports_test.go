@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"load":            {"transform"},
 	"load/localgraph": nil,
 	"pipeline":        {"extract", "transform", "load", "pipeline/state"},
+	"pipeline/mend":   {"extract", "pipeline/state"},
 	"pipeline/state":  nil,
 	"samples/gen":     nil,
 }

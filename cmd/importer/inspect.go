@@ -271,49 +271,12 @@ func (a *app) status(ctx context.Context, connection string) error {
 		if o.Resend != "" {
 			fmt.Fprintf(a.stdout, "  the next run sends every item again, as the schema has changed: %s\n", o.Resend)
 		}
+		a.printFixes(o.Fixes)
 		for _, b := range o.Sources {
 			fmt.Fprintf(a.stdout, "  %s: %s, %s, %s in quarantine\n", b.Name, count(b.Files, "file", "files"), count(b.Read, "record", "records"), number(b.Quarantined+b.Duplicates))
 		}
 		return nil
 	})
-}
-
-func (a *app) quarantineCommand() *cobra.Command {
-	var connection string
-	cmd := &cobra.Command{
-		Use:   "quarantine",
-		Short: "The records that were refused, each with its place and the reason",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.states(connection, func(target, id string, s *state.Store) error { return a.quarantine(cmd.Context(), s) })
-		},
-	}
-	cmd.Flags().StringVarP(&connection, "connection", "c", "", "only this connection")
-	return cmd
-}
-
-func (a *app) quarantine(ctx context.Context, s *state.Store) error {
-	const page = 500
-	for skip := 0; ; skip += page {
-		lines, err := s.Quarantine(ctx, skip, page)
-		if err != nil {
-			return err
-		}
-		for _, l := range lines {
-			if a.json {
-				if err := a.printJSON(l); err != nil {
-					return err
-				}
-				continue
-			}
-			if _, err := fmt.Fprintf(a.stdout, "%s: %s: %s\n", placeOf(l), l.Reason, l.Detail); err != nil {
-				return err
-			}
-		}
-		if len(lines) < page {
-			return nil
-		}
-	}
 }
 
 // version is the product's version; a build may set it.

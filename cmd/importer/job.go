@@ -27,6 +27,7 @@ type job struct {
 	path    string // of the mapping
 	flags   *runFlags
 	keeps   bool // what is stored is remembered
+	known   bool // there must be a memory of earlier runs
 	deletes transform.Limit
 	errors  transform.Budget
 	cache   *extract.Cache
@@ -168,6 +169,11 @@ func (j *job) run(ctx context.Context, t *target, c *pipeline.Crawl) (*pipeline.
 func (j *job) openState(ctx context.Context, t *target, m *pipeline.Loaded) (*state.Store, error) {
 	if !j.keeps {
 		return state.OpenTemp(ctx)
+	}
+	if j.known {
+		if _, err := os.Stat(filepath.Join(j.stateDir(t.key), m.Connection.ID+".db")); err != nil {
+			return nil, usageError{fmt.Errorf("nothing is known of the connection %s at this target in %s: run the mapping first (importer run MAPPING), or name the folder with --data and the target with --target", m.Connection.ID, j.data)}
+		}
 	}
 	return state.Open(ctx, j.stateDir(t.key), m.Connection.ID, t.remote)
 }

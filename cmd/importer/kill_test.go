@@ -184,7 +184,7 @@ func seenBy(t *testing.T, dir, data string) string {
 // quarantineOf lists what was refused.
 func quarantineOf(t *testing.T, dir, data string) []string {
 	t.Helper()
-	cmd := exec.Command("importer", "quarantine", "--data", data)
+	cmd := exec.Command("importer", "quarantine", "--all", "--data", data)
 	cmd.Dir = dir
 	out, err := cmd.Output()
 	if err != nil {

@@ -212,7 +212,7 @@ func (a *app) printPlan(h *pipeline.PlanHeader, causes []state.Cause, file strin
 		fmt.Fprintf(w, "%s as nothing proves that their records are gone\n", count(s.Kept, "item would be kept,", "items would be kept,"))
 	}
 	if !a.quiet {
-		printCauses(a.stderr, causes)
+		printCauses(a.stderr, causes, false)
 	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "\n%s\n", p)

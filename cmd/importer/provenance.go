@@ -66,6 +66,8 @@ type itemStory struct {
 	NowError   string                 `json:"nowError,omitempty"`
 	// Changed tells that what the mapping makes now is not what was last sent.
 	Changed bool `json:"changed"`
+	// Mended tells that the record is read with the values of an export.
+	Mended bool `json:"mended"`
 
 	item *transform.Item
 }
@@ -92,7 +94,7 @@ func (a *app) why(ctx context.Context, t *targetFlags, key, connection string, s
 		return usageError{fmt.Errorf("nothing is known of an item %q of the connection %s: no run has sent it, and no refused record has that id", id, connection)}
 	}
 	if k := story.Known; k != nil && m != nil {
-		story.remake(ctx, m, dir)
+		story.remake(ctx, s, m, dir)
 	}
 	story.InTarget = a.inTarget(ctx, t, key, connection, id)
 	if a.json {
@@ -117,14 +119,15 @@ func (a *app) mappingOf(ctx context.Context, s *state.Store) (m *transform.Mappi
 }
 
 // remake makes the item from its record again.
-func (s *itemStory) remake(ctx context.Context, m *transform.Mapping, dir string) {
+func (s *itemStory) remake(ctx context.Context, store *state.Store, m *transform.Mapping, dir string) {
 	k := s.Known
 	s.FullPath = filepath.ToSlash(pipeline.FileOf(m, dir, k.Source, k.Path))
 	if k.Part < 0 {
 		s.NowError = "the record that had this id is refused now"
 		return
 	}
-	item, err := pipeline.Remake(ctx, m, dir, k.Source, k.Path, k.Part)
+	item, mended, err := pipeline.Remake(ctx, store, m, dir, k.Source, k.Path, k.Part)
+	s.Mended = mended
 	switch {
 	case errors.Is(err, transform.ErrSkip):
 		s.NowError = "the mapping's where leaves the record out"
@@ -183,6 +186,9 @@ func (a *app) printStory(s *itemStory, id string) {
 		row("status", "never sent")
 	}
 	row("in target", "%s", s.InTarget)
+	if s.Mended {
+		row("mended", "the record is read with the values of an export of the quarantine")
+	}
 	for _, r := range s.Refused {
 		row("refused", "%s: %s: %s", placeOf(r), r.Reason, r.Detail)
 	}

@@ -40,6 +40,8 @@ type summary struct {
 	Widened     int64                 `json:"widened"`
 	Widenings   []state.Widening      `json:"widenings,omitempty"`
 	Kind        string                `json:"kind"` // full or incremental
+	Mended      int64                 `json:"mended"`
+	LeftOut     int64                 `json:"leftOut"`
 	Sources     []state.SourceBalance `json:"sources"`
 	Causes      []state.Cause         `json:"causes"`
 	Problems    []string              `json:"problems"`
@@ -60,7 +62,7 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 	s := summary{Type: "summary", Version: jsonVersion, Run: rep.Run, Connection: m.Connection.ID,
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
-		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Sources: rep.Sources, Causes: rep.Causes, Problems: rep.Problems}
+		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Mended: rep.Mended, LeftOut: rep.LeftOut, Sources: rep.Sources, Causes: rep.Causes, Problems: rep.Problems}
 	if s.Causes == nil {
 		s.Causes = []state.Cause{}
 	}
@@ -119,7 +121,7 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, err error)
 	}
 	printBalance(w, rep)
 	printNotes(w, rep)
-	printCauses(w, rep.Causes)
+	printCauses(w, rep.Causes, false)
 	for _, p := range rep.Problems {
 		fmt.Fprintf(w, "\n%s\n", p)
 	}
@@ -182,6 +184,10 @@ func printNotes(w io.Writer, rep *pipeline.Report) {
 			fmt.Fprintf(w, "  %s of %s (source %s): %s\n", number(k.Items), k.Path, k.Source, k.Why)
 		}
 	}
+	if rep.Mended+rep.LeftOut > 0 {
+		fmt.Fprintf(w, "%s from an export of the quarantine, and %s on purpose\n",
+			count(rep.Mended, "record was read with values", "records were read with values"), count(rep.LeftOut, "record was left out", "records were left out"))
+	}
 }
 
 // printLine is printReport for one of many crawls. It lists the quarantine
@@ -212,7 +218,7 @@ func (j *job) printLine(m *transform.Mapping, rep *pipeline.Report, err error) {
 	}
 	if refused != j.refused {
 		b.WriteString("\n")
-		printCauses(&b, rep.Causes)
+		printCauses(&b, rep.Causes, false)
 	}
 	j.refused = refused
 	for _, p := range rep.Problems {
@@ -221,15 +227,22 @@ func (j *job) printLine(m *transform.Mapping, rep *pipeline.Report, err error) {
 	j.sayf("%s", strings.TrimRight(b.String(), "\n"))
 }
 
-// printCauses lists the quarantine by cause.
-func printCauses(w io.Writer, causes []state.Cause) {
+// printCauses lists the quarantine by cause, with the stages if wanted.
+func printCauses(w io.Writer, causes []state.Cause, stages bool) {
 	for _, c := range causes {
-		fmt.Fprintf(w, "\n%s × %s\n", number(c.Count), causeWords(c.Reason, c.Property))
+		what := causeWords(c.Reason, c.Property)
+		if stages {
+			what += " (" + c.Stage + ")"
+		}
+		if c.Words != "" {
+			what += ": " + oneLine(c.Words)
+		}
+		fmt.Fprintf(w, "\n%s × %s\n", number(c.Count), what)
 		for _, e := range c.Examples {
 			fmt.Fprintf(w, "  %s: %s\n", placeOf(e), e.Detail)
 		}
 		if more := c.Count - int64(len(c.Examples)); more > 0 {
-			fmt.Fprintf(w, "  and %s more: importer quarantine shows them\n", number(more))
+			fmt.Fprintf(w, "  and %s more: importer quarantine --all shows them\n", number(more))
 		}
 	}
 }

@@ -58,6 +58,11 @@ import (
 //	append FILE FROM                copy FROM to the end of FILE
 //	sparse FILE SIZE                make FILE so long, without using the disk
 //	age FILE DURATION               make FILE so old
+//	edit FILE FROM TO               replace a text that the file holds once
+//	hide FILE FROM TO               the same behind the clock's back
+//	cell FILE ROW COLUMN VALUE      write a text into a cell of a workbook
+//	replace FILE FROM TO            replace a text at the end of every line
+//	mode FILE MODE                  the file's permissions, in octal
 //	tmpfs DIR OPTIONS               mount one, or remount it
 //
 // and the conditions [root], [mount] (file systems can be mounted) and [devfull] (there is a /dev/full).
@@ -90,6 +95,9 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"edit":     cmdEdit,
 	"hide":     cmdHide,
 	"tmpfs":    cmdTmpfs,
+	"cell":     cmdCell,
+	"mode":     cmdMode,
+	"replace":  cmdReplace,
 }
 
 // patience is how long anything may take that a script waits for. Nothing

@@ -106,8 +106,8 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if s.refuse, err = s.db.PrepareContext(ctx, `INSERT INTO quarantine
-		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run, record)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`); err != nil {
+		(source, pass, part, item, stage, reason, file, sheet, page, line, col, property, value, detail, run, record, sum, fix)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`); err != nil {
 		return err
 	}
 	info := "SELECT rowid, source, part, pass, sent, line, digest, status, open, coalesce(denies, '') FROM items WHERE rowid "
@@ -395,9 +395,12 @@ type Refusal struct {
 	Property string
 	Value    string
 	Detail   string
-	// Record is the record itself as JSON, where it has columns:
-	// {"columns": [...], "values": [...]}; "" where it is not kept.
+	// Record is the record as it was tried, in JSON; "" where it is not kept.
 	Record string
+	// Sum is the record as its file has it; nil where it has no columns.
+	Sum []byte
+	// Fix is 1 + the number of the fix that it was tried with; 0 is none.
+	Fix int
 	// Again tells that the target refused the item in an earlier run and was
 	// not asked again: the line of that run stands, with its words, and Detail
 	// is only for when it is gone. In is the file of that line.
@@ -600,11 +603,17 @@ func (it *stored) there() bool {
 }
 
 func (s *Store) writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error {
+	null := func(s string) any {
+		if s == "" {
+			return nil
+		}
+		return s
+	}
 	if r.Again {
 		// A line of another file goes with that file's next reading; its words do not.
-		res, err := tx.ExecContext(ctx, `UPDATE quarantine SET source = ?, pass = ?, part = ?, file = ?, sheet = ?, page = ?, line = ?, col = ?
+		res, err := tx.ExecContext(ctx, `UPDATE quarantine SET source = ?, pass = ?, part = ?, file = ?, sheet = ?, page = ?, line = ?, col = ?, record = ?, sum = ?, fix = ?
 			WHERE source = ? AND item = ? AND stage = 'load'`,
-			r.Source.ID, r.Source.Pass, r.Part, r.File, r.Sheet, r.Page, r.Line, r.Col, r.In, r.Item)
+			r.Source.ID, r.Source.Pass, r.Part, r.File, r.Sheet, r.Page, r.Line, r.Col, null(r.Record), r.Sum, r.Fix, r.In, r.Item)
 		if err != nil {
 			return err
 		}
@@ -612,15 +621,9 @@ func (s *Store) writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error 
 			return err
 		}
 	}
-	null := func(s string) any {
-		if s == "" {
-			return nil
-		}
-		return s
-	}
 	_, err := tx.StmtContext(ctx, s.refuse).ExecContext(ctx,
 		r.Source.ID, r.Source.Pass, r.Part, null(r.Item), r.Stage, r.Reason, r.File, null(r.Sheet), r.Page, r.Line, r.Col,
-		null(r.Property), null(r.Value), r.Detail, r.Source.Run, null(r.Record))
+		null(r.Property), null(r.Value), r.Detail, r.Source.Run, null(r.Record), r.Sum, r.Fix)
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -185,7 +184,7 @@ var likeEscape = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
 // item "" those of a file.
 func (s *Store) RefusedOf(ctx context.Context, source int64, item string, n int) ([]QuarantineLine, error) {
 	if item != "" {
-		return s.refused(ctx, "WHERE q.item = ? ORDER BY s.ord, q.part LIMIT ?", item, n)
+		return s.refused(ctx, " WHERE q.item = ?", []any{item}, "LIMIT ?", n)
 	}
-	return s.refused(ctx, fmt.Sprintf("WHERE q.source = %d ORDER BY q.part LIMIT ?", source), n)
+	return s.refused(ctx, " WHERE q.source = ?", []any{source}, "LIMIT ?", n)
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -51,6 +53,8 @@ type Found struct {
 	// Racy tells that the file is so young that a later change may not show in
 	// its time.
 	Racy bool
+	// Parsers are the formats of this program with their versions, a line each.
+	Parsers string
 }
 
 // A Source is a file in the present run.
@@ -63,6 +67,12 @@ type Source struct {
 	Skip  bool // need not be opened: Counts says what it holds
 	Ended bool // the pass is over, for the file's end or for an error
 	Whole bool // it reached the end of the file
+	// Parser is what the file was read by: a line of Parsers, or all of them
+	// when it is none of theirs; "" is not known.
+	Parser string
+	// Failed is the reason why the file cannot be read to its end, where the
+	// same content would fail so again; else "".
+	Failed string
 	// Resume is the number of records that were settled before the run was
 	// interrupted.
 	Resume int64
@@ -70,6 +80,8 @@ type Source struct {
 	// says that it has changed; else nil.
 	Known  []byte
 	Counts // settled so far
+
+	used []UsedFix // not written down yet
 }
 
 // A Run is one crawl.
@@ -202,20 +214,21 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 	if err != nil {
 		return err
 	}
-	begun := m.mapped && m.stat && m.Run == run.ID && (!m.Ended || m.Whole)
-	same := m.mapped && m.Whole && (m.content || m.stat && !f.Verify)
+	begun := m.mapped && m.stat && m.Run == run.ID && (!m.Ended || m.settled())
+	// A file whose content cannot be read whole is not tried every night.
+	same := m.mapped && m.settled() && (m.content || m.stat && !f.Verify)
 	switch {
-	case begun && (m.Whole || m.Duplicates == 0):
-		// This run has begun it, or read it whole: go on there. Where a record
+	case begun && (m.settled() || m.Duplicates == 0):
+		// This run has begun it, or is done with it: go on there. Where a record
 		// was left out as a duplicate, the other one may be gone by now.
 		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, recheck = ? WHERE id = ?", run.Walk, ord, m.Duplicates > 0, m.ID)
 	case same:
-		// Read whole before and untouched since. Where a record was left out as a
+		// Read before and untouched since. Where a record was left out as a
 		// duplicate, the other one may be gone: see Recheck.
 		_, err = tx.ExecContext(ctx, `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, stored = 0, unchanged = ?, recheck = ? WHERE id = ?`,
 			run.Walk, ord, run.ID, f.Size, f.stamp(), m.Stored+m.Unchanged, m.Duplicates > 0, m.ID)
 	default:
-		known := m.Whole && (m.content || m.stat && !f.Verify)
+		known := m.settled() && (m.content || m.stat && !f.Verify)
 		_, err = tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, known, m.ID)
 		if err == nil {
 			err = forgetRefused(ctx, tx, m.ID)
@@ -225,7 +238,7 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 }
 
 // readAnew resets a file that is to be read from its start.
-const readAnew = `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, hash = CASE WHEN ? THEN hash END, settled = 0, recheck = 0,
+const readAnew = `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, hash = CASE WHEN ? THEN hash END, settled = 0, recheck = 0, failed = NULL, parser = NULL,
 	ended = 0, whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0`
 
 // forgetRefused forgets what was refused of a file that is read anew: it is
@@ -254,14 +267,22 @@ type met struct {
 	hashed  bool // its content is known by its hash, and may be the same
 }
 
+// settled tells that reading the same content again would bring nothing new.
+func (m *met) settled() bool { return m.Whole || m.Ended && m.Failed != "" }
+
+// reads tells whether what has read a file would read it so again.
+func (f *Found) reads(parser string) bool {
+	return parser == "" || parser == f.Parsers || slices.Contains(strings.Split(f.Parsers, "\n"), parser)
+}
+
 func lookUp(ctx context.Context, query func(context.Context, string, ...any) *sql.Row, f Found) (m met, err error) {
 	var modified int64
 	var digest, hash []byte
-	err = query(ctx, `SELECT id, size, modified, digest, hash, run, pass, ended, whole,
+	err = query(ctx, `SELECT id, size, modified, digest, hash, run, pass, ended, whole, coalesce(failed, ''), coalesce(parser, ''),
 		read, stored, unchanged, filtered, quarantined, duplicates FROM sources WHERE source = ? AND path = ?`, f.Name, f.Path).
-		Scan(&m.ID, &m.Size, &modified, &digest, &hash, &m.Run, &m.Pass, &m.Ended, &m.Whole,
+		Scan(&m.ID, &m.Size, &modified, &digest, &hash, &m.Run, &m.Pass, &m.Ended, &m.Whole, &m.Failed, &m.Parser,
 			&m.Read, &m.Stored, &m.Unchanged, &m.Filtered, &m.Quarantined, &m.Duplicates)
-	m.mapped = bytes.Equal(digest, f.Digest[:])
+	m.mapped = bytes.Equal(digest, f.Digest[:]) && f.reads(m.Parser)
 	m.stat = m.Size == f.Size && modified == f.Modified.UnixNano()
 	m.hashed = len(hash) > 0 && m.Size == f.Size && (m.stat || !f.ByTime)
 	m.content = m.hashed && bytes.Equal(hash, f.Hash)
@@ -279,7 +300,7 @@ func (s *Store) Undecided(ctx context.Context, files []Found) (which []int, err 
 		case errors.Is(err, sql.ErrNoRows):
 		case err != nil:
 			return nil, s.wrap(err)
-		case m.mapped && m.Whole && m.hashed && (!m.stat || f.Verify):
+		case m.mapped && m.settled() && m.hashed && (!m.stat || f.Verify):
 			which = append(which, i)
 		}
 	}
@@ -294,7 +315,7 @@ func (s *Store) Recheck(ctx context.Context, run Run) error {
 	defer s.mu.Unlock()
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
 		var moved bool
-		err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sources WHERE walked <> ? OR NOT whole)", run.Walk).Scan(&moved)
+		err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sources WHERE walked <> ? OR NOT whole AND failed IS NULL)", run.Walk).Scan(&moved)
 		if err != nil {
 			return err
 		}
@@ -349,7 +370,7 @@ func (s *Store) Quiet(ctx context.Context, run Run) (quiet bool, err error) {
 	if err != nil || even == "" {
 		return false, err
 	}
-	err = s.db.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM sources WHERE walked <> ? OR NOT whole)", run.Walk).Scan(&quiet)
+	err = s.db.QueryRowContext(ctx, "SELECT NOT EXISTS (SELECT 1 FROM sources WHERE walked <> ? OR NOT whole AND failed IS NULL)", run.Walk).Scan(&quiet)
 	if err != nil || quiet {
 		return quiet, s.wrap(err)
 	}
@@ -457,7 +478,7 @@ func (s *Store) Sources(ctx context.Context, run Run) iter.Seq2[*Source, error] 
 
 // sourcePage reads the files with an ord in (after, after+n]. Ords have no gaps.
 func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]*Source, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, ord, source, path, size, modified, digest, hash, run, pass, settled, whole,
+	rows, err := s.db.QueryContext(ctx, `SELECT id, ord, source, path, size, modified, digest, hash, run, pass, settled, whole, coalesce(failed, ''), coalesce(parser, ''),
 		read, stored, unchanged, filtered, quarantined, duplicates
 		FROM sources WHERE walked = ? AND ord > ? AND ord <= ? ORDER BY ord`, run.Walk, after, after+int64(n))
 	if err != nil {
@@ -469,13 +490,13 @@ func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]
 		var src Source
 		var modified int64
 		var digest []byte
-		if err := rows.Scan(&src.ID, &src.Ord, &src.Name, &src.Path, &src.Size, &modified, &digest, &src.Known, &src.Run, &src.Pass, &src.Resume, &src.Whole,
+		if err := rows.Scan(&src.ID, &src.Ord, &src.Name, &src.Path, &src.Size, &modified, &digest, &src.Known, &src.Run, &src.Pass, &src.Resume, &src.Whole, &src.Failed, &src.Parser,
 			&src.Read, &src.Stored, &src.Unchanged, &src.Filtered, &src.Quarantined, &src.Duplicates); err != nil {
 			return nil, err
 		}
 		src.Modified = time.Unix(0, modified)
 		copy(src.Digest[:], digest)
-		src.Skip = src.Whole
+		src.Skip = src.Whole || src.Failed != ""
 		out = append(out, &src)
 	}
 	return out, rows.Err()
@@ -487,11 +508,14 @@ func (s *Store) sourcePage(ctx context.Context, run Run, after int64, n int) ([]
 // refused record whose id is not known may be any of those that are missing,
 // so it takes the proof away.
 func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, ended = ?, whole = ?, modified = ?, hash = CASE WHEN ? THEN ? ELSE hash END,
+	_, err := tx.ExecContext(ctx, `UPDATE sources SET settled = ?, ended = ?, whole = ?, modified = ?, hash = CASE WHEN ? THEN ? ELSE hash END, parser = nullif(?, ''), failed = nullif(?, ''),
 		proof = ? AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.source = sources.id AND q.pass = sources.pass AND q.item IS NULL),
 		read = ?, stored = ?, unchanged = ?, filtered = ?, quarantined = ?, duplicates = ? WHERE id = ?`,
-		src.Settled(), src.Ended, src.Whole, src.stamp(), src.Ended, src.Hash, src.Whole,
+		src.Settled(), src.Ended, src.Whole, src.stamp(), src.Ended, src.Hash, src.Parser, src.Failed, src.Whole,
 		src.Read, src.Stored, src.Unchanged, src.Filtered, src.Quarantined, src.Duplicates, src.ID)
+	if err == nil {
+		err = src.writeFixes(ctx, tx)
+	}
 	if err == nil && src.Ended {
 		_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass <> ?", src.ID, src.Pass)
 	}

@@ -26,6 +26,7 @@
 //	items       a row an item, in crawl order; row numbers are given out in that order
 //	intents     a row a batch in flight: the ids that may have reached the target
 //	quarantine  a row a refused record
+//	fixes       a row a record that somebody has mended: see fixes.go
 //	groups, members  external groups as the target has them
 //
 // items has no index by id, on purpose: see index.
@@ -82,6 +83,8 @@ CREATE TABLE sources (
   whole    INTEGER NOT NULL,       -- 1: it reached the end of the file
   proof    INTEGER NOT NULL,       -- 1: and every record of it was understood
   recheck  INTEGER NOT NULL DEFAULT 0, -- 1: unchanged, but read again if anything else has changed
+  parser   TEXT,                   -- what read it: a format and its version; NULL is not known
+  failed   TEXT,                   -- the reason why it cannot be read whole, where the same content would fail so again
   read INTEGER NOT NULL, stored INTEGER NOT NULL, unchanged INTEGER NOT NULL,
   filtered INTEGER NOT NULL, quarantined INTEGER NOT NULL, duplicates INTEGER NOT NULL,
   UNIQUE (source, path)
@@ -108,15 +111,13 @@ CREATE TABLE quarantine (
   item TEXT, stage TEXT NOT NULL, reason TEXT NOT NULL,
   file TEXT NOT NULL, sheet TEXT, page INTEGER, line INTEGER, col INTEGER,
   property TEXT, value TEXT, detail TEXT NOT NULL, run INTEGER NOT NULL,
-  record TEXT                      -- JSON: the columns and their values, see Refusal.Record
+  record TEXT,                     -- JSON: the record as it was tried, see Record; NULL: it has no columns, or too many
+  sum    BLOB,                     -- the record as the file has it, see Sum; NULL: it has no columns
+  fix    INTEGER NOT NULL DEFAULT 0 -- 1 + nth of the fix that it was tried with; 0 is none
 );
 CREATE INDEX quarantine_source ON quarantine (source);
-CREATE TABLE fixes (               -- records that somebody has mended in an export of the quarantine
-  source TEXT NOT NULL,            -- the mapping's source
-  sum    BLOB NOT NULL,            -- digest of the record as the file has it
-  record TEXT,                     -- JSON: the columns with the values to use instead; NULL leaves the record out
-  made   TEXT NOT NULL,            -- RFC 3339, UTC
-  PRIMARY KEY (source, sum)) WITHOUT ROWID;
+CREATE INDEX quarantine_sum ON quarantine (sum) WHERE sum IS NOT NULL;
+` + fixesTable + `
 CREATE TABLE groups (             -- sure is 0 while it is not known whether the target has it so
   id TEXT PRIMARY KEY, display TEXT NOT NULL, description TEXT NOT NULL, sure INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (
@@ -132,8 +133,13 @@ ALTER TABLE sources ADD COLUMN hash BLOB;
 ALTER TABLE sources ADD COLUMN recheck INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE items ADD COLUMN missed INTEGER;
 ALTER TABLE items ADD COLUMN missed_run INTEGER;
+ALTER TABLE sources ADD COLUMN parser TEXT;
+ALTER TABLE sources ADD COLUMN failed TEXT;
 ALTER TABLE quarantine ADD COLUMN record TEXT;
-CREATE TABLE fixes (source TEXT NOT NULL, sum BLOB NOT NULL, record TEXT, made TEXT NOT NULL, PRIMARY KEY (source, sum)) WITHOUT ROWID;`,
+ALTER TABLE quarantine ADD COLUMN sum BLOB;
+ALTER TABLE quarantine ADD COLUMN fix INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX quarantine_sum ON quarantine (sum) WHERE sum IS NOT NULL;
+` + fixesTable,
 }
 
 // ErrLocked means that another process is at work on the same connection.

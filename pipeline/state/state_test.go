@@ -24,6 +24,7 @@ type world struct {
 
 	mapping      string // its name: another one is another mapping
 	full, byTime bool
+	parsers      string
 	hashed       []string // paths whose content was compared
 }
 
@@ -70,7 +71,7 @@ func (w *world) begin() []*Source {
 	var found []Found
 	for path := range w.files {
 		found = append(found, Found{Name: "src", Path: path, Size: int64(len(w.files[path])), Modified: time.Unix(w.stamp[path], 0),
-			Verify: w.run.Full, ByTime: w.byTime})
+			Verify: w.run.Full, ByTime: w.byTime, Parsers: w.parsers})
 	}
 	slices.SortFunc(found, func(a, b Found) int { return strings.Compare(a.Path, b.Path) })
 	which, err := w.s.Undecided(ctx, found)

@@ -48,6 +48,7 @@ type Overview struct {
 	Files      int64           `json:"files"`
 	Quarantine int64           `json:"quarantined"`
 	Resend     string          `json:"resend,omitempty"` // why the next run sends every item again
+	Fixes      FixCounts       `json:"fixes"`
 	LastRun    *RunInfo        `json:"lastRun,omitempty"`
 	Sources    []SourceBalance `json:"sources"`
 }
@@ -65,6 +66,9 @@ func (s *Store) Overview(ctx context.Context) (*Overview, error) {
 		return nil, s.wrap(err)
 	}
 	if o.Resend, err = s.Resending(ctx); err != nil {
+		return nil, err
+	}
+	if o.Fixes, err = s.FixCounts(ctx); err != nil {
 		return nil, err
 	}
 	runs, err := s.Runs(ctx, 1)
@@ -126,86 +130,4 @@ func (s *Store) runs(ctx context.Context, which string, args ...any) ([]RunInfo,
 		out = append(out, r)
 	}
 	return out, s.wrap(rows.Err())
-}
-
-// A QuarantineLine is a line of the quarantine as people and programs read it.
-type QuarantineLine struct {
-	Source   string `json:"source"`
-	Item     string `json:"item,omitempty"`
-	Stage    string `json:"stage"`
-	Reason   string `json:"reason"`
-	File     string `json:"file"`
-	Sheet    string `json:"sheet,omitempty"`
-	Page     int    `json:"page,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Col      int    `json:"col,omitempty"`
-	Property string `json:"property,omitempty"`
-	Value    string `json:"value,omitempty"`
-	Detail   string `json:"detail"`
-	Run      int64  `json:"run"` // the run that refused it
-}
-
-// Quarantine gives what is refused, in crawl order, up to n lines after the
-// first skip.
-func (s *Store) Quarantine(ctx context.Context, skip, n int) ([]QuarantineLine, error) {
-	return s.refused(ctx, "ORDER BY s.ord, q.part LIMIT ? OFFSET ?", n, skip)
-}
-
-func (s *Store) refused(ctx context.Context, more string, args ...any) ([]QuarantineLine, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT s.source, q.item, q.stage, q.reason, q.file, q.sheet, q.page, q.line, q.col, q.property, q.value, q.detail, q.run
-		FROM quarantine q JOIN sources s ON s.id = q.source `+more, args...)
-	if err != nil {
-		return nil, s.wrap(err)
-	}
-	defer rows.Close()
-	var out []QuarantineLine
-	for rows.Next() {
-		var r QuarantineLine
-		var item, sheet, property, value sql.NullString
-		if err := rows.Scan(&r.Source, &item, &r.Stage, &r.Reason, &r.File, &sheet, &r.Page, &r.Line, &r.Col, &property, &value, &r.Detail, &r.Run); err != nil {
-			return nil, s.wrap(err)
-		}
-		r.Item, r.Sheet, r.Property, r.Value = item.String, sheet.String, property.String, value.String
-		out = append(out, r)
-	}
-	return out, s.wrap(rows.Err())
-}
-
-// A Cause groups the quarantine.
-type Cause struct {
-	Stage    string           `json:"stage"`
-	Reason   string           `json:"reason"`
-	Property string           `json:"property,omitempty"`
-	Count    int64            `json:"count"`
-	Examples []QuarantineLine `json:"examples"`
-}
-
-// Causes groups the quarantine by what is wrong, the most frequent first, with
-// up to examples lines each.
-func (s *Store) Causes(ctx context.Context, examples int) ([]Cause, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT stage, reason, coalesce(property, ''), count(*) FROM quarantine GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3`)
-	if err != nil {
-		return nil, s.wrap(err)
-	}
-	defer rows.Close()
-	out := []Cause{}
-	for rows.Next() {
-		var c Cause
-		if err := rows.Scan(&c.Stage, &c.Reason, &c.Property, &c.Count); err != nil {
-			return nil, s.wrap(err)
-		}
-		out = append(out, c)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, s.wrap(err)
-	}
-	for i := range out {
-		c := &out[i]
-		c.Examples, err = s.refused(ctx, "WHERE q.stage = ? AND q.reason = ? AND coalesce(q.property, '') = ? ORDER BY s.ord, q.part LIMIT ?",
-			c.Stage, c.Reason, c.Property, examples)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }
