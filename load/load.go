@@ -42,6 +42,9 @@ type Result struct {
 	// Err says why, when Fate is not Stored. For Rejected it is an *APIError
 	// with the service's words.
 	Err error
+	// Refused is what the service says of the activities of a stored item that
+	// it does not take, a line each.
+	Refused string
 	// After is how long the service asks everybody to wait; 0 if it did not.
 	After time.Duration
 	// Throttled tells an answer that asks for a lower rate (429).

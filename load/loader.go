@@ -214,12 +214,7 @@ func (l *Loader) most() int { return max(1, min(l.Target.MaxBatch(), l.Limiter.a
 
 // perCall is the number of requests that a call of the target makes for so
 // many items: one, if the target does not say otherwise.
-func (l *Loader) perCall(items int) int {
-	if t, ok := l.Target.(interface{ Requests(items int) int }); ok {
-		return t.Requests(items)
-	}
-	return 1
-}
+func (l *Loader) perCall(items int) int { return requests(l.Target, items) }
 
 func (l *Loader) acquire(ctx context.Context) bool {
 	select {

@@ -62,10 +62,7 @@ func (p *Partial) Assume(m Merging) {
 
 // Requests is the Target's own count.
 func (p *Partial) Requests(items int) int {
-	if t, ok := p.Target.(interface{ Requests(items int) int }); ok {
-		return t.Requests(items)
-	}
-	return 1
+	return requests(p.Target, items)
 }
 
 // Put stores items, in part where that is safe. An item that is refused in part
@@ -104,6 +101,7 @@ func (p *Partial) prepare(items []*transform.Item) (probe int) {
 	for i, it := range items {
 		switch {
 		case it.Send == 0:
+		case it.Send == transform.PartActivities: // they are added, not put
 		case p.known == MergesUnknown && !p.probing && probe < 0 && keeps(it):
 			probe, p.probing = i, true
 		default:

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -249,6 +252,9 @@ func (a *admission) add(ch *chunk) error {
 func entryOf(out *outcome, f *state.Source, line int) state.Entry {
 	it := out.item
 	e := state.Entry{ID: it.ID, Digest: out.digest, Source: f, Part: out.part, Line: line, Sheet: it.Origin.Place.Sheet}
+	for i := range it.Activities {
+		e.Doings = append(e.Doings, it.Activities[i].Hash()...)
+	}
 	for _, a := range it.ACL { // sorted
 		switch {
 		case a.Deny:
@@ -368,12 +374,13 @@ func (a *admission) upload(b *batch) error {
 func (b *batch) parts() {
 	for i := range b.verdicts {
 		v, it := &b.verdicts[i], b.items[i]
-		if v.Kind != state.Send || v.Have == nil {
+		if v.Kind != state.Send {
 			continue
 		}
-		it.Send = transform.Differ(v.Have, b.entries[i].Digest[:])
-		if it.Send == transform.PartActivities && len(it.Activities) == 0 {
-			it.Send = transform.PartACL // there is no word for an activity less
+		// An activity is sent once.
+		it.Activities = slices.DeleteFunc(it.Activities, func(a transform.Activity) bool { return v.Did(a.Hash()) })
+		if v.Have != nil {
+			it.Send = transform.Differ(v.Have, b.entries[i].Digest[:])
 		}
 	}
 }
@@ -571,6 +578,9 @@ func (a *admission) accountItem(b *batch, i int, f *state.Source) *state.Refusal
 		p.quarantined.Add(1)
 		return refusedAgain(b.items[i], v)
 	case v.Kind == state.Send, v.Before:
+		if v.Kind == state.Send {
+			a.countDoings(b.items[i], b.results[i].Refused)
+		}
 		f.Stored++
 		p.stored.Add(1)
 	case v.Kind == state.Unchanged:
@@ -587,6 +597,26 @@ func (a *admission) accountItem(b *batch, i int, f *state.Source) *state.Refusal
 		}
 	}
 	return nil
+}
+
+// shown is how long Microsoft 365 shows an activity (externalActivity page).
+const shown = 7 * 24 * time.Hour
+
+// countDoings counts the activities that were sent of an item, and tells of the
+// first that the service does not take.
+func (a *admission) countDoings(it *transform.Item, refused string) {
+	n := &a.rep.Activities
+	n.Sent += int64(len(it.Activities))
+	for i := range it.Activities {
+		if a.rep.started.Sub(it.Activities[i].At) > shown {
+			n.Old++
+		}
+	}
+	for words := range strings.Lines(refused) {
+		if n.Refused++; n.Refused <= 10 {
+			a.rep.Problems = append(a.rep.Problems, fmt.Sprintf("item %s: an activity was not taken (%s)", it.ID, strings.TrimSpace(words)))
+		}
+	}
 }
 
 // end closes a file's balance: what its reader counted must be what settled.

@@ -58,7 +58,6 @@ func TestOnlyTheChangedPartsAreSent(t *testing.T) {
 		{"a value", "7,another,7,text,no,2026-01-01", transform.PartProperties},
 		{"the text", "7,title,7,changed,no,2026-01-01", transform.PartContent},
 		{"an activity", "7,title,7,text,no,2026-02-01", transform.PartActivities},
-		{"an activity less", "7,title,7,text,no,", transform.PartACL}, // which cannot be said
 		{"all", "7,other,7,changed,yes,2026-02-01", transform.AllParts},
 	}
 	for _, tt := range tests {
@@ -543,4 +542,71 @@ func TestQuietRuns(t *testing.T) {
 	if rep := w.mustCrawl(); rep.Deleted != 1 {
 		t.Errorf("the run after one that was to delete nothing deleted %d, want 1", rep.Deleted)
 	}
+}
+
+// An activity is sent once: not with every change of its item, not again
+// because there is another one, and not after a run that was cut off.
+func TestActivitiesAreSentOnce(t *testing.T) {
+	w := newWorld(t)
+	w.remap("    content: {type: text, value: title}\n", `    content: {type: text, value: title}
+    activities:
+      - {type: created, at: 'date(made, "2006-01-02", "UTC")', by: '"11111111-1111-1111-1111-111111111111"'}
+      - {type: modified, at: 'date(changed, "2006-01-02", "UTC")', by: '"11111111-1111-1111-1111-111111111111"'}
+`)
+	write := func(rows ...string) {
+		w.write("a.csv", rows...)
+		path := filepath.Join(w.dir, "files", "a.csv")
+		b, err := os.ReadFile(path)
+		w.must(err)
+		w.must(os.WriteFile(path, []byte(strings.Replace(string(b), "id,title,size", "id,title,size,made,changed", 1)), 0o600))
+	}
+	step := func(what string, counts state.Counts, want ...string) {
+		t.Helper()
+		w.target.did = nil
+		rep := w.mustCrawl()
+		w.wantCounts(rep, counts)
+		if !slices.Equal(w.target.did, want) || rep.Activities.Sent != int64(len(want)) {
+			t.Errorf("%s: sent %q (%d in the report), want %q", what, w.target.did, rep.Activities.Sent, want)
+		}
+	}
+	write("1,one,1,2026-01-01,2026-01-02", "2,two,2,2026-01-01,")
+	step("first", state.Counts{Read: 2, Stored: 2}, "1 created 2026-01-01", "1 modified 2026-01-02", "2 created 2026-01-01")
+	write("1,another,1,2026-01-01,2026-01-02", "2,two,2,2026-01-01,")
+	step("another title", state.Counts{Read: 2, Stored: 1, Unchanged: 1})
+	write("1,another,1,2026-01-01,2026-01-05", "2,two,2,2026-01-01,")
+	step("a new activity", state.Counts{Read: 2, Stored: 1, Unchanged: 1}, "1 modified 2026-01-05")
+	if got := w.target.sent["1"]; got != transform.PartActivities {
+		t.Errorf("sent the parts %04b, want the activities alone", got)
+	}
+	write("1,another,1,2026-01-01,2026-01-02", "2,two,2,2026-01-01,")
+	step("an old one again", state.Counts{Read: 2, Unchanged: 2})
+	write("1,another,1,,", "2,two,2,2026-01-01,")
+	step("none any more", state.Counts{Read: 2, Unchanged: 2})
+	write("1,another,2,2026-01-01,2026-01-05", "2,two,2,2026-01-01,2026-01-09")
+	step("all again, with a change", state.Counts{Read: 2, Stored: 2}, "2 modified 2026-01-09")
+
+	// Killed when they may have arrived, or not: they may arrive twice then, but
+	// never not at all.
+	write("1,another,2,2026-01-01,2026-01-05", "2,two,2,2026-01-01,2026-02-01")
+	w.target.did = nil
+	base := w.target.requests
+	w.target.onRequest = func(n int, after bool) error {
+		if n > base && after {
+			return errKilled
+		}
+		return nil
+	}
+	if _, err := w.crawl(t.Context()); err == nil {
+		t.Fatal("the crawl was not cut off")
+	}
+	w.target.onRequest = nil
+	w.mustCrawl()
+	if len(w.target.did) == 0 || slices.ContainsFunc(w.target.did, func(s string) bool { return s != "2 modified 2026-02-01" }) {
+		t.Errorf("over a kill: sent %q", w.target.did)
+	}
+	// An item that was deleted and comes back has had none.
+	write("2,two,2,2026-01-01,2026-02-01")
+	w.mustCrawl()
+	write("1,one,1,2026-01-01,", "2,two,2,2026-01-01,2026-02-01")
+	step("an item that comes back", state.Counts{Read: 2, Stored: 1, Unchanged: 1}, "1 created 2026-01-01")
 }

@@ -170,7 +170,8 @@ type Report struct {
 	Missed    int64 `json:"missed"`    // items whose records are gone and that are not deleted yet, as the mapping wants it
 	Widened   int64 `json:"widened"`   // stored items that more people see than before
 	// Widenings are the first of the widened items.
-	Widenings []state.Widening `json:"widenings,omitempty"`
+	Widenings  []state.Widening `json:"widenings,omitempty"`
+	Activities ActivityCounts   `json:"activities"`
 	// KeptFiles are the files of the kept items, the ones with the most first.
 	KeptFiles []state.Kept          `json:"keptFiles,omitempty"`
 	Sources   []state.SourceBalance `json:"sources"`
@@ -194,6 +195,13 @@ type Report struct {
 	Attempts []Attempt `json:"attempts"`
 
 	started time.Time // of this process
+}
+
+// ActivityCounts count activities. Each is sent once.
+type ActivityCounts struct {
+	Sent    int64 `json:"sent"`
+	Old     int64 `json:"old"`     // those of them that are over 7 days old: Microsoft 365 does not show them
+	Refused int64 `json:"refused"` // those of them that the service does not take
 }
 
 // An Attempt is one process's part in a run.
@@ -277,7 +285,7 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	c.running = run
-	rep := &Report{Run: run.ID, Connection: c.Mapping.Connection.ID, Kind: run.Kind(), Resumed: run.Resumed}
+	rep := &Report{Run: run.ID, Connection: c.Mapping.Connection.ID, Kind: run.Kind(), Resumed: run.Resumed, started: started}
 	c.Store.LastWins = c.Mapping.OnDuplicate == "last"
 	c.Store.MissedRuns = c.Mapping.MissedRuns
 	c.budget = newBudget(c.Errors.Or(c.Mapping.Errors))
@@ -287,7 +295,6 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 	stats := c.Loader.Stats()
 	rep.Requests, rep.Throttled = stats.Requests, stats.Throttled
 	rep.Seconds = time.Since(started).Seconds()
-	rep.started = started
 	rep.Widened, rep.Widenings = c.Store.Widened()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		rep.Error = err.Error()

@@ -132,6 +132,7 @@ type fakeTarget struct {
 	puts     int
 	deletes  int
 	gets     int
+	did      []string                   // activities, as they came
 	keep     bool                       // refuses deletes
 	sent     map[string]transform.Parts // what was last sent of each item
 	refuse   func(*transform.Item) error
@@ -194,6 +195,9 @@ func (f *fakeTarget) Put(ctx context.Context, items []*transform.Item) []load.Re
 				f.sent = map[string]transform.Parts{}
 			}
 			f.sent[it.ID] = it.Send
+			for _, a := range it.Activities {
+				f.did = append(f.did, it.ID+" "+a.Type+" "+a.At.Format(time.DateOnly))
+			}
 			f.items[it.ID] = it.Content.Value + fmt.Sprint(it.ACL, it.Properties)
 			return nil
 		})

@@ -259,8 +259,9 @@ func (b *builder) activity(def activityDef) activityPlan {
 	return a
 }
 
-// maxActivities is the most that an item may carry.
-const maxActivities = 20
+// maxActivities is the most that one record may make: a cell that lists people
+// does not list more, and what is not sent at once would have to be kept.
+const maxActivities = 200
 
 // add adds the activity. One without a time or a person that is known is left
 // out: it is a hint for ranking, not worth an item. A time that is there and

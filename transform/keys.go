@@ -97,7 +97,7 @@ var objects = []*object{
 		{name: "properties", kind: kindExprs, object: "property value", required: true, example: "{title: title, priority: int(priority)}", doc: "The item's properties: an expression each, or an object for what should happen when it fails."},
 		{name: "content", kind: kindObject, object: "content", plain: true, example: "{type: text, value: body}", doc: "The text that is searched and that snippets come from. An expression alone is its value, as text."},
 		{name: "acl", kind: kindObjects, object: "acl entry", required: true, example: "[{grant: everyone}]", doc: "Who may see the item. There is no default."},
-		{name: "activities", kind: kindObjects, object: "activity", example: "[{type: created, at: opened_at, by: requester}]", doc: "Who did what with the item; at most 20."},
+		{name: "activities", kind: kindObjects, object: "activity", example: "[{type: created, at: opened_at, by: requester}]", doc: "Who did what with the item; each is sent once. At most 200 of a record."},
 		{name: "csv", kind: kindObject, object: "csv", example: `{delimiter: ";"}`, doc: "How CSV files are read."},
 		{name: "excel", kind: kindObject, object: "excel", example: "{sheets: [Register]}", doc: "How workbooks are read."},
 		{name: "pdf", kind: kindObject, object: "pdf", example: "{engine: pdfium}", doc: "How PDF files are read."},

@@ -169,6 +169,16 @@ func printNotes(w io.Writer, rep *pipeline.Report) {
 			fmt.Fprintf(w, "  and %s more\n", number(more))
 		}
 	}
+	if n := rep.Activities; n.Sent > 0 {
+		fmt.Fprintf(w, "%s sent", count(n.Sent, "activity", "activities"))
+		if n.Old > 0 {
+			fmt.Fprintf(w, ", %s of them over 7 days old, which Microsoft 365 does not show", number(n.Old))
+		}
+		if n.Refused > 0 {
+			fmt.Fprintf(w, ", %s not taken", number(n.Refused))
+		}
+		fmt.Fprintln(w)
+	}
 	if rep.Missed > 0 {
 		fmt.Fprintf(w, "%s gone and will be deleted if that stays so: see deleteAfter\n", count(rep.Missed, "item's record is", "items' records are"))
 	}

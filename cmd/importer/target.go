@@ -194,7 +194,7 @@ func (a *app) openLocal(t *targetFlags, connection string, caller localgraph.Cal
 		server.Close()
 		return nil, err
 	}
-	return &target{Target: load.NewPartial(graph, graph.GetItem, load.Merges), graph: graph, local: server, flight: flight, retry: t.retry(), batch: 500, lanes: 4, key: "local", close: once(func(bool) error { return server.Close() })}, nil
+	return &target{Target: load.NewPartial(load.NewDoings(graph), graph.GetItem, load.Merges), graph: graph, local: server, flight: flight, retry: t.retry(), batch: 500, lanes: 4, key: "local", close: once(func(bool) error { return server.Close() })}, nil
 }
 
 func openGraph(t *targetFlags, connection string, log *slog.Logger) (*target, error) {
@@ -232,7 +232,7 @@ func openGraph(t *targetFlags, connection string, log *slog.Logger) (*target, er
 	if t.batched > 1 {
 		batch = (batch + t.batched - 1) / t.batched * t.batched
 	}
-	return &target{Target: load.NewPartial(graph, graph.GetItem, load.MergesUnknown), graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: batch, lanes: 4,
+	return &target{Target: load.NewPartial(load.NewDoings(graph), graph.GetItem, load.MergesUnknown), graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: batch, lanes: 4,
 		key: key, remote: true, close: func(bool) error { return nil }}, nil
 }
 

@@ -24,6 +24,8 @@ type Entry struct {
 	Sheet  string // for people
 	// Open tells who may see the item: 1 everyone but guests, 2 everyone, else 0.
 	Open int
+	// Doings are the item's activities, DoingSize bytes each.
+	Doings []byte
 	// Denies are those who may not, sorted, a line each.
 	Denies string
 }
@@ -58,6 +60,7 @@ type Verdict struct {
 
 	same bool   // only the pass of the stored row is to be changed
 	was  stored // the stored row; zero for a new one
+	did  []byte // the activities that were sent before
 }
 
 // In is the file in which the state has the item: 0 is none.
@@ -190,6 +193,9 @@ func (s *Store) ask(ctx context.Context, entries []Entry, verdicts []Verdict, as
 	if err != nil {
 		return err
 	}
+	if err := s.askDoings(ctx, entries, verdicts, ask); err != nil {
+		return err
+	}
 	for n, i := range ask {
 		v, e := &verdicts[i], &entries[i]
 		have, ok := rows[v.Row]
@@ -218,10 +224,12 @@ func (s *Store) ask(ctx context.Context, entries []Entry, verdicts []Verdict, as
 			v.Kind = Unchanged
 		case have.refusedAgain(e, s.mapping):
 			v.Kind = Refused
+		case have.onlyDoings(e, v.did):
+			v.Kind = Unchanged // but for the row's digest
 		}
 		v.Before = v.Kind == Unchanged && have.sent >= s.firstPass
 		v.was = have
-		v.same = ok && have.source == e.Source.ID && have.part == e.Part && have.line == e.Line
+		v.same = ok && have.source == e.Source.ID && have.part == e.Part && have.line == e.Line && (equal || v.Kind != Unchanged)
 		if ok && v.Kind == Send {
 			v.Widens = have.widens(e)
 			if have.status == statusStored {
@@ -516,6 +524,9 @@ func (s *Store) writeItems(ctx context.Context, tx *sql.Tx, outcomes []Outcome) 
 		var sheet any
 		if e.Sheet != "" {
 			sheet = e.Sheet
+		}
+		if err := writeDoings(ctx, tx, o); err != nil {
+			return err
 		}
 		now := s.after(o)
 		var denies any

@@ -170,6 +170,7 @@ func (s *Store) Doubt(ctx context.Context) error {
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
 		for _, stmt := range []string{
 			"UPDATE items SET digest = NULL, status = 0, open = -1, denies = NULL",
+			"DELETE FROM doings",
 			"UPDATE groups SET sure = 0",
 			"UPDATE members SET sure = 0",
 			"UPDATE sources SET digest = x'', whole = 0, proof = 0", // every file is read again

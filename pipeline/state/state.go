@@ -27,6 +27,7 @@
 //	intents     a row a batch in flight: the ids that may have reached the target
 //	quarantine  a row a refused record
 //	fixes       a row a record that somebody has mended: see fixes.go
+//	doings      the activities that were sent of an item
 //	groups, members  external groups as the target has them
 //
 // items has no index by id, on purpose: see index.
@@ -118,6 +119,9 @@ CREATE TABLE quarantine (
 CREATE INDEX quarantine_source ON quarantine (source);
 CREATE INDEX quarantine_sum ON quarantine (sum) WHERE sum IS NOT NULL;
 ` + fixesTable + `
+CREATE TABLE doings (              -- activities, see doings.go
+  item INTEGER PRIMARY KEY,        -- items.rowid
+  sent BLOB NOT NULL);
 CREATE TABLE groups (             -- sure is 0 while it is not known whether the target has it so
   id TEXT PRIMARY KEY, display TEXT NOT NULL, description TEXT NOT NULL, sure INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (
@@ -131,6 +135,7 @@ ALTER TABLE runs ADD COLUMN widened INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN plan TEXT;
 ALTER TABLE sources ADD COLUMN hash BLOB;
 ALTER TABLE sources ADD COLUMN recheck INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE doings (item INTEGER PRIMARY KEY, sent BLOB NOT NULL);
 ALTER TABLE items ADD COLUMN missed INTEGER;
 ALTER TABLE items ADD COLUMN missed_run INTEGER;
 ALTER TABLE sources ADD COLUMN parser TEXT;

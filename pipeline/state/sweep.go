@@ -114,6 +114,9 @@ func (s *Store) Deleted(ctx context.Context, run Run, items []Known) error {
 			if _, err := stmt.ExecContext(ctx, k.Row); err != nil {
 				return err
 			}
+			if _, err := tx.ExecContext(ctx, "DELETE FROM doings WHERE item = ?", k.Row); err != nil {
+				return err
+			}
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE runs SET deleted = deleted + ? WHERE id = ?", len(items), run.ID)
 		return err
