@@ -35,7 +35,8 @@ func (a *app) searchCommand() *cobra.Command {
 		Short: "Search connections as one of their users",
 		Long: `search runs a query as a user sees it: items that the user may not see are not
 found. The query is KQL: words, "phrases", prefix*, property:value, AND, OR, NOT
-and parentheses; * finds everything.
+and parentheses; * finds everything. A misspelt word is answered with the one
+that was probably meant, if the user may see an item that has it.
 
 In the local Graph the user is a mail address, a UPN or an object id; people of
 the mapping's identities file are known by all three. Somebody who is not known
