@@ -203,6 +203,7 @@ func pages(changes []load.SchemaChange) []string {
 
 func (a *app) schemaApply() *cobra.Command {
 	var f targetFlags
+	var r recreateFlags
 	var noWait bool
 	cmd := &cobra.Command{
 		Use:   "apply MAPPING",
@@ -211,14 +212,31 @@ func (a *app) schemaApply() *cobra.Command {
 is done, which takes a tenant 5 to 15 minutes. When items are to be sent again
 for it, that is written down, and the next run does it.
 
-What the API does not allow is refused as a whole: nothing is registered then.`,
+What the API does not allow is refused as a whole: nothing is registered then.
+Such a schema needs a new connection. --recreate NEWID makes it: beside the old
+one, which stays as it is, everything is crawled into the connection NEWID; then
+the mapping is made to name it; and with --delete-old the old one is deleted.
+Each step goes on where it was when the command is called again.`,
+		Example: `  importer schema apply mappings/helpdesk.yaml
+  importer schema apply mappings/helpdesk.yaml --recreate contosohelpdesk2 --delete-old`,
 		Args: oneMapping,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case r.id != "" && noWait:
+				return usageError{errors.New("--recreate crawls, and cannot go on without waiting: leave out --no-wait")}
+			case r.id != "":
+				return a.recreate(cmd.Context(), &f, args[0], &r)
+			case r.deleteOld || r.yes:
+				return usageError{errors.New("--delete-old and --yes go with --recreate")}
+			}
 			return a.applySchema(cmd.Context(), &f, args[0], noWait)
 		},
 	}
 	f.add(cmd, false)
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "print the id of the operation and do not wait for its end")
+	cmd.Flags().StringVar(&r.id, "recreate", "", "make a new connection with this `id` beside the old one, and have the mapping name it")
+	cmd.Flags().BoolVar(&r.deleteOld, "delete-old", false, "delete the old connection at the end")
+	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask before the old connection is deleted")
 	return cmd
 }
 
@@ -248,7 +266,7 @@ func (a *app) applySchema(ctx context.Context, f *targetFlags, path string, noWa
 	}
 	operation, err := t.graph.BeginSchema(ctx, diff, m.Schema)
 	if schema, ok := errors.AsType[*load.SchemaError](err); ok {
-		return fmt.Errorf("%w; importer schema diff %s says why", schema, path)
+		return fmt.Errorf("%w; importer schema diff %s says why, and importer schema apply %[2]s --recreate NEWID makes a new connection beside it", schema, path)
 	}
 	if err != nil {
 		// Of a service that did not answer it is not known what it has done.
