@@ -65,7 +65,7 @@ func (g *Graph) attempts(ctx context.Context, calls []call) []error {
 
 func throttled(err error) bool {
 	api, ok := errors.AsType[*APIError](err)
-	return ok && api.Throttled()
+	return ok && api.slower()
 }
 
 // lot is how many of the next calls travel together.
@@ -105,7 +105,13 @@ func (g *Graph) attemptTogether(ctx context.Context, calls []call, errs []error)
 		}
 	}
 	if g.envelopes != nil {
-		g.envelopes.width.learn(turn, errs)
+		if g.envelopes.width.learn(turn, errs) {
+			for _, err := range errs {
+				if api, ok := errors.AsType[*APIError](err); ok {
+					api.crowded = true
+				}
+			}
+		}
 		g.doubt(ctx, calls, errs)
 	}
 }

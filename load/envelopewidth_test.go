@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,26 +24,38 @@ func TestEnvelopeWidth(t *testing.T) {
 		answered = func(n int) []error { return many(n, ok) }
 	)
 	type step struct {
-		errs []error
-		want int
-		late bool // sent before the last bad one was answered
+		errs  []error
+		want  int
+		times int  // 0 is once
+		wide  bool // it is said to be too wide
+		late  bool // sent before the last bad one was answered
 	}
 	for _, tt := range []struct {
 		name  string
 		steps []step
 	}{
-		{"what goes well changes nothing", []step{{answered(20), 20, false}, {part(1, 19, refused), 20, false}, {many(20, refused), 20, false}}},
-		{"one throttled envelope proves nothing", []step{{part(6, 14, slower), 20, false}, {answered(20), 20, false}, {part(6, 14, slower), 20, false}}},
-		{"two show how many are borne at once", []step{{part(6, 14, slower), 20, false}, {part(7, 13, slower), 7, false}}},
-		{"two of which nothing went through", []step{{many(20, slower), 20, false}, {many(20, slower), 10, false}, {many(10, slower), 10, false}, {many(10, slower), 5, false}}},
-		{"those that were under way say the same", []step{{many(20, slower), 20, false}, {many(20, slower), 20, true}, {many(20, slower), 20, true}, {answered(20), 20, false}}},
-		{"a small one that goes well does not acquit a large one", []step{{many(20, slower), 20, false}, {answered(3), 20, false}, {many(20, slower), 10, false}}},
-		{"what was throttled grows slowly", []step{{many(20, slower), 20, false}, {many(20, slower), 10, false}, {answered(slowly - 1), 10, false}, {answered(1), 11, false}}},
-		{"two that fail as a whole", []step{{many(20, broken), 20, false}, {many(20, down), 10, false}}},
-		{"those of two are parted", []step{{many(3, broken), 20, false}, {many(3, broken), 1, false}}},
-		{"some answers are answers", []step{{part(1, 19, broken), 20, false}, {part(1, 19, down), 20, false}}},
-		{"what failed grows fast", []step{{many(2, broken), 20, false}, {many(2, broken), 1, false}, {answered(1), 2, false}, {answered(2), 3, false}, {answered(1), 4, false}}},
-		{"never less than one, never more than the most", []step{{many(2, broken), 20, false}, {many(2, broken), 1, false}, {many(1, broken), 1, false}, {many(1, slower), 1, false}, {answered(1), 2, false}}},
+		{"what goes well changes nothing", []step{{errs: answered(20), want: 20}, {errs: part(1, 19, refused), want: 20}, {errs: many(20, refused), want: 20}}},
+		{"what never went through whole is too wide", []step{{errs: part(6, 14, slower), want: 6, wide: true}, {errs: answered(6), want: 6}}},
+		{"nothing of it went through, twice", []step{{errs: many(20, slower), want: 20}, {errs: many(20, slower), want: 10}, {errs: many(10, slower), want: 10}, {errs: many(10, slower), want: 5}}},
+		{"those that were under way say the same", []step{{errs: part(6, 14, slower), want: 6, wide: true}, {errs: part(6, 14, slower), want: 6, wide: true}, {errs: many(20, slower), want: 6}}},
+		{"what went through whole is throttled for its rate", []step{{errs: answered(20), want: 20}, {errs: part(6, 14, slower), want: 20}, {errs: answered(20), want: 20}, {errs: part(6, 14, slower), want: 20}}},
+		{"but not twice in a row", []step{{errs: answered(20), want: 20}, {errs: part(6, 14, slower), want: 20}, {errs: part(6, 14, slower), want: 10}, {errs: part(6, 4, slower), want: 10}, {errs: answered(10), want: 10}}},
+		{"after which the wider is too wide", []step{{errs: answered(20), want: 20}, {errs: part(6, 14, slower), want: 20}, {errs: part(6, 14, slower), want: 10},
+			{errs: answered(10), times: 10, want: 11}, {errs: part(10, 1, slower), want: 10, wide: true}}},
+		{"nor when the others were under way", []step{{errs: answered(20), want: 20}, {errs: many(20, slower), want: 20}, {errs: many(20, slower), want: 20, late: true}, {errs: answered(20), want: 20}, {errs: many(20, slower), want: 20}}},
+		{"a small one that goes well does not acquit a large one", []step{{errs: answered(20), want: 20}, {errs: many(20, slower), want: 20}, {errs: answered(3), want: 20}, {errs: many(20, slower), want: 10}}},
+		{"what was too wide grows slowly", []step{{errs: part(10, 10, slower), want: 10, wide: true}, {errs: answered(10), times: 9, want: 10}, {errs: answered(10), want: 11}}},
+		{"and more slowly when that was in vain", []step{{errs: part(10, 10, slower), want: 10, wide: true}, {errs: answered(10), times: 10, want: 11},
+			{errs: part(10, 1, slower), want: 10, wide: true}, {errs: answered(10), times: 39, want: 10}, {errs: answered(10), want: 11},
+			{errs: part(10, 1, slower), want: 10, wide: true}, {errs: answered(10), times: 159, want: 10}, {errs: answered(10), want: 11}}},
+		{"and faster when it was not", []step{{errs: part(10, 10, slower), want: 10, wide: true}, {errs: answered(10), times: 10, want: 11},
+			{errs: part(10, 1, slower), want: 10, wide: true}, {errs: answered(10), times: 40, want: 11}, {errs: answered(11), times: 9, want: 11}, {errs: answered(11), want: 12}}},
+		{"a refusal that comes alone is the rate's", []step{{errs: many(1, slower), want: 20}}},
+		{"two that fail as a whole", []step{{errs: many(20, broken), want: 20}, {errs: many(20, down), want: 10}}},
+		{"those of two are parted", []step{{errs: many(3, broken), want: 20}, {errs: many(3, broken), want: 1}}},
+		{"some answers are answers", []step{{errs: part(1, 19, broken), want: 20}, {errs: part(1, 19, down), want: 20}}},
+		{"what failed grows fast", []step{{errs: many(2, broken), want: 20}, {errs: many(2, broken), want: 1}, {errs: answered(1), want: 2}, {errs: answered(2), want: 3}, {errs: answered(1), want: 4}}},
+		{"never less than one, never more than the most", []step{{errs: part(1, 1, slower), want: 1, wide: true}, {errs: many(1, broken), want: 1}, {errs: many(1, slower), want: 1}, {errs: answered(1), times: 99, want: 1}, {errs: answered(1), want: 2}}},
 	} {
 		w := envelopeWidth{max: 20, now: 20}
 		for i, s := range tt.steps {
@@ -50,8 +63,11 @@ func TestEnvelopeWidth(t *testing.T) {
 			if s.late {
 				turn--
 			}
-			if w.learn(turn, s.errs); w.now != s.want {
-				t.Errorf("%s: after step %d the width is %d, want %d", tt.name, i+1, w.now, s.want)
+			for range s.times - 1 {
+				w.learn(turn, s.errs)
+			}
+			if wide := w.learn(turn, s.errs); w.now != s.want || wide != s.wide {
+				t.Errorf("%s: after step %d the width is %d (too wide %v), want %d (%v)", tt.name, i+1, w.now, wide, s.want, s.wide)
 			}
 		}
 	}
@@ -83,8 +99,8 @@ func TestEnvelopeLearnsBursts(t *testing.T) {
 		if err != nil || count(results, Stored) != 2000 {
 			t.Fatalf("%d stored: %v", count(results, Stored), err)
 		}
-		if s := l.Stats(); s.Throttled > 100 {
-			t.Errorf("%d of %d requests were throttled", s.Throttled, s.Requests)
+		if s, rate := l.Stats(), l.Limiter.Rate(); s.Throttled > 40 || rate < 40 {
+			t.Errorf("%d of %d requests were throttled, and the rate is %.1f; want 40", s.Throttled, s.Requests, rate)
 		}
 	})
 }
@@ -118,9 +134,17 @@ func TestEnvelopeHoldsBack(t *testing.T) {
 		t.Errorf("%d stored by envelopes of %s, want 19 by one", count(results, Stored), f.inEnvelopes())
 	}
 	for i, res := range results {
-		if res.Fate != Stored && (!res.Throttled || res.After != 10*time.Second) {
-			t.Errorf("item %d: %+v, want to wait", i, res)
+		if res.Fate != Stored && (res.After != 10*time.Second || res.Throttled) {
+			t.Errorf("item %d: %+v, want to wait, and nothing for the limiter", i, res)
 		}
+	}
+	// The same of a width that has gone through whole is for the limiter.
+	busy := f.fault
+	f.setFault(nil)
+	g.Put(t.Context(), items(19))
+	f.setFault(busy)
+	if res := g.Put(t.Context(), items(19))[7]; res.After != 10*time.Second || !res.Throttled {
+		t.Errorf("throttled at a width that went through before: %+v", res)
 	}
 }
 
@@ -160,6 +184,47 @@ func TestLoaderSeveralAtOnce(t *testing.T) {
 type counted struct{ *scripted }
 
 func (counted) Requests(items int) int { return items }
+
+// A call that has waited for the limiter takes no more than may go together
+// now; the rest is not forgotten, and holds no place.
+func TestLoaderNarrowsWhileItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := narrowing{counted: counted{&scripted{}}, most: new(atomic.Int32)}
+		target.most.Store(20)
+		target.answer = each(func(string) Result { return Result{Fate: Stored} })
+		l := &Loader{Target: target, Limiter: NewLimiter(LimiterOptions{Start: 10, Max: 10, InFlight: 20})}
+		started := time.Now()
+		go func() {
+			time.Sleep(time.Second) // 20 requests take two
+			target.most.Store(5)
+		}()
+		results, err := l.Put(t.Context(), items(100))
+		if err != nil || count(results, Stored) != 100 {
+			t.Fatalf("%d stored: %v", count(results, Stored), err)
+		}
+		for i, at := range target.at {
+			if since := at.Sub(started); since > time.Second && target.calls[i] > 5 {
+				t.Errorf("a call of %d items after %v, want 5 at most", target.calls[i], since)
+			}
+		}
+		if left := len(l.Limiter.slots); left != 0 {
+			t.Errorf("%d places are held at the end", left)
+		}
+		for id, n := range target.settled {
+			if n != 1 {
+				t.Errorf("%s was sent %d times", id, n)
+			}
+		}
+	})
+}
+
+// narrowing is a target that takes less at once as time goes by.
+type narrowing struct {
+	counted
+	most *atomic.Int32
+}
+
+func (n narrowing) MaxBatch() int { return int(n.most.Load()) }
 
 func FuzzEnvelopeAnswer(f *testing.F) {
 	for _, seed := range []string{

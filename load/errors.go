@@ -26,6 +26,9 @@ type APIError struct {
 	// Envelope tells that the answer had the API's error envelope: it is the
 	// service that speaks, not a proxy on the way.
 	Envelope bool
+	// crowded tells that too many requests came at once in a $batch, so that a
+	// throttle says nothing of the rate.
+	crowded bool
 }
 
 func (e *APIError) Error() string {
@@ -46,7 +49,9 @@ func (e *APIError) Error() string {
 }
 
 // Throttled tells an answer that asks for a lower rate.
-func (e *APIError) Throttled() bool {
+func (e *APIError) Throttled() bool { return e.slower() && !e.crowded }
+
+func (e *APIError) slower() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status == 509 // bandwidth limit exceeded
 }
 

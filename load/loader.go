@@ -203,8 +203,15 @@ func (b *batch[T]) claim(wait context.Context) (lo, hi int) {
 	size := l.most()
 	hi = int(b.next.Add(int64(size)))
 	lo, hi = min(hi-size, len(b.todo)), min(hi, len(b.todo))
-	if lo < hi && l.Limiter.Wait(wait, l.perCall(hi-lo)) != nil {
+	n := l.perCall(hi - lo)
+	if lo < hi && l.Limiter.Wait(wait, n) != nil {
 		return 0, 0
+	}
+	// What may go together may have become less meanwhile: the rest stays for
+	// the next round.
+	hi = min(hi, lo+l.most())
+	for range n - l.perCall(hi-lo) {
+		l.Limiter.Report(Result{})
 	}
 	return lo, hi
 }
@@ -287,7 +294,7 @@ func (l *Loader) report(res Result) {
 		res.After = 0
 	}
 	l.Limiter.Report(res)
-	if res.Throttled {
+	if res.Throttled || throttled(res.Err) {
 		l.throttled.Add(1)
 	}
 }
