@@ -78,7 +78,7 @@ func TestEnvelopeLearnsBursts(t *testing.T) {
 			room--
 			return fault{}
 		})
-		l := &Loader{Target: g, Limiter: NewLimiter(LimiterOptions{Start: 40, Max: 40})}
+		l := &Loader{Target: g, Limiter: NewLimiter(LimiterOptions{Max: 40})}
 		results, err := l.Put(t.Context(), items(2000))
 		if err != nil || count(results, Stored) != 2000 {
 			t.Fatalf("%d stored: %v", count(results, Stored), err)
@@ -133,7 +133,7 @@ func TestLoaderSeveralAtOnce(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				return Result{Fate: Stored}
 			})
-			limiter := NewLimiter(LimiterOptions{Start: 1e6, Max: 1e6, InFlight: flight})
+			limiter := NewLimiter(LimiterOptions{Max: 1e6, MaxInFlight: flight})
 			var wg sync.WaitGroup
 			for range 2 { // two Loaders of one limiter
 				l := &Loader{Target: counted{target}, Concurrency: 25, Limiter: limiter}
@@ -149,8 +149,8 @@ func TestLoaderSeveralAtOnce(t *testing.T) {
 			if most := slices.Max(target.calls); most > flight {
 				t.Errorf("a call of %d items with %d in flight", most, flight)
 			}
-			if free := cap(limiter.slots) - len(limiter.slots); free != flight {
-				t.Errorf("%d of %d slots are free at the end", free, flight)
+			if n := limiter.learner.now.inFlight; n != 0 {
+				t.Errorf("%d are held to be in flight at the end, of %d", n, flight)
 			}
 		}
 	})
