@@ -49,8 +49,9 @@ type Learned struct {
 // A refusal at a good rate means that less is allowed: good falls to what the
 // service has taken since the last refusal, pauses included. More it cannot
 // have allowed, whether it counts by buckets or by windows. When that much is
-// refused as well, three times over, the refusals have nothing to do with the
-// rate: they are noise, and only pause.
+// refused as well, twice, the rate is halved for a while; if refusals come then,
+// they have nothing to do with the rate: they are noise, and only pause. Their
+// share is measured, and more than that is again a refusal of the rate.
 //
 // Requests in flight grow by trials too, when the rate is not reached for want
 // of them, and only if they bring more speed. When refusals come with
@@ -58,18 +59,21 @@ type Learned struct {
 //
 // # What it reaches
 //
-// Measured in simulation, by the tests in limiter_test.go, with 20 to 200 ms
-// there and back: after the first minutes 99 % of a limit of 4, 25, 60 or
-// 500 requests a second, with 0.1 % of the requests refused at 4/s and 0.02 % at 25/s; 98 %
-// where the limit is on any 10 s; 93 % at 25/s and 97 % at 500/s where the
-// service counts by the second, because the line's jitter moves requests over
-// the border, and no fixed rate does better. 10 s never hold more than 102 % of the
-// limit, unless the service lends in advance: of a bucket it takes what is in it.
+// Measured in simulation, by the tests in learner_test.go, with 20 to 200 ms
+// there and back. After the first minutes it uses 98 to 99.8 % of a limit of 4,
+// 25, 60 or 500 requests a second, whether the service spaces requests, fills
+// a bucket or counts by 10 s, and 0.1 % of the requests are refused at 4/s, 0.02 %
+// at 25/s. No 10 s hold more than 102 % of the limit, and two requests; of a
+// bucket it also takes what is in it. Where the service counts by the second,
+// the line moves requests over the border: then it uses 93 %, and no fixed rate
+// uses 95 %. A limit that falls is found within a minute or two, and when it
+// rises, in 2 to 12 minutes.
 //
-// While it learns, a service like the local Graph, which lends 0.2 s, is not
-// overrun either (102 %). One that counts by windows of 10 s refuses late, and
-// 10 s may hold 120 %, at a limit below 25/s what 25/s bring until the first
-// refusal. From 25/s it takes a minute to reach 500/s.
+// While it learns, a service that spaces requests, as the local Graph does, or
+// counts any 10 s, is not overrun either (102 %). One that counts by fixed
+// windows of 10 s refuses late, and 10 s may hold 125 %; and a limit below 25/s
+// is met with 25/s until the first refusal. 500/s are reached from 25/s in a
+// minute and a half.
 type Limiter struct {
 	turn  chan struct{} // held by the one who waits to send
 	freed chan struct{} // has a token when requests have ended
