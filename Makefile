@@ -5,7 +5,7 @@ BIN     ?= bin/importer
 # A corpus of real files for the tests, when there is one.
 export IMPORTER_CORPUS
 
-.PHONY: build test race check bench bench-scale bench-search clients fuzz samples deps
+.PHONY: build test race check bench bench-rate bench-scale bench-search clients fuzz samples deps
 
 build: ## the program, in bin/
 	$(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/importer
@@ -23,6 +23,9 @@ check: ## format, vet, staticcheck
 
 bench: build ## speed and memory, as ratios measured side by side in one run
 	$(GO) run ./cmd/importer/internal/bench -bin $(BIN)
+
+bench-rate: build ## how well a run uses a service's limit; takes 80 minutes
+	$(GO) run ./cmd/importer/internal/ratebench -bin $(BIN)
 
 bench-scale: build ## crawls of 10,000 to 10,000,000 rows: the cost must not grow faster than they do
 	$(GO) run ./cmd/importer/internal/bench -bin $(BIN) -scale 10000000

@@ -462,7 +462,7 @@ func TestEnvelopeIsPaced(t *testing.T) {
 			}
 			return fault{slow: 100 * time.Millisecond}
 		})
-		l := &Loader{Target: g, Limiter: NewLimiter(LimiterOptions{Start: 25, Max: 25, InFlight: 25})}
+		l := &Loader{Target: g, Limiter: NewLimiter(LimiterOptions{Max: 25, MaxInFlight: 25})}
 		var wg sync.WaitGroup
 		for k := range 4 {
 			wg.Go(func() {

@@ -94,7 +94,7 @@ func TestEnvelopeLearnsBursts(t *testing.T) {
 			room--
 			return fault{}
 		})
-		l := &Loader{Target: g, Limiter: NewLimiter(LimiterOptions{Start: 40, Max: 40})}
+		l := &Loader{Target: g, Limiter: NewLimiter(LimiterOptions{Max: 40})}
 		results, err := l.Put(t.Context(), items(2000))
 		if err != nil || count(results, Stored) != 2000 {
 			t.Fatalf("%d stored: %v", count(results, Stored), err)
@@ -157,7 +157,7 @@ func TestLoaderSeveralAtOnce(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				return Result{Fate: Stored}
 			})
-			limiter := NewLimiter(LimiterOptions{Start: 1e6, Max: 1e6, InFlight: flight})
+			limiter := NewLimiter(LimiterOptions{Max: 1e6, MaxInFlight: flight})
 			var wg sync.WaitGroup
 			for range 2 { // two Loaders of one limiter
 				l := &Loader{Target: counted{target}, Concurrency: 25, Limiter: limiter}
@@ -173,8 +173,8 @@ func TestLoaderSeveralAtOnce(t *testing.T) {
 			if most := slices.Max(target.calls); most > flight {
 				t.Errorf("a call of %d items with %d in flight", most, flight)
 			}
-			if free := cap(limiter.slots) - len(limiter.slots); free != flight {
-				t.Errorf("%d of %d slots are free at the end", free, flight)
+			if n := limiter.learner.now.inFlight; n != 0 {
+				t.Errorf("%d are held to be in flight at the end, of %d", n, flight)
 			}
 		}
 	})
@@ -192,7 +192,7 @@ func TestLoaderNarrowsWhileItWaits(t *testing.T) {
 		target := narrowing{counted: counted{&scripted{}}, most: new(atomic.Int32)}
 		target.most.Store(20)
 		target.answer = each(func(string) Result { return Result{Fate: Stored} })
-		l := &Loader{Target: target, Limiter: NewLimiter(LimiterOptions{Start: 10, Max: 10, InFlight: 20})}
+		l := &Loader{Target: target, Limiter: NewLimiter(LimiterOptions{Max: 10, MaxInFlight: 20})}
 		started := time.Now()
 		go func() {
 			time.Sleep(time.Second) // 20 requests take two
@@ -207,7 +207,7 @@ func TestLoaderNarrowsWhileItWaits(t *testing.T) {
 				t.Errorf("a call of %d items after %v, want 5 at most", target.calls[i], since)
 			}
 		}
-		if left := len(l.Limiter.slots); left != 0 {
+		if left := l.Limiter.learner.now.inFlight; left != 0 {
 			t.Errorf("%d places are held at the end", left)
 		}
 		for id, n := range target.settled {

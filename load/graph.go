@@ -82,7 +82,12 @@ type Graph struct {
 	together  BatchTransport
 	envelopes *envelopes
 	notes     *notes
+	limiter   *Limiter // see Pace
 }
+
+// Pace makes the calls about connection, schema and groups keep to the limit of
+// a Loader's: the service counts them as well. It comes before the first call.
+func (g *Graph) Pace(l *Limiter) { g.limiter = l }
 
 // NewGraph makes a client. It sends nothing.
 func NewGraph(opt GraphOptions) (*Graph, error) {
@@ -414,7 +419,7 @@ func newRequestID() string {
 func (g *Graph) do(ctx context.Context, c call, need permission) (*answer, error) {
 	d := drought{Retry: g.opt.Retry}
 	for {
-		ans, err := g.attempt(ctx, c)
+		ans, err := g.inTurn(ctx, c)
 		if err == nil {
 			return ans, nil
 		}
@@ -426,6 +431,25 @@ func (g *Graph) do(ctx context.Context, c call, need permission) (*answer, error
 			return nil, err
 		}
 	}
+}
+
+// inTurn makes an attempt when the limiter lets it. Calls about one item are
+// made while its own turn is held, and do not wait for another.
+func (g *Graph) inTurn(ctx context.Context, c call) (*answer, error) {
+	if g.limiter == nil || strings.HasPrefix(c.path, g.connectionPath()+"/items/") {
+		return g.attempt(ctx, c)
+	}
+	pass, err := g.limiter.Wait(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	ans, err := g.attempt(ctx, c)
+	res := Result{Fate: Stored}
+	if err != nil {
+		res = verdict(err)
+	}
+	g.limiter.Report(pass, res)
+	return ans, err
 }
 
 // again waits for the next try after err, or returns what ends the trying.

@@ -21,8 +21,7 @@ type Loader struct {
 	// Limiter paces requests; nil, for a local target, only shares pauses.
 	Limiter *Limiter
 	// Concurrency is how many calls of the target may run at once, over all
-	// calls of Put and Delete; default 25, the last published figure for a
-	// connection.
+	// calls of Put and Delete; default 25. A Limiter may want fewer.
 	Concurrency int
 	Retry       Retry
 	Log         *slog.Logger
@@ -173,7 +172,7 @@ func (b *batch[T]) work(ctx, wait context.Context) {
 		if int(b.next.Load()) >= len(b.todo) || !b.l.acquire(wait) {
 			return
 		}
-		lo, hi := b.claim(wait)
+		lo, hi, pass := b.claim(wait)
 		if lo >= hi {
 			b.l.release()
 			return
@@ -181,7 +180,7 @@ func (b *batch[T]) work(ctx, wait context.Context) {
 		b.l.requests.Add(int64(b.l.perCall(hi - lo)))
 		res := b.call(ctx, b.todo[lo:hi])
 		b.l.release()
-		b.settle(lo, hi, res)
+		b.settle(lo, hi, res, pass)
 	}
 }
 
@@ -190,30 +189,30 @@ func (b *batch[T]) work(ctx, wait context.Context) {
 //
 // How many a call takes may change while others wait: one at a time asks for
 // several, just before it waits.
-func (b *batch[T]) claim(wait context.Context) (lo, hi int) {
+func (b *batch[T]) claim(wait context.Context) (lo, hi int, pass Pass) {
 	l := b.l
 	if l.Limiter.atOnce() < math.MaxInt && l.most() > 1 {
 		select {
 		case l.several <- struct{}{}:
 			defer func() { <-l.several }()
 		case <-wait.Done():
-			return 0, 0
+			return 0, 0, pass
 		}
 	}
 	size := l.most()
 	hi = int(b.next.Add(int64(size)))
 	lo, hi = min(hi-size, len(b.todo)), min(hi, len(b.todo))
-	n := l.perCall(hi - lo)
-	if lo < hi && l.Limiter.Wait(wait, n) != nil {
-		return 0, 0
+	if lo < hi {
+		var err error
+		if pass, err = l.Limiter.Wait(wait, l.perCall(hi-lo)); err != nil {
+			return 0, 0, pass
+		}
+		// What may go together may have become less meanwhile: the rest stays
+		// for the next round.
+		hi = min(hi, lo+l.most())
+		l.Limiter.giveBack(&pass, pass.n-l.perCall(hi-lo))
 	}
-	// What may go together may have become less meanwhile: the rest stays for
-	// the next round.
-	hi = min(hi, lo+l.most())
-	for range n - l.perCall(hi-lo) {
-		l.Limiter.Report(Result{})
-	}
-	return lo, hi
+	return lo, hi, pass
 }
 
 // most is how many items a call of the target may have now.
@@ -242,13 +241,10 @@ func (l *Loader) release() { <-l.slots }
 var errNoAnswer = errors.New("the target gave no answer for this item")
 
 // settle notes the answers of one call.
-func (b *batch[T]) settle(lo, hi int, answers []Result) {
+func (b *batch[T]) settle(lo, hi int, answers []Result, pass Pass) {
 	l := b.l
-	// What the call says to the limiter: each request speaks for itself, and
-	// the items of one request speak together.
-	each := l.perCall(hi-lo) == hi-lo
-	var whole Result
-	settled := 0
+	var whole Result // what the call says to the limiter
+	settled, refused := 0, 0
 	for i := lo; i < hi; i++ {
 		res := Result{Err: errNoAnswer}
 		if i-lo < len(answers) {
@@ -257,19 +253,24 @@ func (b *batch[T]) settle(lo, hi int, answers []Result) {
 		b.results[b.index(i)] = res
 		if res.Fate != Unsettled {
 			settled++
+			whole.Fate = Stored
 		}
-		whole.After = max(whole.After, res.After)
+		if res.Throttled || throttled(res.Err) {
+			refused++
+		}
 		whole.Throttled = whole.Throttled || res.Throttled
-		if each {
-			l.report(res)
+		if res.After <= l.Retry.MaxAfter { // else it is given up, not waited for: see drought
+			whole.After = max(whole.After, res.After)
 		}
 		if res.Fatal {
 			l.halt(res.Err)
 		}
 	}
-	if !each {
-		l.report(whole)
+	l.Limiter.Report(pass, whole)
+	if l.perCall(hi-lo) != hi-lo { // the items of one request speak together
+		refused = min(refused, 1)
 	}
+	l.throttled.Add(int64(refused))
 	if settled > 0 {
 		b.settled.Add(int64(settled))
 		if l.failures.Load() != 0 {
@@ -280,22 +281,11 @@ func (b *batch[T]) settle(lo, hi int, answers []Result) {
 	// A throttled service is alive: the limiter deals with it. But when calls
 	// fail one after the other, whoever made them, there is an outage; then
 	// each round probes with one call per worker instead of sending all.
-	if !whole.Throttled && l.failures.Add(1) >= int64(l.Concurrency) {
+	if !whole.Throttled && l.failures.Add(1) >= int64(min(l.Concurrency, startFlight)) {
 		b.stop.Store(true)
 	}
 	if l.isStopped() {
 		b.stop.Store(true)
-	}
-}
-
-// report gives the answer of one request to the limiter.
-func (l *Loader) report(res Result) {
-	if res.After > l.Retry.MaxAfter { // given up, not waited for: see drought
-		res.After = 0
-	}
-	l.Limiter.Report(res)
-	if res.Throttled || throttled(res.Err) {
-		l.throttled.Add(1)
 	}
 }
 

@@ -212,7 +212,7 @@ func TestLoaderSharedPause(t *testing.T) {
 			})
 			l := &Loader{Target: target, Concurrency: 4}
 			if limiter {
-				l.Limiter = NewLimiter(LimiterOptions{Start: 10, Max: 10})
+				l.Limiter = NewLimiter(LimiterOptions{Max: 10})
 			}
 			var wg sync.WaitGroup
 			for range 3 {
@@ -302,7 +302,7 @@ func TestLoaderCancel(t *testing.T) {
 	for name, answer := range waits {
 		synctest.Test(t, func(t *testing.T) {
 			target := &scripted{batch: 1, answer: each(func(string) Result { return answer })}
-			l := &Loader{Target: target, Concurrency: 3, Limiter: NewLimiter(LimiterOptions{Start: 2, Max: 2})}
+			l := &Loader{Target: target, Concurrency: 3, Limiter: NewLimiter(LimiterOptions{Max: 2})}
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			started := time.Now()

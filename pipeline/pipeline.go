@@ -185,6 +185,9 @@ type Report struct {
 	Throttled int64   `json:"throttled"`
 	Seconds   float64 `json:"seconds"`
 	Error     string  `json:"error,omitempty"`
+	// Learned is what is known of the service's limits; nil is nothing, or there
+	// are none.
+	Learned *Learned `json:"learned,omitempty"`
 	// Causes are what was refused, the most frequent first, with examples.
 	Causes []state.Cause `json:"causes"`
 	// Course is how the run went on; see Point.
@@ -290,7 +293,9 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 	c.Store.MissedRuns = c.Mapping.MissedRuns
 	c.budget = newBudget(c.Errors.Or(c.Mapping.Errors))
 	course := c.follow(ctx, started)
-	err = c.withMerging(ctx, func() error { return c.run(ctx, run, rep) })
+	err = c.withLearning(ctx, rep, func() error {
+		return c.withMerging(ctx, func() error { return c.run(ctx, run, rep) })
+	})
 	rep.Course = course()
 	stats := c.Loader.Stats()
 	rep.Requests, rep.Throttled = stats.Requests, stats.Throttled

@@ -161,6 +161,9 @@ func (f *fakeTarget) do(ctx context.Context, effect func() error) load.Result {
 	}
 	if hook != nil {
 		if err := hook(n, false); err != nil {
+			if errors.Is(err, errThrottled) {
+				return load.Result{Err: err, Throttled: true, After: time.Second}
+			}
 			return load.Result{Err: err, Fatal: errors.Is(err, errKilled)}
 		}
 	}

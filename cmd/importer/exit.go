@@ -24,6 +24,7 @@ const (
 	exitGuard       = 6
 	exitDrift       = 7
 	exitDiffers     = 8
+	exitTimeOver    = 10
 	exitLocked      = 11
 	exitInterrupted = 130
 )
@@ -41,6 +42,7 @@ var exitWords = []struct {
 	{exitGuard, "safety stop: more deletes, ACL widenings or refused records than the guards allow"},
 	{exitDrift, "a file does not have the columns that the mapping needs"},
 	{exitDiffers, "there are differences (asked for by --exit-code)"},
+	{exitTimeOver, "time is over at a checkpoint; run again to go on"},
 	{exitLocked, "another run works on the same connection"},
 	{exitInterrupted, "interrupted at a checkpoint; run again to go on"},
 }
@@ -83,12 +85,15 @@ func exitCode(err error) int {
 		plan        *pipeline.PlanError
 		exists      *load.ExistsError
 		drift       *pipeline.DriftError
+		timeOver    *pipeline.TimeOver
 	)
 	switch {
 	case errors.Is(err, errQuarantined):
 		return exitQuarantined
 	case errors.Is(err, errDiffers):
 		return exitDiffers
+	case errors.As(err, &timeOver): // before Canceled, which it is as well
+		return exitTimeOver
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &drift): // before mapping: it wraps its findings
@@ -126,6 +131,9 @@ func (e interruptedError) Unwrap() error { return context.Canceled }
 func words(err error) string {
 	if told, ok := errors.AsType[interruptedError](err); ok {
 		return told.words
+	}
+	if over, ok := errors.AsType[*pipeline.TimeOver](err); ok {
+		return over.Error()
 	}
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"

@@ -81,6 +81,9 @@ func (a *app) newJob(path string, f *runFlags) (*job, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
+	if _, err := f.time.parse(); err != nil {
+		return nil, err
+	}
 	f.fresh = !j.keeps
 	if f.target == "local" {
 		tuneCollector(localFloor)
@@ -97,6 +100,16 @@ func (j *job) load() (*pipeline.Loaded, error) { return pipeline.Load(j.path) }
 // one, may change the crawl before it begins. What went wrong has been told
 // when the error says so (errTold).
 func (j *job) crawl(ctx context.Context, m *pipeline.Loaded, before func(context.Context, *pipeline.Crawl) error) (err error) {
+	ctx, endTime, err := j.flags.time.begin(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	defer endTime()
+	defer func() {
+		if over, ok := errors.AsType[*pipeline.TimeOver](context.Cause(ctx)); ok && errors.Is(err, context.Canceled) && !errors.Is(err, errTold) {
+			err = over // something was called off before the run began
+		}
+	}()
 	t, err := j.open(&j.flags.targetFlags, m.Connection.ID, localgraph.Caller{App: true})
 	if err != nil {
 		return err

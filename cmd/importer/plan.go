@@ -107,7 +107,11 @@ func (a *app) runPlan(ctx context.Context, path string, f *planFlags) error {
 		if err != nil {
 			return err
 		}
-		a.printPlan(h, causes, f.plan)
+		pace, err := paceOf(ctx, 0, store)
+		if err != nil {
+			return err
+		}
+		a.printPlan(h, pace, causes, f.plan)
 	}
 	if f.exitCode && !h.Empty() {
 		return errors.Join(errDiffers, errTold)
@@ -158,7 +162,7 @@ func writeWhole(name string, stdout io.Writer, write func(io.Writer) error) erro
 }
 
 // printPlan prints a plan for people.
-func (a *app) printPlan(h *pipeline.PlanHeader, causes []state.Cause, file string) {
+func (a *app) printPlan(h *pipeline.PlanHeader, pace pipeline.Pace, causes []state.Cause, file string) {
 	w, s := a.stdout, &h.Summary
 	fmt.Fprintf(w, "%s (%s): what a run would do now\n\n", h.Connection, h.Key)
 	if h.Empty() {
@@ -196,7 +200,7 @@ func (a *app) printPlan(h *pipeline.PlanHeader, causes []state.Cause, file strin
 		if s.Widenings > 0 {
 			fmt.Fprintf(w, "%s seen by more people than before\n", count(s.Widenings, "stored item would be", "stored items would be"))
 		}
-		fmt.Fprintf(w, "%s, about %s\n", count(s.Requests(), "request", "requests"), about(h))
+		fmt.Fprintf(w, "%s, about %s\n", count(s.Requests(), "request", "requests"), about(h, pace))
 	}
 	fmt.Fprintf(w, "\n%s read = %s to be sent + %s unchanged + %s filtered + %s quarantined + %s duplicates\n",
 		number(s.Read), number(s.Stored), number(s.Unchanged), number(s.Filtered), number(s.Quarantined), number(s.Duplicates))
@@ -247,16 +251,13 @@ func setupLines(p *load.ConnectionPreview) []string {
 	return lines
 }
 
-// publishedRate is the last published rate of a connection, in items a second.
-const publishedRate = 25
-
 // about says how long a plan takes at the known rate.
-func about(h *pipeline.PlanHeader) string {
+func about(h *pipeline.PlanHeader, p pipeline.Pace) string {
 	if h.Kind == "local" {
 		return "as fast as this machine is"
 	}
-	seconds := float64(h.Summary.Requests()) / publishedRate
-	return fmt.Sprintf("%s at %d a second", duration(seconds), publishedRate)
+	seconds := float64(h.Summary.Requests()) / p.Rate
+	return fmt.Sprintf("%s at %s a second", duration(seconds), rateWords(p.Rate))
 }
 
 func (a *app) applyCommand() *cobra.Command {
@@ -282,6 +283,7 @@ interrupted or killed goes on when it is called again.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runApply(cmd.Context(), args[0], &f) },
 	}
 	f.addPace(cmd.Flags())
+	f.time.add(cmd.Flags())
 	f.addPatience(cmd.Flags(), true)
 	f.addAuth(cmd.Flags())
 	f.addCrawl(cmd.Flags())

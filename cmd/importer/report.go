@@ -42,6 +42,7 @@ type summary struct {
 	Kind        string                `json:"kind"` // full or incremental
 	Mended      int64                 `json:"mended"`
 	LeftOut     int64                 `json:"leftOut"`
+	Learned     *pipeline.Learned     `json:"learned,omitempty"`
 	Sources     []state.SourceBalance `json:"sources"`
 	Causes      []state.Cause         `json:"causes"`
 	Problems    []string              `json:"problems"`
@@ -62,7 +63,7 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 	s := summary{Type: "summary", Version: jsonVersion, Run: rep.Run, Connection: m.Connection.ID,
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
-		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Mended: rep.Mended, LeftOut: rep.LeftOut, Sources: rep.Sources, Causes: rep.Causes, Problems: rep.Problems}
+		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Learned: rep.Learned, Mended: rep.Mended, LeftOut: rep.LeftOut, Sources: rep.Sources, Causes: rep.Causes, Problems: rep.Problems}
 	if s.Causes == nil {
 		s.Causes = []state.Cause{}
 	}
@@ -77,6 +78,9 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 		s.Status = "quarantined"
 	case errors.Is(err, context.Canceled):
 		s.Status = "interrupted"
+		if _, ok := errors.AsType[*pipeline.TimeOver](err); ok {
+			s.Error = words(err)
+		}
 	case err != nil:
 		s.Status, s.Error = "failed", words(err)
 	}
@@ -100,7 +104,10 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, err error) {
 	w := a.stderr
 	verb := "done"
+	over, isOver := errors.AsType[*pipeline.TimeOver](err)
 	switch {
+	case isOver:
+		verb = "stopped at a checkpoint, as its time is over,"
 	case errors.Is(err, context.Canceled):
 		verb = "interrupted at a checkpoint"
 	case err != nil:
@@ -116,7 +123,7 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, err error)
 		resumed = ", resumed"
 	}
 	fmt.Fprintf(w, "%s: run %d%s, %s in %s\n", m.Connection.ID, rep.Run, resumed, verb, duration(rep.Seconds))
-	if err != nil && rep.Read == 0 {
+	if err != nil && rep.Read == 0 && !isOver {
 		return // nothing was done; the error says why
 	}
 	printBalance(w, rep)
@@ -125,7 +132,10 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, err error)
 	for _, p := range rep.Problems {
 		fmt.Fprintf(w, "\n%s\n", p)
 	}
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case isOver:
+		fmt.Fprintf(w, "\nNothing is lost: %v.\n", over)
+	case errors.Is(err, context.Canceled):
 		fmt.Fprint(w, "\nNothing is lost: run the same command again to go on from here.\n")
 	}
 }
@@ -156,6 +166,9 @@ func printBalance(w io.Writer, rep *pipeline.Report) {
 		fmt.Fprintf(w, ", %s records/s", number(int64(float64(rep.Read)/rep.Seconds)))
 	}
 	fmt.Fprintln(w)
+	if k := rep.Learned; k != nil && k.Limited {
+		fmt.Fprintf(w, "the service takes about %s requests/s\n", rateWords(k.Rate))
+	}
 }
 
 // printNotes tells what else a run has done or left.

@@ -28,6 +28,7 @@ type runFlags struct {
 	cacheSize  string
 	noCache    bool
 	readers    int
+	time       timeFlags
 	profile    profiler
 }
 
@@ -44,9 +45,12 @@ touched or rewritten is compared by content first. With --full every file is
 compared by content.
 
 A run that was interrupted, killed or stopped by an error is taken up where it
-was by running the same command again.`,
+was by running the same command again. With --window and --max-duration a long
+import is done in several nights: a run whose time is over stops at a checkpoint
+with exit 10, and the next one goes on there.`,
 		Example: `  importer run mappings/helpdesk.yaml
   importer run mappings/helpdesk.yaml --target graph
+  importer run mappings/helpdesk.yaml --target graph --window 22:00-06:00
   importer run mappings/helpdesk.yaml --target jsonl --out items.jsonl`,
 		Args: oneMapping,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.runRun(cmd.Context(), args[0], &f) },
@@ -54,6 +58,7 @@ was by running the same command again.`,
 	f.add(cmd, true)
 	fl := cmd.Flags()
 	f.addCrawl(fl)
+	f.time.add(fl)
 	fl.BoolVar(&f.full, "full", false, "compare the content of every file, whatever its size and time say")
 	fl.BoolVar(&f.increment, "incremental", false, "take a file of unchanged size and time as unchanged (the default)")
 	fl.StringVar(&f.state, "state", "auto", "what is remembered: keep, none, or auto (keep, but none for jsonl)")

@@ -65,7 +65,7 @@ import (
 //	mode FILE MODE                  the file's permissions, in octal
 //	tmpfs DIR OPTIONS               mount one, or remount it
 //
-// and the conditions [root], [mount] (file systems can be mounted) and [devfull] (there is a /dev/full).
+// $CLOSED is a window (in UTC) that is not open now, and the conditions are [root], [mount] (file systems can be mounted) and [devfull] (there is a /dev/full).
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":    cmdExits,
 	"start":    cmdStart,
@@ -119,6 +119,9 @@ func setUpScript(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("ROOT", root)
+	// A window that no script lies in: an hour of tomorrow's that is over today.
+	closed := time.Now().UTC().Add(-2 * time.Hour)
+	env.Setenv("CLOSED", closed.Format("15:04")+"-"+closed.Add(time.Hour).Format("15:04"))
 	for _, v := range []string{"SYSTEMROOT", "GOCOVERDIR"} {
 		if s := os.Getenv(v); s != "" {
 			env.Setenv(v, s)

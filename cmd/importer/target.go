@@ -62,9 +62,9 @@ func (t *targetFlags) add(cmd *cobra.Command, jsonl bool) {
 
 // addPace adds how fast a target is written to.
 func (t *targetFlags) addPace(f *pflag.FlagSet) {
-	f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target; 0 learns what the service allows, up to 100")
+	f.Float64Var(&t.rate, "rate", 0, "most requests a second to a graph target, and the rate to begin with; 0 finds out what the service allows, from 25 or what the last run has learned")
 	f.IntVar(&t.batched, "batch", 0, "most items to a graph target in one $batch, up to 20; 0 sends each by itself")
-	f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 is 25; of the local Graph, most batches: 0 is 4")
+	f.IntVar(&t.flight, "concurrency", 0, "most requests in flight; 0 finds out what the service allows, from 25 up to 200; of the local Graph, most batches: 0 is 4")
 }
 
 // addPatience adds how long a target is tried; crawl is for a long time.
@@ -211,28 +211,25 @@ func openGraph(t *targetFlags, connection string, log *slog.Logger) (*target, er
 	}
 	flight := t.flight
 	if flight == 0 {
-		flight = 25 // the last published limit of operations in flight a connection
+		flight = 200 // 500 a second at 200 ms are 100
 	}
 	graph, err := load.NewGraph(load.GraphOptions{BaseURL: t.graphURL, Connection: connection, Token: source, Concurrency: flight,
 		Batch: t.batched, Retry: t.retry(), RootCAs: roots, UserAgent: "importer/" + version, Log: log})
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--graph-url %s: %w", t.graphURL, err)}
 	}
-	opt := load.LimiterOptions{Start: 25, Max: 100, InFlight: flight}
-	if t.rate > 0 {
-		opt.Start, opt.Max = t.rate, t.rate
-	}
 	key, err := targetKey(t.graphURL, source)
 	if err != nil {
 		return nil, err
 	}
-	// Small batches: a checkpoint comes with each, and at 25 items a second a
-	// batch of 50 is two seconds. Whole envelopes fill one.
-	batch := 50
+	// Small batches, as a checkpoint comes with each, and so many at a time that
+	// 200 requests can be in flight. All of them end within the grace of a stop
+	// at 25 a second. Whole envelopes fill one.
+	batch := 40
 	if t.batched > 1 {
 		batch = (batch + t.batched - 1) / t.batched * t.batched
 	}
-	return &target{Target: load.NewPartial(load.NewDoings(graph), graph.GetItem, load.MergesUnknown), graph: graph, limiter: load.NewLimiter(opt), flight: flight, retry: t.retry(), batch: batch, lanes: 4,
+	return &target{Target: load.NewPartial(load.NewDoings(graph), graph.GetItem, load.MergesUnknown), graph: graph, limiter: t.limit(graph, flight), flight: flight, retry: t.retry(), batch: batch, lanes: 6,
 		key: key, remote: true, close: func(bool) error { return nil }}, nil
 }
 
@@ -337,7 +334,12 @@ func targetKey(raw string, source load.TokenSource) (string, error) {
 	if claims, ok := load.ReadClaims(token); ok && claims.Tenant != "" {
 		name += "-" + claims.Tenant
 	}
-	return "graph-" + regexp.MustCompile(`[^A-Za-z0-9.-]+`).ReplaceAllString(name, "_"), nil
+	return serviceKey(name), nil
+}
+
+// serviceKey makes a folder's name of a service's.
+func serviceKey(name string) string {
+	return "graph-" + regexp.MustCompile(`[^A-Za-z0-9.-]+`).ReplaceAllString(name, "_")
 }
 
 // inProcess is a RoundTripper that calls the local Graph's handler: the same

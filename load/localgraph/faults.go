@@ -339,9 +339,9 @@ func (c *call) setState(id string) error {
 }
 
 func (c *call) getFaults() error {
-	body := map[string]any{"faults": Faults{}, "counts": map[string]int64{}}
+	body := map[string]any{"faults": Faults{}, "counts": map[string]int64{}, "connections": map[string]Tally{}}
 	if in := c.s.faults.Load(); in != nil {
-		body["faults"], body["counts"] = in.Faults, in.counted()
+		body["faults"], body["counts"], body["connections"] = in.Faults, in.counted(), in.tallies()
 	}
 	return c.reply(http.StatusOK, body)
 }

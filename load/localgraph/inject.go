@@ -26,6 +26,7 @@ type injector struct {
 
 // A gate keeps the limits of one connection.
 type gate struct {
+	tally
 	inside int
 	due    time.Time // when the next request would come if all kept the rate
 }
@@ -44,6 +45,19 @@ func (in *injector) counted() map[string]int64 {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return maps.Clone(in.counts)
+}
+
+// tallies tell of each connection how its limits were kept.
+func (in *injector) tallies() map[string]Tally {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	all := map[string]Tally{}
+	for conn, g := range in.gates {
+		if conn != "" {
+			all[conn] = g.snapshot(time.Now())
+		}
+	}
+	return all
 }
 
 func (in *injector) count(what string) {
@@ -196,9 +210,10 @@ func (in *injector) enter(conn string) (leave func(), wait time.Duration) {
 		g = &gate{}
 		in.gates[conn] = g
 	}
+	now := time.Now()
+	defer func() { g.add(now, leave != nil) }()
 	if in.Rate > 0 {
 		step := time.Duration(float64(time.Second) / in.Rate)
-		now := time.Now()
 		if g.due.Before(now) {
 			g.due = now
 		}
