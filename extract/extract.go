@@ -145,10 +145,21 @@ type Record struct {
 	// Cells is the number of cells that the row really had, when it was short
 	// and has been filled with empty ones; else 0.
 	Cells int
-	Doc   *Document
+	// Rows are the rows of a group, this one first; nil where rows are not
+	// grouped. See Options.GroupBy.
+	Rows []Row
+	Doc  *Document
 	// File is the file that the record came from. Readers leave it nil; who
 	// walks the files sets it.
 	File *File
+}
+
+// A Row is one row of a group. Its fields are those of a Record.
+type Row struct {
+	Place Place
+	Text  []string
+	Typed []any
+	Cells int
 }
 
 // A File is what is known of a file apart from its content.
@@ -200,7 +211,13 @@ type Options struct {
 	Format string `yaml:"format"`
 	// Item is what becomes one record: "row", "page" or "document"; "" is the
 	// format's own: rows for tables, the document for PDF and HTML.
-	Item  string       `yaml:"item"`
+	Item string `yaml:"item"`
+	// GroupBy makes one record of the rows of a file that have the same value in
+	// this column; "" groups none. In a file with more than 32 MiB of cells they
+	// must follow each other. A row that cannot be read leaves the group that it
+	// may belong to incomplete, and that is a RecordError too.
+	GroupBy string `yaml:"groupBy"`
+
 	CSV   CSVOptions   `yaml:"csv"`
 	Excel ExcelOptions `yaml:"excel"`
 	PDF   PDFOptions   `yaml:"pdf"`
@@ -303,6 +320,7 @@ type RecordError struct {
 const (
 	ReasonRagged      = "ragged-row"     // a row with too few or too many fields
 	ReasonTooLarge    = "too-large"      // a row, text or file over a limit
+	ReasonIncomplete  = "incomplete"     // a group of rows that may lack one
 	ReasonEncoding    = "encoding"       // bytes that are not in the declared encoding
 	ReasonSyntax      = "syntax"         // the format's own rules broken, here
 	ReasonEncrypted   = "encrypted"      // needs a password
@@ -371,6 +389,13 @@ var Formats = []*Format{PDF, Excel, HTML, CSV}
 // Whatever a reader makes of a disk that fails or a file that shrinks under
 // it, the sequence ends with the disk's error.
 func Records(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
+	if opt.GroupBy != "" {
+		return grouped(ctx, in, opt)
+	}
+	return records(ctx, in, opt)
+}
+
+func records(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		disk := &watchedReader{in: in}
 		in.ReaderAt = disk

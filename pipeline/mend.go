@@ -179,6 +179,8 @@ func (r *reader) keep(rec extract.Record, bad *extract.RecordError) kept {
 	switch {
 	case !r.c.Store.Keeps():
 		return kept{}
+	case rec.Rows != nil: // a group cannot be mended by its first row
+		return kept{}
 	case bad == nil:
 		return kept{header: rec.Header, text: rec.Text, cells: rec.Cells}
 	case bad.Text == nil:

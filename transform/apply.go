@@ -26,12 +26,15 @@ const (
 	ReasonUnknownPrincipal = "unknown-principal" // an ACL names somebody that is not known
 	ReasonEmptyACL         = "empty-acl"         // nothing is granted to anybody
 	ReasonEmptyDeny        = "empty-deny"        // a deny that holds names nobody
+	ReasonAmbiguous        = "ambiguous-key"     // several rows of a lookup file have the key
+	ReasonGroup            = "group-differs"     // rows of a group that say different things
 	ReasonTooLarge         = "too-large"         // more than the target takes, without its content
 )
 
 // A sourceDef is what a source's part of the mapping says, not yet compiled.
 type sourceDef struct {
 	pos        spot
+	groupBy    spot
 	scope      scope // without a header
 	loc        *time.Location
 	where      *expression
@@ -73,7 +76,8 @@ type plan struct {
 	content    textFn
 	contentOf  string // "text" or "html"
 	acl        aclPlan
-	aclCells   int // cells that a row must have for its ACL to be what it says
+	aclCells   int           // cells that a row must have for its ACL to be what it says
+	agree      []groupColumn // columns that the rows of a group must agree on
 	activities []activityPlan
 	uses       []string
 	reads      map[string][]string // the columns that each property reads, and id, where, content, acl, activities
@@ -142,6 +146,8 @@ type builder struct {
 	sc   scope
 	uses map[string]bool
 	errs Errors
+
+	first map[string]bool // the columns that are read outside of values()
 }
 
 func (b *builder) bind(x *expression) *bound {
@@ -153,6 +159,11 @@ func (b *builder) bind(x *expression) *bound {
 	b.errs = append(b.errs, errs...)
 	if bd != nil {
 		maps.Copy(b.uses, bd.uses)
+		for name, n := range bd.first {
+			if n > 0 {
+				b.first[name] = true
+			}
+		}
 	}
 	return bd
 }
@@ -261,9 +272,12 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 	if h != nil {
 		sc = scope{header: h, table: true}
 	}
-	b := &builder{d: s.m.doc, sc: sc, uses: map[string]bool{}}
+	b := &builder{d: s.m.doc, sc: sc, uses: map[string]bool{}, first: map[string]bool{}}
 	p := &plan{header: h, reads: map[string][]string{}}
-	part := func(name string, compile func()) { p.reads[name] = b.part(compile) }
+	part := func(name string, compile func()) {
+		p.reads[name] = b.part(compile)
+		p.agree = append(p.agree, b.mustAgree(s, name)...)
+	}
 	if s.def.where != nil {
 		part("where", func() { p.where = b.bool(s.def.where) })
 	}
@@ -289,6 +303,7 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 			p.activities = append(p.activities, b.activity(a))
 		}
 	})
+	b.groups(s)
 	p.uses = keysOf(b.uses)
 	b.repeated(s, p)
 	if len(b.errs) > 0 {
@@ -355,7 +370,7 @@ func (s *Source) Uses() []string {
 
 // names binds the source without a header.
 func (s *Source) names() (Errors, []string) {
-	b := &builder{d: s.m.doc, sc: s.def.scope, uses: map[string]bool{}}
+	b := &builder{d: s.m.doc, sc: s.def.scope, uses: map[string]bool{}, first: map[string]bool{}}
 	for _, x := range s.expressions() {
 		b.bind(x)
 	}
@@ -452,6 +467,9 @@ func Recycle(items []*Item) {
 }
 
 func (s *Source) apply(p *plan, e *frame) (*Item, error) {
+	if err := p.agrees(e); err != nil {
+		return nil, err
+	}
 	if p.where != nil {
 		ok, err := p.where(e)
 		if err != nil {
@@ -493,9 +511,8 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 			it.Content = Content{Type: p.contentOf, Value: clean(text)}
 		}
 	}
-	if cells := e.rec.Cells; cells > 0 && cells < p.aclCells {
-		return nil, &ItemError{Place: e.rec.Place, Reason: extract.ReasonRagged, Property: "acl",
-			Detail: fmt.Sprintf("the row has %d cells and its permissions are read from the first %d; it may have been split or cut, so it is left out: complete it", cells, p.aclCells)}
+	if err := p.short(e); err != nil {
+		return nil, err
 	}
 	if it.ACL, err = p.acl.entries(e); err != nil {
 		return nil, err

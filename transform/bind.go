@@ -19,6 +19,7 @@ type binder struct {
 	scope scope
 	lets  map[string]bool
 	uses  map[string]bool
+	first map[string]int      // how often a column is read outside of values()
 	names map[ast.Node]string // of the columns, by what they were bound to
 	errs  Errors
 	// types of the fields used, for the checker
@@ -109,6 +110,7 @@ func env() ast.Node { return &ast.IdentifierNode{Value: "$env"} }
 
 func (b *binder) columnCall(old ast.Node, fn string, i int, name string) ast.Node {
 	b.uses[name] = true
+	b.first[name]++
 	c := internalCall(old, fn, env(), &ast.IntegerNode{Value: i})
 	b.names[c] = name
 	return c
@@ -178,8 +180,11 @@ func documentRemedy(name string) string {
 	return "a document has body, title, headings, page, pages, meta.author and the like, select(\"css\"), file.path and the like; a text is put in quotes"
 }
 
-// member binds row.x, row["x"], meta.x, file.x and place.x.
+// member binds row.x, row["x"], meta.x, file.x, place.x and lookup(...).x.
 func (b *binder) member(n *ast.MemberNode) ast.Node {
+	if call, ok := lookupCall(n.Node); ok {
+		return b.lookup(n, call)
+	}
 	root, ok := n.Node.(*ast.IdentifierNode)
 	if !ok || b.lets[root.Value] {
 		n.Node, n.Property = b.node(n.Node), b.node(n.Property)
@@ -253,6 +258,10 @@ func (b *binder) call(n *ast.CallNode) ast.Node {
 		return n
 	}
 	f := functionIndex[id.Value]
+	if id.Value == "lookup" {
+		b.fail(n, `name a column behind it: lookup("customers.csv", customer_id).name`, "lookup alone is no value")
+		return n
+	}
 	if f == nil {
 		b.unavailable(n, id.Value)
 		b.nodes(n.Arguments)
@@ -293,9 +302,26 @@ func (b *binder) call(n *ast.CallNode) ast.Node {
 			b.fail(n, "use a column", "a table has no elements to select")
 		}
 	}
+	if f.name == "values" {
+		return b.values(n)
+	}
 	if f.env {
 		n.Arguments = append([]ast.Node{env()}, n.Arguments...)
 	}
+	return n
+}
+
+// values binds values(column).
+func (b *binder) values(n *ast.CallNode) ast.Node {
+	col, ok := n.Arguments[0].(*ast.CallNode)
+	if !ok || !isInternal(col, fnCell) { // call has made it a cell
+		if len(b.errs) == 0 {
+			b.fail(n.Arguments[0], "name a column, as in values(tag)", "values() is of a column, not of another value")
+		}
+		return n
+	}
+	b.first[b.names[col]]--
+	n.Arguments = []ast.Node{env(), col}
 	return n
 }
 

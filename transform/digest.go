@@ -216,6 +216,14 @@ func (s *Source) computeDigest() [32]byte {
 		c.expr(a.by)
 		c.expr(a.when)
 	}
+	for _, x := range s.expressions() {
+		for _, file := range x.lookupFiles() {
+			if t, err := m.doc.tables().table(file); err == nil { // else no record is mapped
+				c.str(file)
+				c.b = append(c.b, t.sum[:]...)
+			}
+		}
+	}
 	c.strs(m.match)
 	c.num(len(m.Users))
 	for _, u := range m.Users {
@@ -236,23 +244,7 @@ func (s *Source) UsesModified() bool { return s.modified }
 var fileModified = regexp.MustCompile(`\bfile\W{1,8}modified\b`)
 
 func (s *Source) usesModified() bool {
-	d := &s.def
-	all := []*expression{d.where, d.id, d.content}
-	for i := range d.props {
-		all = append(all, d.props[i].x)
-	}
-	for _, a := range d.acl {
-		all = append(all, a.value, a.when)
-	}
-	for _, a := range d.activities {
-		all = append(all, a.at, a.by, a.when)
-	}
-	for _, x := range all {
-		if x != nil && fileModified.MatchString(x.s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.expressions(), func(x *expression) bool { return fileModified.MatchString(x.s) })
 }
 
 // formats are those that the source's files may be in, as far as its path says.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"importer/extract"
 )
 
 const (
@@ -202,8 +204,16 @@ func TestKeyExamples(t *testing.T) {
 // Every example of a function gives what the reference says.
 func TestFunctionExamples(t *testing.T) {
 	doc := page(`<h1>Paper jams</h1><ul><li>open the tray</li><li>pull the sheet</li></ul>`)
+	group := row("a.csv", 2, []string{"order", "tag"}, "1", "pump")
+	for _, tag := range []string{"pump", "", " seal", "pump"} {
+		group.Rows = append(group.Rows, extract.Row{Text: []string{"1", tag}})
+	}
 	for _, f := range functions {
-		got, err := evaluate(f.example, doc, f.gives)
+		rec := doc
+		if f.name == "values" {
+			rec = group
+		}
+		got, err := evaluate(f.example, rec, f.gives)
 		if err != nil {
 			t.Errorf("%s: %v", f.example, err)
 		} else if got != f.gives {

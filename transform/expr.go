@@ -85,6 +85,7 @@ const (
 	fnField  = "\x00field"  // (env, name)
 	fnMeta   = "\x00meta"   // (env, key) string
 	fnBlank  = "\x00blank"  // nil for what is blank, for ??
+	fnLookup = "\x00lookup" // (lookupRef, key) string
 )
 
 // A bound expression has its names resolved and its types checked.
@@ -94,6 +95,8 @@ type bound struct {
 	conf *conf.Config
 	typ  reflect.Type
 	uses map[string]bool // the columns that it reads
+	// first are the columns that it reads of the first row of a group alone.
+	first map[string]int
 }
 
 // bind parses, resolves and type-checks an expression. A panic of the library
@@ -107,7 +110,7 @@ func bind(d *document, x *expression, sc scope) (b *bound, errs Errors) {
 	if strings.TrimSpace(x.s) == "" {
 		return nil, Errors{d.finding(x.pos, "write a column, a text in quotes, or an expression", "%s: the expression is empty", x.what)}
 	}
-	bd := &binder{d: d, x: x, scope: sc, lets: map[string]bool{}, uses: map[string]bool{}, names: map[ast.Node]string{}, conf: newConf()}
+	bd := &binder{d: d, x: x, scope: sc, lets: map[string]bool{}, uses: map[string]bool{}, first: map[string]int{}, names: map[ast.Node]string{}, conf: newConf()}
 	tree, errs := bd.resolve()
 	if len(errs) > 0 {
 		return nil, errs
@@ -122,7 +125,7 @@ func bind(d *document, x *expression, sc scope) (b *bound, errs Errors) {
 	if typ != typAny && !slices.Contains(x.want.types, typ) && !(typ == typString && x.want.name == wantsBool.name && isFlag(tree.Node)) {
 		return nil, Errors{d.finding(x.spotOf(0), x.want.hint, "%s: the expression gives %s, and %s is needed", x.what, typeWord(typ), x.want.name)}
 	}
-	return &bound{x: x, tree: tree, conf: bd.conf, typ: typ, uses: bd.uses}, nil
+	return &bound{x: x, tree: tree, conf: bd.conf, typ: typ, uses: bd.uses, first: bd.first}, nil
 }
 
 // resolve parses the expression and binds its names.
@@ -285,6 +288,18 @@ var internals = []*builtin.Function{
 	}},
 	{Name: fnField, Func: func(args ...any) (any, error) { return args[0].(*frame).field(args[1].(fieldRef).name) },
 		Validate: func(args []reflect.Type) (reflect.Type, error) { return typAny, nil }},
+	{Name: fnLookup, Func: func(args ...any) (any, error) {
+		key, err := argText(args[1])
+		if err != nil {
+			return nil, err
+		}
+		return args[0].(*lookupRef).get(key)
+	}, Validate: func(args []reflect.Type) (reflect.Type, error) {
+		if args[1] != typAny && paramTypeOf(args[1])&pText == 0 {
+			return typAny, fmt.Errorf("lookup needs text as its key, not %s; use string(value)", typeWord(args[1]))
+		}
+		return typString, nil
+	}},
 	{Name: fnBlank, Func: func(args ...any) (any, error) {
 		if isAbsent(args[0]) {
 			return nil, nil

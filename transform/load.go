@@ -275,6 +275,12 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 	if sec.has("item") {
 		opt.Item = sec.word("source", "item")
 	}
+	if sec.has("groupBy") {
+		opt.GroupBy, s.def.groupBy = sec.text("groupBy"), sec.posOf("groupBy")
+		if strings.TrimSpace(opt.GroupBy) == "" {
+			m.doc.errorf(s.def.groupBy, "name a column, or take groupBy out", "%s: groupBy is empty", sec.what)
+		}
+	}
 	if c, ok := m.childOf(sec, "csv", "csv"); ok {
 		opt.CSV = extract.CSVOptions{Delimiter: c.text("delimiter"), Quote: c.text("quote"), Encoding: c.text("encoding"),
 			Header: c.header(), Columns: c.texts("columns"), Comment: c.text("comment"), Trim: c.bool("trim")}

@@ -36,6 +36,9 @@ func TestEveryKey(t *testing.T) {
 		Limits: extract.Limits{Record: 16e6, Columns: 500, Unzipped: 2e9, Pages: 100, Time: time.Minute}})
 	diff(t, "export", export.Options.CSV, extract.CSVOptions{Delimiter: ";", Quote: "'", Encoding: "windows-1252", Header: -1,
 		Columns: []string{"no", "title"}, Ragged: "cut", Comment: "#", Trim: true})
+	if export.Options.GroupBy != "no" {
+		t.Errorf("export: groupBy %q", export.Options.GroupBy)
+	}
 	diff(t, "papers", papers.Options.PDF, extract.PDFOptions{Engine: "pdfium", Passwords: []string{"a", "b"}})
 	diff(t, "pages", pages.Options.HTML, extract.HTMLOptions{Content: "main", Encoding: "iso-8859-2"})
 	if !reg.Optional || reg.Path != "register/*.xlsx" || reg.PathPos.String() != file+":22:11" {

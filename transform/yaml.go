@@ -26,6 +26,7 @@ type document struct {
 	// reference to print in their stead.
 	secrets []secret
 	files   []string // that were read besides the document itself
+	lookups *lookups // the tables that expressions look up; see tables
 	errs    Errors
 }
 
