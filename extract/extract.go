@@ -172,6 +172,9 @@ type File struct {
 	Modified time.Time
 	// SHA256 gives the hex digest of the content. It reads the file, once.
 	SHA256 func() (string, error)
+	// Side reads the metadata that stands in a file beside this one; nil where
+	// nobody asks for it. A nil Side means that this file has none.
+	Side func() (Side, error)
 }
 
 // A CellError is an error cell of a spreadsheet, such as #N/A.

@@ -245,7 +245,7 @@ func (a *applier) sameFile(have *PlannedSource, src *transform.Source, f walked)
 	// has to tell.
 	near := have.Modified.Equal(now) || have.Modified.Add(1).Equal(now)
 	switch {
-	case have.Size != f.info.Size():
+	case have.Size != f.info.Size(), have.Sidecar != besideOf(src, f.full).sum():
 		return false
 	case have.Modified.Equal(now):
 		return true

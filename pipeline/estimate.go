@@ -172,6 +172,7 @@ func (e *estimator) source(ctx context.Context, src *transform.Source) error {
 			return err
 		}
 		found := state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest, ByTime: src.UsesModified(), Parsers: parsers()}
+		found.Digest = withBeside(digest, besideOf(src, f.full))
 		known, err := e.glance(ctx, found, f.full)
 		if err != nil {
 			return err

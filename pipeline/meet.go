@@ -27,6 +27,9 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 	var ord int64
 	found := make([]state.Found, 0, page)
 	flush := func() error {
+		if err := c.besides(ctx, found); err != nil {
+			return err
+		}
 		if err := c.compare(ctx, found); err != nil {
 			return err
 		}
@@ -53,7 +56,7 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 			any = true
 			met := state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest,
 				Verify: run.Full, ByTime: src.UsesModified()}
-			if c.held(f.full) {
+			if c.held(src, f.full) {
 				known := false
 				if met, known, err = c.Store.Found(ctx, src.Name, f.rel); err != nil {
 					return nil, err
@@ -130,7 +133,19 @@ func (c *Crawl) compare(ctx context.Context, found []state.Found) error {
 	return nil
 }
 
-func (c *Crawl) held(path string) bool { return c.Hold != nil && c.Hold(path) }
+// held tells of a file that is not to be read now, for itself or for its
+// metadata: half of that may lack a deny.
+func (c *Crawl) held(src *transform.Source, path string) bool {
+	if c.Hold == nil {
+		return false
+	}
+	for _, end := range src.Sidecar {
+		if c.Hold(path + end) {
+			return true
+		}
+	}
+	return c.Hold(path)
+}
 
 // nothing says that a path matches no file, and how far it leads.
 func (c *Crawl) nothing(src *transform.Source) *transform.Error {
@@ -169,7 +184,7 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 		}
 		src := c.source(f.Name)
 		v := verdicts[f.Name]
-		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) || c.held(c.full(f, src)) {
+		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) || c.held(src, c.full(f, src)) {
 			// Items were made of it under this very mapping.
 			v.good = v.good || f.Stored+f.Unchanged > 0 && isTable(f.Path, src)
 			continue
@@ -320,6 +335,10 @@ func (c *Crawl) open(f *state.Source, src *transform.Source) (extract.Input, fun
 func (c *Crawl) fileOf(f *state.Source, src *transform.Source) *extract.File {
 	name := path.Base(f.Path)
 	ext := path.Ext(name)
-	return &extract.File{Path: f.Path, Name: name, Stem: strings.TrimSuffix(name, ext), Ext: ext, Size: f.Size, Modified: f.Modified,
+	file := &extract.File{Path: f.Path, Name: name, Stem: strings.TrimSuffix(name, ext), Ext: ext, Size: f.Size, Modified: f.Modified,
 		SHA256: sync.OnceValues(func() (string, error) { return hashFile(c.full(f, src)) })}
+	if len(src.Sidecar) > 0 {
+		file.Side = sync.OnceValues(func() (extract.Side, error) { return besideOf(src, c.full(f, src)).side() })
+	}
+	return file
 }

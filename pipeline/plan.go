@@ -131,7 +131,8 @@ type PlannedSource struct {
 	File     string    `json:"file"`
 	Size     int64     `json:"size"`
 	Modified time.Time `json:"modified"`
-	SHA256   string    `json:"sha256,omitempty"` // of the content that was read; "" if it could not be read whole
+	SHA256   string    `json:"sha256,omitempty"`  // of the content that was read; "" if it could not be read whole
+	Sidecar  string    `json:"sidecar,omitempty"` // identifies the metadata beside the file
 }
 
 // A planner is the target of a crawl that only plans, and the witness of it.
@@ -287,7 +288,9 @@ func (p *planner) write(ctx context.Context, w io.Writer, h *PlanHeader, items i
 
 func (p *planner) sources(ctx context.Context, add func(any) error) error {
 	return p.c.Store.Contents(ctx, p.c.running, func(f state.Found) error {
-		return add(PlannedSource{f.Name, f.Path, f.Size, f.Modified.UTC(), hex.EncodeToString(f.Hash)})
+		src := p.c.source(f.Name)
+		beside := besideOf(src, p.c.full(&state.Source{Found: f}, src))
+		return add(PlannedSource{f.Name, f.Path, f.Size, f.Modified.UTC(), hex.EncodeToString(f.Hash), beside.sum()})
 	})
 }
 

@@ -79,7 +79,7 @@ type reading struct{ chunks chan *chunk }
 func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) error {
 	src := c.source(f.Name)
 	r := &reader{c: c, ctx: ctx, out: out, chunk: &chunk{file: f, src: src}, parser: parsers()}
-	if c.held(c.full(f, src)) { // written to since it was met, or not known whole
+	if c.held(src, c.full(f, src)) { // written to since it was met, or not known whole
 		c.progress.bytesDone.Add(f.Size)
 		r.chunk.end = true
 		return r.send()

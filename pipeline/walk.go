@@ -145,7 +145,7 @@ func (w *walker) folder(full, rel string, above []string) {
 func (w *walker) entry(d fs.DirEntry, full, rel string, above []string) {
 	isLink := d.Type()&fs.ModeSymlink != 0
 	matches, _ := doublestar.Match(w.pattern, rel) // the pattern has been validated
-	matches = matches && (!w.all || readable(d.Name()))
+	matches = matches && (!w.all || readable(d.Name())) && !isBeside(w.src, full)
 	if !d.IsDir() && !isLink && !matches {
 		return
 	}

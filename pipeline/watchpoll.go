@@ -73,14 +73,22 @@ func (l *look) source(ctx context.Context, dir string, src *transform.Source, ol
 		if err != nil {
 			continue // the crawl tells
 		}
-		key, print := maphash.String(listingSeed, f.full), printOfInfo(f.info)
-		now[key] = print
-		before, known := old[key]
-		if known {
-			same++
+		files := []walked{f}
+		for _, end := range src.Sidecar {
+			if info, err := os.Stat(f.full + end); err == nil {
+				files = append(files, walked{full: f.full + end, info: info})
+			}
 		}
-		if old != nil && before != print {
-			l.changed[f.full] = print
+		for _, f := range files {
+			key, print := maphash.String(listingSeed, f.full), printOfInfo(f.info)
+			now[key] = print
+			before, known := old[key]
+			if known {
+				same++
+			}
+			if old != nil && before != print {
+				l.changed[f.full] = print
+			}
 		}
 	}
 	if ctx.Err() != nil {

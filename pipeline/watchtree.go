@@ -52,7 +52,17 @@ func newScope(dir string, src *transform.Source) *scope {
 	return sc
 }
 
+// matches tells whether a file is one of the source's, or metadata of one.
 func (sc *scope) matches(rel string) bool {
+	for _, end := range sc.src.Sidecar {
+		if of, ok := strings.CutSuffix(rel, end); ok && sc.files(of) {
+			return true
+		}
+	}
+	return sc.files(rel)
+}
+
+func (sc *scope) files(rel string) bool {
 	ok, _ := doublestar.Match(sc.pattern, rel)
 	return ok && (!sc.all || readable(rel))
 }

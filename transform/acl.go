@@ -35,13 +35,16 @@ func (b *builder) acl(defs []aclDef) aclPlan {
 	for _, def := range defs {
 		en := aclEntry{kind: def.kind, deny: def.deny, fixed: cmp.Or(def.tenant, everyone)}
 		if def.when != nil {
+			b.sc.strict = true
 			en.when = b.bool(def.when)
 			static = false
 		}
 		if def.value != nil && def.tenant == "" {
+			b.sc.strict = def.deny
 			en.value = b.any(def.value)
 			static = false
 		}
+		b.sc.strict = false
 		p.rules = append(p.rules, en)
 	}
 	if !static {

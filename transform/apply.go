@@ -27,6 +27,7 @@ const (
 	ReasonEmptyACL         = "empty-acl"         // nothing is granted to anybody
 	ReasonEmptyDeny        = "empty-deny"        // a deny that holds names nobody
 	ReasonAmbiguous        = "ambiguous-key"     // several rows of a lookup file have the key
+	ReasonSidecar          = "sidecar"           // the file of metadata beside a file cannot be read, or is missed
 	ReasonGroup            = "group-differs"     // rows of a group that say different things
 	ReasonTooLarge         = "too-large"         // more than the target takes, without its content
 )
@@ -272,6 +273,7 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 	if h != nil {
 		sc = scope{header: h, table: true}
 	}
+	sc.side = s.def.scope.side
 	b := &builder{d: s.m.doc, sc: sc, uses: map[string]bool{}, first: map[string]bool{}}
 	p := &plan{header: h, reads: map[string][]string{}}
 	part := func(name string, compile func()) {

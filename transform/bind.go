@@ -151,6 +151,11 @@ func (b *binder) identifier(n *ast.IdentifierNode) ast.Node {
 	case "row", "meta", "file", "place":
 		b.bareRoot(n)
 		return n
+	case "side":
+		if !b.scope.table { // else it may be a column
+			b.bareRoot(n)
+			return n
+		}
 	}
 	if b.scope.table && b.scope.header == nil { // columns come later
 		return b.columnCall(n, fnColumn, 0, name)
@@ -168,7 +173,7 @@ func (b *binder) identifier(n *ast.IdentifierNode) ast.Node {
 }
 
 func (b *binder) bareRoot(n *ast.IdentifierNode) {
-	examples := map[string]string{"row": `row["Due date"]`, "meta": "meta.title", "file": "file.name", "place": "place.line"}
+	examples := map[string]string{"row": `row["Due date"]`, "meta": "meta.title", "file": "file.name", "place": "place.line", "side": "side.author"}
 	b.fail(n, "name one of its parts, as in "+examples[n.Value], "%q alone is no value", n.Value)
 }
 
@@ -184,6 +189,9 @@ func documentRemedy(name string) string {
 func (b *binder) member(n *ast.MemberNode) ast.Node {
 	if call, ok := lookupCall(n.Node); ok {
 		return b.lookup(n, call)
+	}
+	if name, ok := b.sideName(n); ok {
+		return b.sideMember(n, name)
 	}
 	root, ok := n.Node.(*ast.IdentifierNode)
 	if !ok || b.lets[root.Value] {
@@ -214,6 +222,31 @@ func (b *binder) member(n *ast.MemberNode) ast.Node {
 	}
 	n.Node, n.Property = b.node(n.Node), b.node(n.Property)
 	return n
+}
+
+// sideName gives the name of the metadata that a chain such as
+// side.owner["e-mail"] means: "owner.e-mail".
+func (b *binder) sideName(n *ast.MemberNode) (string, bool) {
+	prop, ok := n.Property.(*ast.StringNode)
+	if !ok {
+		return "", false
+	}
+	switch of := n.Node.(type) {
+	case *ast.IdentifierNode:
+		return prop.Value, of.Value == "side" && !b.lets["side"]
+	case *ast.MemberNode:
+		above, ok := b.sideName(of)
+		return above + "." + prop.Value, ok
+	}
+	return "", false
+}
+
+func (b *binder) sideMember(n *ast.MemberNode, name string) ast.Node {
+	if !b.scope.side {
+		b.fail(n, `set sidecar: [.yaml] in the source`, "the source has no files of metadata beside its files")
+		return n
+	}
+	return internalCall(n, fnSide, env(), &ast.ConstantNode{Value: sideRef{name, b.scope.strict}})
 }
 
 func (b *binder) rowMember(n *ast.MemberNode, prop *ast.StringNode) ast.Node {

@@ -190,6 +190,7 @@ func (s *Source) computeDigest() [32]byte {
 	opt := s.Options
 	opt.Warn, opt.Found = nil, nil
 	c.str(fmt.Sprintf("%+v", opt))
+	c.strs(s.Sidecar)
 	c.expr(d.where)
 	c.expr(d.id)
 	c.num(len(d.props))

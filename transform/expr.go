@@ -65,6 +65,8 @@ type scope struct {
 	header *extract.Header // the columns, where they are known
 	table  bool            // rows are possible
 	doc    bool            // documents are possible
+	side   bool            // files have metadata beside them
+	strict bool            // and must have it, see frame.side
 }
 
 // Fields of a record that are no columns, and their types.
@@ -84,6 +86,7 @@ const (
 	fnCell   = "\x00cell"   // (env, index) cell
 	fnField  = "\x00field"  // (env, name)
 	fnMeta   = "\x00meta"   // (env, key) string
+	fnSide   = "\x00side"   // (env, sideRef)
 	fnBlank  = "\x00blank"  // nil for what is blank, for ??
 	fnLookup = "\x00lookup" // (lookupRef, key) string
 )
@@ -286,6 +289,8 @@ var internals = []*builtin.Function{
 		key, err := argText(args[1])
 		return args[0].(*frame).meta(key), err
 	}},
+	{Name: fnSide, Func: func(args ...any) (any, error) { return args[0].(*frame).side(args[1].(sideRef)) },
+		Validate: func(args []reflect.Type) (reflect.Type, error) { return typAny, nil }},
 	{Name: fnField, Func: func(args ...any) (any, error) { return args[0].(*frame).field(args[1].(fieldRef).name) },
 		Validate: func(args []reflect.Type) (reflect.Type, error) { return typAny, nil }},
 	{Name: fnLookup, Func: func(args ...any) (any, error) {
@@ -306,6 +311,12 @@ var internals = []*builtin.Function{
 		}
 		return args[0], nil
 	}, Validate: func(args []reflect.Type) (reflect.Type, error) { return args[0], nil }},
+}
+
+// sideRef is a name of a file's metadata as a constant of an expression.
+type sideRef struct {
+	name   string
+	strict bool
 }
 
 // fieldRef is a field's name as a constant of an expression.

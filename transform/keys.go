@@ -91,6 +91,7 @@ var objects = []*object{
 		{name: "optional", kind: kindBool, example: "true", doc: "That no file matches is no error."},
 		{name: "item", kind: kindEnum, enum: []string{"row", "page", "document"}, example: "page", doc: "What becomes one item. The default is the format's own: rows of tables, whole documents."},
 		{name: "groupBy", kind: kindString, example: "order_id", doc: "Tables: the rows of a file that have the same value in this column are one record, see Joins. Large files (32 MB of cells) must be sorted by it."},
+		{name: "sidecar", kind: kindStrings, example: "[.yaml, .json]", doc: "Endings of files with metadata beside each file: with .yaml, that of a/b.pdf is a/b.pdf.yaml. Its values are side.author and the like, see Joins. Two of them beside one file are an error."},
 		{name: "format", kind: kindEnum, enum: []string{"csv", "excel", "pdf", "html"}, example: "csv", doc: "The format, where it should not be found by content."},
 		{name: "timezone", kind: kindString, example: "Europe/Rome", doc: "The time zone of this source's dates that carry none."},
 		{name: "where", kind: kindExpr, example: `status != "deleted"`, doc: "Records for which this is false are left out, and counted as filtered."},

@@ -189,6 +189,7 @@ func (m *Mapping) readSource(n ast.Node, i int, loc *time.Location) *Source {
 	}
 	m.readPath(s, sec)
 	m.readOptions(s, sec)
+	m.readSidecar(s, sec)
 	s.def.loc = loc
 	if l := sec.zone("timezone"); l != nil {
 		s.def.loc = l
@@ -266,6 +267,18 @@ func (m *Mapping) readPath(s *Source, sec section) {
 	}
 }
 
+func (m *Mapping) readSidecar(s *Source, sec section) {
+	s.Sidecar = sec.texts("sidecar")
+	for _, end := range s.Sidecar {
+		switch ext := strings.ToLower(path.Ext(end)); {
+		case !strings.HasPrefix(end, ".") || strings.ContainsAny(end, `/\`):
+			m.doc.errorf(sec.posOf("sidecar"), "write it with its dot, as in [.yaml, .meta.json]", "%s: sidecar: %q is not how a file's name ends", sec.what, end)
+		case ext != ".yaml" && ext != ".yml" && ext != ".json":
+			m.doc.errorf(sec.posOf("sidecar"), "metadata is read from .yaml, .yml and .json", "%s: sidecar: files that end with %q cannot be read", sec.what, end)
+		}
+	}
+}
+
 // readOptions reads what decides how the files are read.
 func (m *Mapping) readOptions(s *Source, sec section) {
 	opt := &s.Options
@@ -310,6 +323,12 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 
 // scopeOf tells rows from documents as far as the mapping alone can.
 func scopeOf(s *Source) scope {
+	sc := scopeOfPath(s)
+	sc.side = len(s.Sidecar) > 0
+	return sc
+}
+
+func scopeOfPath(s *Source) scope {
 	table := []string{".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".xltx", ".xltm"}
 	docs := []string{".pdf", ".html", ".htm", ".xhtml"}
 	ext := strings.ToLower(path.Ext(s.Path))

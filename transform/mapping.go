@@ -69,6 +69,7 @@ type Source struct {
 	PathPos  Pos    // where the path stands in the mapping
 	Optional bool   // matching no file is no error
 	Options  extract.Options
+	Sidecar  []string // endings of the files of metadata beside each file, such as ".yaml"
 
 	m      *Mapping
 	def    sourceDef

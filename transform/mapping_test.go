@@ -39,6 +39,9 @@ func TestEveryKey(t *testing.T) {
 	if export.Options.GroupBy != "no" {
 		t.Errorf("export: groupBy %q", export.Options.GroupBy)
 	}
+	if !slices.Equal(export.Sidecar, []string{".yaml", ".meta.json"}) {
+		t.Errorf("export: sidecar %q", export.Sidecar)
+	}
 	diff(t, "papers", papers.Options.PDF, extract.PDFOptions{Engine: "pdfium", Passwords: []string{"a", "b"}})
 	diff(t, "pages", pages.Options.HTML, extract.HTMLOptions{Content: "main", Encoding: "iso-8859-2"})
 	if !reg.Optional || reg.Path != "register/*.xlsx" || reg.PathPos.String() != file+":22:11" {

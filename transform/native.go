@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -86,6 +87,29 @@ func (e *frame) field(name string) (any, error) {
 		return nil, nil
 	}
 	return e.textField(name)
+}
+
+// side gives a value of the file's metadata: a text or a []string; "" where it
+// is absent. A strict one must not be missed: a deny that stands in a file that
+// is not there would show the item to those whom it hides it from.
+func (e *frame) side(ref sideRef) (any, error) {
+	wrong := func(remedy, format string, args ...any) error {
+		return &fault{reason: ReasonSidecar, col: noColumn, detail: fmt.Sprintf(format, args...), remedy: remedy}
+	}
+	f := e.rec.File
+	if f == nil || f.Side == nil {
+		return "", nil
+	}
+	side, err := f.Side()
+	switch {
+	case err != nil:
+		return nil, wrong("mend that file", "asks for side.%s, and %v", ref.name, err)
+	case side == nil && ref.strict:
+		return nil, wrong("put one there", "asks for side.%s, and the file has no metadata beside it: whom it hides the item from is not known", ref.name)
+	case side[ref.name] == nil:
+		return "", nil
+	}
+	return side[ref.name], nil
 }
 
 // textField gives a field that is a text.
