@@ -205,6 +205,8 @@ type ActivityCounts struct {
 	Sent    int64 `json:"sent"`
 	Old     int64 `json:"old"`     // those of them that are over 7 days old: Microsoft 365 does not show them
 	Refused int64 `json:"refused"` // those of them that the service does not take
+	// Events are the files of events that activities come from.
+	Events []transform.Events `json:"events,omitempty"`
 }
 
 // An Attempt is one process's part in a run.
@@ -289,6 +291,7 @@ func (c *Crawl) Run(ctx context.Context) (*Report, error) {
 	}
 	c.running = run
 	rep := &Report{Run: run.ID, Connection: c.Mapping.Connection.ID, Kind: run.Kind(), Resumed: run.Resumed, started: started}
+	rep.Activities.Events = c.Mapping.Events()
 	c.Store.LastWins = c.Mapping.OnDuplicate == "last"
 	c.Store.MissedRuns = c.Mapping.MissedRuns
 	c.budget = newBudget(c.Errors.Or(c.Mapping.Errors))

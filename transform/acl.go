@@ -250,6 +250,8 @@ type activityPlan struct {
 	at   propFn
 	by   func(*frame) (any, error)
 	when boolFn
+
+	events *eventsDef // instead of these
 }
 
 func (b *builder) activity(def activityDef) activityPlan {
@@ -270,6 +272,10 @@ const maxActivities = 200
 // out: it is a hint for ranking, not worth an item. A time that is there and
 // is none is a bad value as anywhere.
 func (a *activityPlan) add(e *frame, it *Item) error {
+	if a.events != nil {
+		a.events.add(e, a.kind, it)
+		return nil
+	}
 	if a.when != nil {
 		ok, err := a.when(e)
 		if err != nil {

@@ -66,6 +66,7 @@ type aclDef struct {
 type activityDef struct {
 	kind         string
 	at, by, when *expression
+	events       *eventsDef // where they come from a file of events; then these are of its rows
 }
 
 // A plan is a source compiled for the columns of one table, or for documents.
@@ -302,6 +303,10 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 	p.aclCells = b.cells(p.reads["acl"])
 	part("activities", func() {
 		for _, a := range s.def.activities {
+			if a.events != nil {
+				p.activities = append(p.activities, activityPlan{kind: a.kind, events: a.events})
+				continue
+			}
 			p.activities = append(p.activities, b.activity(a))
 		}
 	})
@@ -393,7 +398,9 @@ func (s *Source) expressions() []*expression {
 		xs = append(xs, a.value, a.when)
 	}
 	for _, a := range s.def.activities {
-		xs = append(xs, a.at, a.by, a.when)
+		if a.events == nil { // else they are of another table
+			xs = append(xs, a.at, a.by, a.when)
+		}
 	}
 	return slices.DeleteFunc(xs, func(x *expression) bool { return x == nil })
 }

@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -216,8 +217,18 @@ func (s *Source) computeDigest() [32]byte {
 		c.expr(a.at)
 		c.expr(a.by)
 		c.expr(a.when)
+		if a.events != nil {
+			c.expr(a.events.id)
+			c.b = append(c.b, a.events.table.sum[:]...)
+		}
 	}
-	for _, x := range s.expressions() {
+	xs := s.expressions()
+	for _, a := range d.activities {
+		if a.events != nil {
+			xs = append(xs, a.events.id, a.at, a.by, cmp.Or(a.when, a.by))
+		}
+	}
+	for _, x := range xs {
 		for _, file := range x.lookupFiles() {
 			if t, err := m.doc.tables().table(file); err == nil { // else no record is mapped
 				c.str(file)

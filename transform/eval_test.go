@@ -11,7 +11,7 @@ import (
 	"importer/extract"
 )
 
-var testDoc = &document{file: "m.yaml", lookups: &lookups{dir: "testdata/example", tables: map[string]*lookupTable{}}, lines: []string{""}}
+var testDoc = &document{file: "m.yaml", lookups: &lookups{d: new(document), dir: "testdata/example", tables: map[string]*lookupTable{}}, lines: []string{""}}
 
 // text0 makes an expression that stands at the start of a file.
 func text0(s string) *expression {

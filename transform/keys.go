@@ -126,6 +126,8 @@ var objects = []*object{
 		{name: "at", kind: kindExpr, required: true, example: "opened_at", doc: "When. Without a time the activity is left out."},
 		{name: "by", kind: kindExpr, required: true, example: "requester_email", doc: "Who. A person that identities does not know leaves the activity out."},
 		{name: "when", kind: kindExpr, example: `requester_email != ""`, doc: "The activity counts only where this is true."},
+		{name: "from", kind: kindString, example: "views.csv", doc: "A file of events (CSV or Excel, relative to the mapping), a row each: at, by and when are then of its columns, see Joins."},
+		{name: "id", kind: kindExpr, example: "ticket", doc: "With from: the id of the record that the event is of, as the source's id gives it."},
 	}},
 	{"schedule", "When importer schedule crawls, as cron expressions of five fields: minute, hour, day of month, month, day of week.", []key{
 		{name: "full", kind: kindString, example: `"0 2 * * 0"`, doc: "When every file is looked into. It takes the place of an incremental crawl that is due at the same time."},

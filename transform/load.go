@@ -549,6 +549,13 @@ func (m *Mapping) readActivities(s *Source, sec section) {
 		}
 		def := activityDef{kind: a.word("activity", "type"), at: m.doc.expression(a, "at", wantsWhen),
 			by: m.doc.expression(a, "by", wantsWho), when: m.doc.expression(a, "when", wantsBool)}
+		if a.has("from") {
+			if m.readEvents(s, a, &def); def.events == nil {
+				continue // told
+			}
+		} else if a.has("id") {
+			m.doc.errorf(a.posOf("id"), "add from: with the file of events, or take id out", "%s: id is for a file of events", a.what)
+		}
 		if def.kind != "" && def.at != nil && def.by != nil {
 			s.def.activities = append(s.def.activities, def)
 		}

@@ -24,9 +24,10 @@ type lookupTable struct {
 	header *extract.Header
 	sum    [32]byte // of the file's content
 
-	mu   sync.Mutex // guards by
-	rows [][]string
-	by   map[int]map[string]int32 // by key column: the row of each key, or ambiguous
+	mu     sync.Mutex // guards by
+	rows   [][]string
+	places []extract.Place          // of the rows
+	by     map[int]map[string]int32 // by key column: the row of each key, or ambiguous
 }
 
 const (
@@ -37,12 +38,13 @@ const (
 // tables reads the files that expressions name.
 func (d *document) tables() *lookups {
 	if d.lookups == nil {
-		d.lookups = &lookups{dir: filepath.Dir(d.file), tables: map[string]*lookupTable{}}
+		d.lookups = &lookups{d: d, dir: filepath.Dir(d.file), tables: map[string]*lookupTable{}}
 	}
 	return d.lookups
 }
 
 type lookups struct {
+	d      *document
 	dir    string
 	mu     sync.Mutex // guards tables
 	tables map[string]*lookupTable
@@ -70,6 +72,7 @@ func (l *lookups) table(name string) (*lookupTable, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(l.dir, filepath.FromSlash(name))
 	}
+	l.d.files = append(l.d.files, path)
 	data, err := readLimited(path, maxLookupBytes)
 	if err != nil {
 		return nil, reasonOf(err)
@@ -97,6 +100,7 @@ func (t *lookupTable) read(path string, data []byte) error {
 		}
 		t.header = rec.Header
 		t.rows = append(t.rows, rec.Text)
+		t.places = append(t.places, rec.Place)
 	}
 	if t.header == nil {
 		return errors.New("it has no rows")

@@ -192,6 +192,19 @@ func printNotes(w io.Writer, rep *pipeline.Report) {
 		}
 		fmt.Fprintln(w)
 	}
+	for _, ev := range rep.Activities.Events {
+		if ev.Old == 0 && ev.Bad == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "%s: %s", ev.File, count(int64(ev.Read), "event", "events"))
+		if ev.Old > 0 {
+			fmt.Fprintf(w, ", %s left out as over 7 days old, which Microsoft 365 does not show", number(int64(ev.Old)))
+		}
+		if ev.Bad > 0 {
+			fmt.Fprintf(w, ", %s left out as wrong: %s", number(int64(ev.Bad)), ev.FirstBad)
+		}
+		fmt.Fprintln(w)
+	}
 	if rep.Missed > 0 {
 		fmt.Fprintf(w, "%s gone and will be deleted if that stays so: see deleteAfter\n", count(rep.Missed, "item's record is", "items' records are"))
 	}

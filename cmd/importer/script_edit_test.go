@@ -40,6 +40,15 @@ func cmdReplace(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(src, args[1]+"\n", args[2]+"\n")), 0o600))
 }
 
+// today FILE writes an hour ago, with the seconds that are in it (TODAY:07), in
+// place of each TODAY:07.
+func cmdToday(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, 1)
+	ago := time.Now().UTC().Add(-time.Hour).Format("2006-01-02T15:04:")
+	src := strings.ReplaceAll(ts.ReadFile(args[0]), "TODAY:", ago)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(src), 0o600))
+}
+
 // mode FILE MODE checks the permissions of a file, in octal.
 func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2, 2)

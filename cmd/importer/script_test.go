@@ -98,6 +98,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"cell":     cmdCell,
 	"mode":     cmdMode,
 	"replace":  cmdReplace,
+	"today":    cmdToday,
 }
 
 // patience is how long anything may take that a script waits for. Nothing
