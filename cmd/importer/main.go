@@ -22,6 +22,8 @@ import (
 	"importer/extract"
 )
 
+func init() { cobra.EnableCommandSorting = false } // commands are listed as they are added
+
 func main() {
 	extract.ServeWorkerIfAsked() // a child that reads hostile files never comes back from here
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
@@ -103,8 +105,32 @@ Exit codes:
 	})
 	root.AddCommand(a.runCommand(), a.planCommand(), a.applyCommand(), a.estimateCommand(), a.watchCommand(), a.scheduleCommand(), a.validateCommand(), a.previewCommand(), a.searchCommand(), a.serveCommand(), a.tokenCommand(),
 		a.statusCommand(), a.runsCommand(), a.whyCommand(), a.whereCommand(), a.quarantineCommand(), a.versionCommand(), a.connectionCommand(), a.schemaCommand(), a.itemCommand(), a.groupCommand(), a.activityCommand(), a.doctorCommand())
+	inGroups(root)
 	plainUse(root)
 	return root
+}
+
+// inGroups puts the commands of the help into the order in which they are
+// needed.
+func inGroups(root *cobra.Command) {
+	for _, g := range [...]struct{ id, title, commands string }{
+		{"mapping", "Write a mapping:", "init extract validate preview test"},
+		{"crawl", "Crawl:", "doctor estimate plan apply run watch schedule"},
+		{"look", "See what became of it:", "status runs where why explain acl search quarantine"},
+		{"graph", "Look after the service:", "connection schema item group activity"},
+		{"local", "The local Graph:", "serve token"},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for name := range strings.FieldsSeq(g.commands) {
+			for _, cmd := range root.Commands() {
+				if cmd.Name() == name {
+					root.RemoveCommand(cmd)
+					cmd.GroupID = g.id
+					root.AddCommand(cmd) // to the end
+				}
+			}
+		}
+	}
 }
 
 // plainUse takes "[flags]" out of the use lines.
