@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -103,7 +104,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 
 // patience is how long anything may take that a script waits for. Nothing
 // should come near it; it is what makes a hanging test fail with a message.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // A scriptWorld is what the commands of one script share.
 type scriptWorld struct {
@@ -502,6 +503,7 @@ func cmdSlow(ts *testscript.TestScript, neg bool, args []string) {
 	p := &proxy{allow: make(chan struct{}, 10_000), ended: make(chan struct{})}
 	gate := make(chan struct{}, 1)
 	forward := httputil.NewSingleHostReverseProxy(to)
+	forward.ErrorLog = log.New(io.Discard, "", 0) // of servers that the script has killed
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		item := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/items/")
 		if item {
