@@ -33,7 +33,10 @@ func (c *Crawl) crawl(ctx context.Context, run state.Run, rep *Report) error {
 	g, soft := errgroup.WithContext(rctx)
 	order := make(chan *reading, c.Readers)
 	g.Go(func() error { return c.dispatch(soft, run, order) })
-	a := &admission{c: c, rep: rep, soft: soft, hard: hard, stop: stop, slots: make(chan struct{}, c.InFlight), spare: make(chan *batch, c.InFlight+2)}
+	// live ends with the first failure: what has not settled by then never will.
+	live, die := context.WithCancelCause(hard)
+	defer die(nil)
+	a := &admission{c: c, rep: rep, soft: soft, hard: hard, live: live, die: die, stop: stop, slots: make(chan struct{}, c.InFlight), spare: make(chan *batch, c.InFlight+2)}
 	g.Go(func() error { return a.run(order) })
 	err := g.Wait()
 	upErr := a.wait() // what is in flight settles, whatever stopped the reading
@@ -104,6 +107,8 @@ type admission struct {
 	rep  *Report
 	soft context.Context         // ends with the crawl's reading side
 	hard context.Context         // ends the uploads
+	live context.Context         // ends the waiting for other batches
+	die  context.CancelCauseFunc // ends live
 	stop context.CancelCauseFunc // ends soft
 
 	slots   chan struct{} // one token a batch in flight
@@ -328,6 +333,7 @@ func (a *admission) fail(err error) {
 		a.err = err
 	}
 	a.stop(errStopped)
+	a.die(errStopped)
 }
 
 func (a *admission) failed() error {
@@ -364,7 +370,7 @@ func (a *admission) upload(b *batch) error {
 	}
 	if len(again) > 0 {
 		if err := a.replace(b, again); err != nil {
-			return err
+			return errors.Join(err, a.keepStored(b))
 		}
 	}
 	return a.settle(b)
@@ -414,7 +420,7 @@ func (b *batch) sort(store *state.Store) (send []*transform.Item, which, again [
 // the last to win. Two PUTs of one id in flight could end in either order, so
 // all earlier batches must have settled.
 func (a *admission) replace(b *batch, again []int) error {
-	if err := a.frontier.wait(a.hard, &a.mu, b.order); err != nil {
+	if err := a.frontier.wait(a.live, &a.mu, b.order); err != nil {
 		return err
 	}
 	latest := map[string]int{}
