@@ -114,7 +114,8 @@ type applier struct {
 	load.Admin
 	c       *Crawl
 	plan    *PlanReader
-	resumed bool // a part of the plan was carried out before
+	resumed bool         // a part of the plan was carried out before
+	ahead   *PlannedItem // read, and not yet met
 }
 
 // Apply does what the plan says, into the target with the key, and nothing else. It stops with a *PlanError
@@ -256,22 +257,39 @@ func (a *applier) sameFile(have *PlannedSource, src *transform.Source, f walked)
 	return err == nil && sum == have.SHA256
 }
 
+// next reads the plan's next item; nil is the end.
+func (a *applier) next() (*PlannedItem, error) {
+	if it := a.ahead; it != nil {
+		a.ahead = nil
+		return it, nil
+	}
+	if !a.plan.dec.More() {
+		return nil, nil
+	}
+	it := new(PlannedItem)
+	if err := a.plan.dec.Decode(it); err != nil {
+		return nil, broken(err)
+	}
+	return it, nil
+}
+
 // following takes the plan's next item that is the wanted one. When a part of
 // the plan was carried out before, those of that part are passed over.
 func (a *applier) following(wanted string, is func(it *PlannedItem) bool) error {
-	for a.plan.dec.More() {
-		var it PlannedItem
-		if err := a.plan.dec.Decode(&it); err != nil {
-			return broken(err)
+	for {
+		it, err := a.next()
+		if err != nil {
+			return err
 		}
-		if is(&it) {
+		switch {
+		case it == nil:
+			return planError("it does not say to %s", wanted)
+		case is(it):
 			return nil
-		}
-		if !a.resumed {
+		case !a.resumed:
 			return planError("it says to %s the item %s, and now it would be to %s", it.Op, it.ID, wanted)
 		}
 	}
-	return planError("it does not say to %s", wanted)
 }
 
 func (a *applier) sends(entries []state.Entry, verdicts []state.Verdict) error {
@@ -291,9 +309,23 @@ func (a *applier) sends(entries []state.Entry, verdicts []state.Verdict) error {
 	return nil
 }
 
+// deletes lets go what the plan says. What it does not is an item whose update
+// the target refuses though its permissions have changed: the plan could not
+// know, and left as it is it would be seen by those who are not to see it.
 func (a *applier) deletes(items []state.Known) error {
 	for _, k := range items {
-		if err := a.following("delete the item "+k.ID, func(it *PlannedItem) bool { return it.ID == k.ID && it.Op == "delete" }); err != nil {
+		is := func(it *PlannedItem) bool { return it.ID == k.ID && it.Op == "delete" }
+		if k.Withdrawn {
+			it, err := a.next()
+			if err != nil {
+				return err
+			}
+			if it != nil && !is(it) {
+				a.ahead = it
+			}
+			continue
+		}
+		if err := a.following("delete the item "+k.ID, is); err != nil {
 			return err
 		}
 	}
@@ -305,10 +337,13 @@ func (a *applier) guard(err *GuardError) error { return err }
 
 // end tells whether anything of the plan was not done.
 func (a *applier) end() error {
-	for a.plan.dec.More() {
-		var it PlannedItem
-		if err := a.plan.dec.Decode(&it); err != nil {
-			return broken(err)
+	for {
+		it, err := a.next()
+		if err != nil {
+			return err
+		}
+		if it == nil {
+			break
 		}
 		if !a.resumed {
 			return planError("it says to %s the item %s as well, for which there was no reason any more", it.Op, it.ID)

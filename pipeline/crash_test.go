@@ -9,194 +9,441 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"sync"
+	"strings"
 	"testing"
+
+	"importer/load"
+	"importer/pipeline/state"
+	"importer/transform"
 )
 
 func sum(b []byte) [32]byte { return sha256.Sum256(b) }
 
-// TestKilledAtEveryRequest kills a crawl at its k-th request, before and after
-// the request's effect, for every k until a crawl ends without reaching it.
-// What a killed process leaves is the state's files as they are at that
-// moment and the items of the target. From there
-//
-//	resume  ends with the same items and the same balance as an unbroken crawl,
-//	        and sends again only what was in flight
-//	vanish  with all files gone but one, deletes whatever may have been sent
-//
-// Seen red with each of these, one at a time: no intent written before sending
-// (vanish leaves orphans); Settle that writes the position but not the items
-// (vanish); a frontier that moves to any batch that has settled (resume loses
-// items); recoverIntents that drops intents (vanish); counts that are not
-// written with the position (resume: another balance). An intent that keeps
-// the old digest shows in the state's TestAnUpdateInFlightIsSentAgain.
-func TestKilledAtEveryRequest(t *testing.T) {
-	rows := func(prefix string, n int) []string {
-		var out []string
-		for i := range n {
-			out = append(out, fmt.Sprintf("%s%d,title %d,%d", prefix, i, i, i))
+// crashMapping has something of everything that a crawl deals with: records
+// that are filtered, that are bad, whose permissions cannot be made (size 99
+// names somebody who is not known), that are denied to a group.
+const crashMapping = `version: 1
+connection: {id: testconnection, name: Test, description: For tests.}
+schema:
+  title: {type: string, searchable: true, retrievable: true}
+  size: {type: int64, retrievable: true, refinable: true, queryable: true}
+%ssources:
+  - name: rows
+    path: files/*.csv
+    where: title != "skip"
+    id: id
+    properties: {title: title, size: size}
+    content: {type: text, value: title}
+    acl:
+      - {grant: everyone, when: title != "secret"}
+      - {grant: externalGroup, value: '"team"', when: title == "secret"}
+      - {grant: user, value: title, when: size == "99"}
+      - {deny: externalGroup, value: '"barred"', when: size == "13"}
+`
+
+// crash is newWorld with crashMapping.
+func crash(t *testing.T, more string) *world {
+	w := newWorld(t)
+	w.source(fmt.Sprintf(crashMapping, more))
+	w.target.refuse = func(it *transform.Item) error {
+		if strings.HasPrefix(it.Content.Value, "no!") {
+			return errors.New("the service says no")
 		}
-		return out
+		return nil
 	}
-	first := func(w *world) {
-		w.write("a.csv", append(rows("a", 11), "a3,again,1", "x,skip,1", "bad,title,many")...)
+	return w
+}
+
+// source writes the mapping.
+func (w *world) source(text string) {
+	w.must(os.WriteFile(filepath.Join(w.dir, "mapping.yaml"), []byte(text), 0o600))
+}
+
+// edit replaces texts in the mapping.
+func (w *world) edit(oldNew ...string) {
+	w.t.Helper()
+	b, err := os.ReadFile(filepath.Join(w.dir, "mapping.yaml"))
+	w.must(err)
+	for i := 0; i < len(oldNew); i += 2 {
+		if !strings.Contains(string(b), oldNew[i]) {
+			w.t.Fatalf("the mapping has no %q", oldNew[i])
+		}
+	}
+	w.source(strings.NewReplacer(oldNew...).Replace(string(b)))
+}
+
+func (w *world) groups(lines string) {
+	w.must(os.WriteFile(filepath.Join(w.dir, "groups.csv"), []byte("group,type,member\n"+lines), 0o600))
+}
+
+func rows(prefix string, n int) []string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf("%s%d,title %d,%d", prefix, i, i, i))
+	}
+	return out
+}
+
+// A scenario is what a killed process was at.
+type scenario struct {
+	name string
+	// before is done without a kill, crawls and all; it may be nil.
+	before func(t *testing.T) *world
+	// then is what the killed process meets.
+	then func(w *world)
+	// do is the process; nil is a crawl.
+	do func(w *world) error
+	// counts tells that what a run does depends on how many came before it.
+	counts bool
+	// again tells that what was sent may be sent again, earlier record first:
+	// then the balance says so.
+	again bool
+
+	met *world // see world
+}
+
+// world gives the world that the process meets, a new one each time.
+func (sc *scenario) world(t *testing.T) *world {
+	if sc.met == nil {
+		sc.met = sc.before(t)
+		sc.then(sc.met)
+	}
+	w := newWorld(t)
+	w.must(os.RemoveAll(w.dir))
+	w.must(os.CopyFS(w.dir, os.DirFS(sc.met.dir)))
+	for _, name := range []string{"a.csv", "b.csv", "c.csv"} {
+		if info, err := os.Stat(filepath.Join(sc.met.dir, "files", name)); err == nil {
+			w.must(os.Chtimes(filepath.Join(w.dir, "files", name), info.ModTime(), info.ModTime()))
+		}
+	}
+	from := sc.met.holding()
+	w.old, w.tweak, w.planned, w.target.refuse, w.target.items = sc.met.old, sc.met.tweak, sc.met.planned, sc.met.target.refuse, from.items
+	if admin := sc.met.admin; admin != nil {
+		w.admin = &memAdmin{via: w.target, ready: from.ready, groups: from.groups, changes: admin.changes}
+	}
+	return w
+}
+
+func (sc *scenario) process(w *world) func() error {
+	if sc.do != nil {
+		return func() error { return sc.do(w) }
+	}
+	return func() error { _, err := w.crawl(context.Background()); return err }
+}
+
+// several is a world with three files, of everything something.
+func several(t *testing.T, more string) *world {
+	w := crash(t, more)
+	w.write("a.csv", append(rows("a", 11), "a3,again,1", "x,skip,1", "bad,title,many", "r1,no! never,1", "s,secret,13")...)
+	w.write("b.csv", rows("b", 6)...)
+	w.write("c.csv", "c0,title,0")
+	return w
+}
+
+// moved is what happens to the files of several: rows are new, changed, gone,
+// in another file; some are bad now, one of them in its permissions; the
+// target refuses others, one of them with other permissions.
+func moved(w *world) {
+	w.write("a.csv", append([]string{"new,row,1", "a1,secret,1", "a2,title 2,99"}, append(rows("a", 7)[3:], "a7,title 7,many", "a8,no! more,8", "a9,no! secret,13", "a10,changed,2", "b1,title 1,1")...)...)
+	w.write("b.csv", append(rows("b", 1), "b4,changed,7", "s,open,1")...) // b2, b3 and b5 go
+}
+
+const anna, bob, carl = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-333333333333"
+
+var scenarios = []scenario{
+	{name: "first crawl", before: func(t *testing.T) *world { return crash(t, "") }, then: func(w *world) {
+		w.write("a.csv", append(rows("a", 11), "a3,again,1", "x,skip,1", "bad,title,many", "r1,no! never,1", "s,secret,13")...)
 		w.write("b.csv", rows("b", 6)...)
 		w.write("c.csv", "c0,title,0")
-	}
-	scenarios := []struct {
-		name   string
-		before func(w *world) // crawled without a kill
-		then   func(w *world) // what the killed crawl meets
-	}{
-		{"first crawl", nil, first},
-		{"update", first, func(w *world) {
-			w.write("a.csv", append([]string{"new,row,1"}, append(rows("a", 9), "a9,changed,1", "a10,changed,2")...)...)
-			w.write("b.csv", append(rows("b", 3), "b4,changed,7")...) // b3 and b5 go
-		}},
-	}
+	}},
+	{name: "update", before: func(t *testing.T) *world {
+		w := several(t, "")
+		w.mustCrawl()
+		return w
+	}, then: moved},
+	{name: "full", before: func(t *testing.T) *world {
+		w := several(t, "")
+		w.mustCrawl()
+		w.tweak = func(c *Crawl) { c.Full = true }
+		return w
+	}, then: func(w *world) {
+		w.write("a.csv", append(rows("a", 9), "a9,changed,1", "new,row,1")...)
+		w.rewrite("b.csv", "id,title,size\n"+strings.Join(append(rows("b", 4), "b4,other,9"), "\n")+"\n")
+	}},
+	{name: "duplicates: last", before: func(t *testing.T) *world {
+		w := crash(t, "duplicates: last\n")
+		w.write("a.csv", append(rows("a", 9), "a3,again,1", "b2,in both,1", "c0,in all,1")...)
+		w.write("b.csv", append(rows("b", 6), "c0,in all,2", "a4,later,7")...)
+		w.write("c.csv", "c0,title,0")
+		w.mustCrawl()
+		return w
+	}, then: func(w *world) {
+		w.write("a.csv", append(rows("a", 9), "a3,again,1", "a3,once more,1", "b2,in both,1", "c0,in all,1", "new,row,1", "new,row,2")...)
+		w.write("b.csv", append(rows("b", 4), "b1,no! longer,3", "a4,later,8", "a5,secret,1", "a5,no! secret,1")...)
+	}, again: true},
+	{name: "first crawl, duplicates: last", before: func(t *testing.T) *world { return crash(t, "duplicates: last\n") }, then: func(w *world) {
+		w.write("a.csv", append(rows("a", 9), "a3,again,1", "b2,in both,1")...)
+		w.write("b.csv", append(rows("b", 6), "a4,later,7")...)
+		w.write("c.csv", "c0,title,0", "a1,last of all,1")
+	}},
+	{name: "deleteAfter", before: func(t *testing.T) *world {
+		w := several(t, "safety: {deleteAfter: 2}\n")
+		w.mustCrawl()
+		w.write("a.csv", append(rows("a", 9), "s,secret,13")...)
+		w.write("b.csv", rows("b", 4)...)
+		w.mustCrawl() // a9, a10, b4 and b5 are missed
+		return w
+	}, then: func(w *world) {
+		w.write("a.csv", append(rows("a", 8), "a9,title 9,9", "s,secret,99")...) // a8 is missed, a9 is back
+		w.write("b.csv", rows("b", 5)...)                                        // b4 is back, b5 goes
+	}, counts: true},
+	{name: "groups", before: func(t *testing.T) *world {
+		w := crash(t, "groups: {file: groups.csv}\n")
+		w.admin = &memAdmin{via: w.target}
+		w.groups("team,user," + anna + "\nteam,user," + bob + "\nbarred,user," + carl + "\nbarred,externalGroup,inner\ninner,user," + bob + "\nold,user," + anna + "\n")
+		w.write("a.csv", append(rows("a", 6), "s,secret,13")...)
+		w.write("c.csv", "c0,title,0")
+		w.mustCrawl()
+		return w
+	}, then: func(w *world) {
+		w.groups("team,user," + anna + "\nteam,user," + carl + "\nbarred,externalGroup,other\nother,user," + anna + "\nlate,user," + anna + "\nlate,externalGroup,team\n")
+		w.write("a.csv", append(rows("a", 5), "s,open,1", "t,title,13")...)
+	}},
+	{name: "in parts", before: func(t *testing.T) *world {
+		w := several(t, "")
+		w.tweak = func(c *Crawl) {
+			target := c.Loader.Target.(*fakeTarget)
+			c.Loader.Target = load.NewPartial(target, target.get, load.MergesUnknown)
+		}
+		w.mustCrawl()
+		return w
+	}, then: moved},
+	{name: "quiet", before: func(t *testing.T) *world {
+		w := several(t, "")
+		w.mustCrawl()
+		w.mustCrawl()
+		return w
+	}, then: func(w *world) {}},
+	{name: "resend", before: func(t *testing.T) *world {
+		w := several(t, "")
+		w.mustCrawl()
+		return w
+	}, then: func(w *world) {
+		store, err := state.Open(w.t.Context(), w.state, "testconnection", false)
+		w.must(err)
+		_, err = store.MarkResend(w.t.Context(), "title changes")
+		w.must(errors.Join(err, store.Close()))
+		w.write("b.csv", rows("b", 4)...)
+	}},
+	{name: "a schema that needs everything again", before: func(t *testing.T) *world {
+		w := several(t, "")
+		w.admin = &memAdmin{via: w.target}
+		w.mustCrawl()
+		return w
+	}, then: func(w *world) {
+		w.admin.changes = []load.SchemaChange{{Property: "title", Change: "labels", Verdict: load.Reingest}}
+		w.write("b.csv", rows("b", 4)...)
+	}},
+	{name: "a connection that is gone", before: func(t *testing.T) *world {
+		w := several(t, "groups: {file: groups.csv}\n")
+		w.admin = &memAdmin{via: w.target}
+		w.groups("team,user," + anna + "\nbarred,user," + bob + "\n")
+		w.mustCrawl()
+		return w
+	}, then: func(w *world) {
+		w.admin.ready, w.admin.groups = false, nil
+		clear(w.target.items)
+		w.write("b.csv", rows("b", 4)...)
+	}},
+	{name: "apply", before: func(t *testing.T) *world {
+		w := several(t, "")
+		w.mustCrawl()
+		return w
+	}, then: func(w *world) {
+		moved(w)
+		_, w.planned = w.plan()
+	}, do: func(w *world) error { _, err := w.apply(w.planned); return err }},
+}
+
+// TestKilledAtEveryMoment ends a process at each of its moments, in each
+// scenario. What it leaves is the state's files as they are then and what the
+// target has. From there
+//
+//	resume  ends with what an unbroken crawl ends with: items, groups, balance,
+//	        quarantine, and all that is known of them; sends again only what was in
+//	        flight; and leaves nothing to do
+//	vanish  with all files gone but one, deletes whatever may have been sent
+//	remap   under another mapping, ends with what that mapping makes of the files
+//
+// Seen red with each of these, one at a time: see the list at the end of the file.
+func TestKilledAtEveryMoment(t *testing.T) {
 	for _, sc := range scenarios {
-		for _, after := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/after effect %v", sc.name, after), func(t *testing.T) {
-				unbroken := newWorld(t)
-				if sc.before != nil {
-					sc.before(unbroken)
-					unbroken.mustCrawl()
-				}
-				sc.then(unbroken)
-				before := unbroken.target.requests
-				want := unbroken.mustCrawl()
-				wantItems := unbroken.target.snapshot()
-				total := unbroken.target.requests - before
-				for k := 1; ; k++ {
-					w := newWorld(t)
-					if sc.before != nil {
-						sc.before(w)
-						w.mustCrawl()
+		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
+			unbroken := sc.world(t)
+			want := &ending{}
+			if err := sc.process(unbroken)(); err != nil {
+				t.Fatal(err)
+			}
+			want.note(unbroken)
+			unbroken.target.requests = 0
+			unbroken.mustCrawl()
+			want.left = unbroken.target.requests
+			other := sc.world(t)
+			other.remap2()
+			other.mustCrawl()
+			remapped := &ending{}
+			remapped.note(other)
+			for _, m := range kindsOfMoments {
+				for m.k = 1; ; m.k++ {
+					if m.k > 500 {
+						t.Fatalf("%v: no end", m)
 					}
-					sc.then(w)
-					if !killAt(w, k, after) {
-						if k <= total {
-							t.Fatalf("the crawl ended before request %d of %d", k, total)
-						}
+					if !sc.recover(t, m, func(w *world) { want.resume(w, &sc, m) }) {
 						break
 					}
-					if k%2 == 0 {
-						resume(t, w, k, want, wantItems)
-					} else {
-						vanish(t, w, k)
-						// The other half, from the same start.
-						w = newWorld(t)
-						if sc.before != nil {
-							sc.before(w)
-							w.mustCrawl()
-						}
-						sc.then(w)
-						killAt(w, k, after)
-						resume(t, w, k, want, wantItems)
+					if testing.Short() && m.k%3 != 0 {
+						continue
+					}
+					sc.recover(t, m, func(w *world) { vanish(w, m) })
+					if !sc.counts {
+						sc.recover(t, m, func(w *world) { remapped.remap(w, m) })
 					}
 				}
-			})
-		}
-	}
-}
-
-// killAt crawls until the k-th request and leaves w as a SIGKILL would. It
-// reports whether the crawl got there.
-func killAt(w *world, k int, after bool) bool {
-	w.t.Helper()
-	return w.killDuring(k, after, func() error { _, err := w.crawl(context.Background()); return err })
-}
-
-// killDuring is killAt for whatever makes requests.
-func (w *world) killDuring(k int, after bool, do func() error) bool {
-	w.t.Helper()
-	var once sync.Once
-	var items map[string]string
-	copied := filepath.Join(w.dir, fmt.Sprintf("state-%d", k))
-	base := w.target.requests
-	w.target.onRequest = func(n int, isAfter bool) error {
-		if n-base < k || isAfter != after && n-base == k {
-			return nil
-		}
-		once.Do(func() {
-			// The state first: others are still at work, and it never says
-			// stored of what the target does not have.
-			copyDir(w.t, w.state, copied)
-			items = w.target.snapshot()
+				if m.k < 3 && sc.name != "quiet" {
+					t.Errorf("%s: only %d moments of this kind", m.what, m.k-1)
+				}
+			}
 		})
-		return errKilled
 	}
-	err := do()
-	w.target.onRequest = nil
-	if items == nil {
-		if err != nil {
-			w.t.Fatalf("crawl: %v", err)
-		}
+}
+
+// recover lets the scenario's process die and does what comes then. It reports
+// whether the process got that far.
+func (sc *scenario) recover(t *testing.T, m moment, then func(w *world)) bool {
+	t.Helper()
+	w := sc.world(t)
+	if !w.dieAt(m, sc.process(w)) {
 		return false
 	}
-	if !errors.Is(err, errKilled) {
-		w.t.Fatalf("the killed crawl ended with %v", err)
-	}
-	w.target.items = items
-	w.target.requests, w.target.puts, w.target.deletes = 0, 0, 0
-	w.state = copied
+	then(w)
+	w.must(os.RemoveAll(w.dir))
 	return true
 }
 
-// copyDir copies the state's files as they are, as a crash would leave them:
-// SQLite's WAL is written at its end only, and a torn end is passed over.
-func copyDir(t *testing.T, from, to string) {
-	if err := os.MkdirAll(to, 0o700); err != nil {
-		t.Error(err)
+// An ending is what is there after a run.
+type ending struct {
+	rep     *Report
+	items   map[string]string
+	members string
+	known   string
+	items2  string
+	total   int // requests
+	left    int // requests of a further run
+}
+
+func (e *ending) note(w *world) {
+	w.t.Helper()
+	e.total = w.target.requests
+	e.rep = w.lastReport()
+	r := w.holding()
+	e.items, e.members, e.known, e.items2 = r.items, r.members(), w.dump(known), w.dump(knownItems)
+}
+
+// lastReport is the summary of the last run in w's state.
+func (w *world) lastReport() *Report {
+	w.t.Helper()
+	store, err := state.Reader(w.state, "testconnection")
+	w.must(err)
+	defer store.Close()
+	runs, err := store.Runs(w.t.Context(), 1)
+	w.must(err)
+	return unmarshal[Report](w.t, runs[0].Summary)
+}
+
+func (e *ending) resume(w *world, sc *scenario, m moment) {
+	t := w.t
+	t.Helper()
+	errorf := func(format string, args ...any) {
+		t.Helper()
+		t.Errorf("%v, and resumed: %s", m, fmt.Sprintf(format, args...))
 	}
-	for _, name := range []string{"testconnection.db", "testconnection.db-wal"} {
-		b, err := os.ReadFile(filepath.Join(from, name))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
+	if err := sc.process(w)(); err != nil {
+		var done *PlanError
+		if !errors.As(err, &done) || !strings.Contains(err.Error(), "already") {
+			errorf("%v", err)
+			return
 		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, name), b, 0o600)
+	}
+	rep := w.lastReport()
+	r := w.holding()
+	if !maps.Equal(r.items, e.items) {
+		errorf("the target has %v, want %v", r.items, e.items)
+	}
+	if got := r.members(); got != e.members {
+		errorf("groups:\n%s", differ(got, e.members))
+	}
+	if got := w.dump(known); got != e.known {
+		errorf("known:\n%s", differ(got, e.known))
+	}
+	if sc.again {
+		want := *e.rep
+		for _, r := range []*Report{rep, &want} {
+			r.Unchanged, r.Stored, r.Widened = r.Unchanged+r.Stored, 0, 0
+			r.Sources = nil
 		}
-		if err != nil {
-			t.Error(err)
+		if rep.Counts != want.Counts || rep.Deleted != want.Deleted || rep.Withdrawn != want.Withdrawn {
+			errorf("balance %+v, want %+v", rep.Counts, want.Counts)
 		}
+	} else if rep.Run == e.rep.Run { // else the run was over, and this one has found nothing to do
+		if rep.Counts != e.rep.Counts || !reflect.DeepEqual(rep.Sources, e.rep.Sources) {
+			errorf("balance %+v %+v, want %+v %+v", rep.Counts, rep.Sources, e.rep.Counts, e.rep.Sources)
+		}
+		type tally struct{ deleted, kept, held, withdrawn, missed, widened int64 }
+		got := tally{rep.Deleted, rep.Kept, rep.Held, rep.Withdrawn, rep.Missed, rep.Widened}
+		if want := (tally{e.rep.Deleted, e.rep.Kept, e.rep.Held, e.rep.Withdrawn, e.rep.Missed, e.rep.Widened}); got != want {
+			errorf("%+v, want %+v", got, want)
+		}
+	}
+	w.target.requests = 0
+	if again := w.mustCrawl(); w.target.requests != e.left || again.Stored != 0 {
+		errorf("%d requests, %d stored by a further run, want %d, 0", w.target.requests, again.Stored, e.left)
 	}
 }
 
-func resume(t *testing.T, w *world, k int, want *Report, items map[string]string) {
-	t.Helper()
-	rep := w.mustCrawl()
-	if !rep.Resumed {
-		t.Errorf("killed at request %d: the next run did not take it up", k)
-	}
-	if got := w.target.snapshot(); !maps.Equal(got, items) {
-		t.Errorf("killed at request %d and resumed: the target has %v, want %v", k, got, items)
-	}
-	if rep.Counts != want.Counts {
-		t.Errorf("killed at request %d and resumed: balance %+v, want %+v", k, rep.Counts, want.Counts)
-	}
-	if !reflect.DeepEqual(rep.Sources, want.Sources) {
-		t.Errorf("killed at request %d and resumed: sources %+v, want %+v", k, rep.Sources, want.Sources)
-	}
-	// k-1 requests were answered before the kill. Of those, the ones whose
-	// batch had not settled are made again: 3 batches of 4 in flight, and the
-	// one that was being taken in.
-	if most := int(want.Requests) - (k - 1) + 16; w.target.requests > most {
-		t.Errorf("killed at request %d and resumed: %d more requests, want at most %d", k, w.target.requests, most)
-	}
-	again := w.mustCrawl()
-	if again.Requests != 0 || again.Stored != 0 {
-		t.Errorf("after the resumed run: %d requests, %d stored by a further one, want none", again.Requests, again.Stored)
-	}
-}
-
-func vanish(t *testing.T, w *world, k int) {
-	t.Helper()
+func vanish(w *world, m moment) {
+	w.t.Helper()
 	w.remove("a.csv")
-	w.remove("b.csv")
+	if _, err := os.Stat(filepath.Join(w.dir, "files", "b.csv")); err == nil {
+		w.remove("b.csv")
+	}
 	w.write("c.csv", "c0,title,0")
 	rep := w.mustCrawl()
+	for range 2 { // deleteAfter
+		w.mustCrawl()
+	}
 	if got := w.target.snapshot(); len(got) != 1 || got["c0"] == "" {
-		t.Errorf("killed at request %d, files removed: the target still has %v, want c0 alone (%d deleted)", k, got, rep.Deleted)
+		w.t.Errorf("%v, and files removed: the target still has %v, want c0 alone (%d deleted)", m, got, rep.Deleted)
+	}
+}
+
+// remap2 changes the mapping.
+func (w *world) remap2() {
+	w.edit("value: title}", `value: title + "!"}`, `where: title != "skip"`, `where: title != "skip" && size != "3"`)
+}
+
+func (e *ending) remap(w *world, m moment) {
+	w.t.Helper()
+	w.remap2()
+	w.mustCrawl()
+	r := w.holding()
+	if !maps.Equal(r.items, e.items) {
+		w.t.Errorf("%v, and another mapping: the target has %v, want %v", m, r.items, e.items)
+	}
+	if got := r.members(); got != e.members {
+		w.t.Errorf("%v, and another mapping: groups:\n%s", m, differ(got, e.members))
+	}
+	if got := w.dump(knownItems); got != e.items2 {
+		w.t.Errorf("%v, and another mapping: known:\n%s", m, differ(got, e.items2))
 	}
 }

@@ -423,12 +423,11 @@ func (a *admission) replace(b *batch, again []int) error {
 	if err := a.frontier.wait(a.live, &a.mu, b.order); err != nil {
 		return err
 	}
-	latest := map[string]int{}
-	for _, i := range again {
-		latest[b.entries[i].ID] = i
-	}
-	for _, i := range again {
-		if latest[b.entries[i].ID] != i {
+	// Of several in one batch the last goes, and if the target refuses it the one
+	// before: so it comes to the same however the batches are cut.
+	won := map[string]bool{}
+	for _, i := range slices.Backward(again) {
+		if won[b.entries[i].ID] {
 			continue
 		}
 		results, err := a.c.Loader.Put(a.hard, []*transform.Item{b.items[i]})
@@ -436,6 +435,7 @@ func (a *admission) replace(b *batch, again []int) error {
 			return err
 		}
 		b.results[i] = results[0]
+		won[b.entries[i].ID] = results[0].Fate == load.Stored
 	}
 	return nil
 }
@@ -476,7 +476,7 @@ func (a *admission) settle(b *batch) error {
 }
 
 func (a *admission) write(b *batch) error {
-	var refused []state.Refusal
+	refused := a.rejections(b)
 	var files []*state.Source
 	passed := a.frontier.settle(b)
 	a.settling = b
@@ -508,16 +508,17 @@ func (a *admission) write(b *batch) error {
 func (b *batch) outcomes(store *state.Store) []state.Outcome {
 	outs := make([]state.Outcome, 0, len(b.verdicts))
 	for i, v := range b.verdicts {
-		replaced := v.Kind == state.Duplicate && store.Sends(v) && b.results[i].Fate != load.Unsettled
-		switch {
-		case v.Kind == state.Duplicate && !replaced:
+		if v.Kind == state.Duplicate && !b.replaced(store, i) {
 			continue
-		case replaced:
-			v = state.Verdict{Kind: state.Send, Row: v.Row}
 		}
 		outs = append(outs, state.Outcome{Entry: &b.entries[i], Verdict: v, Rejected: b.results[i].Fate == load.Rejected})
 	}
 	return outs
+}
+
+// replaced tells of a duplicate that it was sent and answered.
+func (b *batch) replaced(store *state.Store, i int) bool {
+	return store.Sends(b.verdicts[i]) && b.results[i].Fate != load.Unsettled
 }
 
 // account adds a batch that the frontier has passed to the balances of its
@@ -555,9 +556,8 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 			f.Filtered++
 			continue // says nothing of how the run goes
 		default:
-			ref := a.accountItem(b, s.entry, f)
-			bad = ref != nil && ref.Reason != reasonDuplicate
-			if ref != nil {
+			var ref *state.Refusal
+			if ref, bad = a.accountItem(b, s.entry, f); ref != nil {
 				ref.Source, ref.Part = f, s.part
 				s.record.on(ref, a.c.columns(f, s.record.header, ref.Property))
 				*refused = append(*refused, *ref)
@@ -572,17 +572,21 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 
 const reasonDuplicate = "duplicate-id"
 
-func (a *admission) accountItem(b *batch, i int, f *state.Source) *state.Refusal {
+// accountItem adds an item to the balance of its file. What the target has said
+// to it in this very batch is written down already: see rejections. bad tells
+// that it was refused.
+func (a *admission) accountItem(b *batch, i int, f *state.Source) (ref *state.Refusal, bad bool) {
 	p := &a.c.progress
+	refused := b.results[i].Fate == load.Rejected
 	switch v := b.verdicts[i]; {
-	case v.Kind == state.Send && b.results[i].Fate == load.Rejected:
+	case v.Kind == state.Send && refused:
 		f.Quarantined++
 		p.quarantined.Add(1)
-		return rejected(b.items[i], b.results[i].Err)
+		return nil, true
 	case v.Kind == state.Refused:
 		f.Quarantined++
 		p.quarantined.Add(1)
-		return refusedAgain(b.items[i], v)
+		return refusedAgain(b.items[i], v), true
 	case v.Kind == state.Send, v.Before:
 		if v.Kind == state.Send {
 			a.countDoings(b.items[i], b.results[i].Refused)
@@ -592,17 +596,38 @@ func (a *admission) accountItem(b *batch, i int, f *state.Source) *state.Refusal
 	case v.Kind == state.Unchanged:
 		f.Unchanged++
 		p.unchanged.Add(1)
+	case v.Kind == state.Duplicate && refused:
+		f.Quarantined++
+		p.quarantined.Add(1)
+		return nil, true
+	case v.Kind == state.Duplicate && a.c.Store.Keeps() && b.replaced(a.c.Store, i):
+		f.Stored++ // the one that it replaces is left out: see Store.Settle
+		p.duplicates.Add(1)
 	case v.Kind == state.Duplicate:
 		f.Duplicates++
 		p.duplicates.Add(1)
-		if b.results[i].Fate == load.Rejected { // it was to replace the earlier one
-			return rejected(b.items[i], b.results[i].Err)
-		}
 		if a.c.Mapping.OnDuplicate == "" || a.c.Mapping.OnDuplicate == "quarantine" {
-			return a.duplicate(b, i)
+			return a.duplicate(b, i), false
 		}
 	}
-	return nil
+	return nil, false
+}
+
+// rejections are the refusals of the target in a batch. They are written with
+// its answers, though the frontier may not have come there: if we crash before
+// it does, the items are not sent again, and nobody would know why any more.
+func (a *admission) rejections(b *batch) (refused []state.Refusal) {
+	for i := range b.steps {
+		s := &b.steps[i]
+		if s.entry < 0 || b.results[s.entry].Fate != load.Rejected {
+			continue
+		}
+		ref := rejected(b.items[s.entry], b.results[s.entry].Err)
+		ref.Source, ref.Part = s.file, s.part
+		s.record.on(ref, a.c.columns(s.file, s.record.header, ref.Property))
+		refused = append(refused, *ref)
+	}
+	return refused
 }
 
 // shown is how long Microsoft 365 shows an activity (externalActivity page).

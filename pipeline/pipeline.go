@@ -351,7 +351,15 @@ func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status st
 	if err != nil {
 		return err
 	}
-	rep.Counts, rep.Held = counts, c.Store.HeldBack()
+	rep.Counts = counts
+	if rep.Held, err = c.Store.HeldBack(ctx); err != nil {
+		return err
+	}
+	deleted, withdrawn, err := c.Store.DeletedBy(ctx, run)
+	if err != nil {
+		return err
+	}
+	rep.Deleted, rep.Withdrawn = deleted, max(rep.Withdrawn, withdrawn)
 	if rep.Sources, err = c.Store.Balances(ctx, run); err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ func (w *world) crawlOver(store *state.Store) *Crawl {
 	w.must(err)
 	c := &Crawl{Mapping: m, File: path, Dir: w.dir, Digest: sum(src), Store: store, Log: slog.New(slog.DiscardHandler),
 		Loader: &load.Loader{Target: w.target, Concurrency: 3, Retry: load.Retry{}}, Batch: 4, InFlight: 3, Readers: 2, Grace: time.Second}
+	if w.admin != nil {
+		c.Admin = w.admin
+	}
 	if w.tweak != nil {
 		w.tweak(c)
 	}
@@ -54,7 +57,9 @@ func (w *world) plan() (*PlanHeader, []byte) {
 func (w *world) apply(plan []byte) (*Report, error) {
 	w.t.Helper()
 	store, err := state.Open(w.t.Context(), w.state, "testconnection", false)
-	w.must(err)
+	if err != nil {
+		return nil, err
+	}
 	defer store.Close()
 	p, err := ReadPlan(bytes.NewReader(plan))
 	w.must(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -299,12 +300,28 @@ func TestTheFrontierIsBounded(t *testing.T) {
 
 // A memAdmin keeps a connection's surroundings in memory.
 type memAdmin struct {
+	mu      sync.Mutex  // guards groups and ready where via is set
+	via     *fakeTarget // its requests are this target's; nil counts none
 	ready   bool
 	changes []load.SchemaChange // until the connection is ensured
 	ensured error
 	groups  map[string][]transform.Member
 	log     []string
 	failDel bool
+}
+
+// do makes a request whose effect is effect.
+func (a *memAdmin) do(effect func()) error {
+	if a.via == nil {
+		effect()
+		return nil
+	}
+	return a.via.do(context.Background(), func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		effect()
+		return nil
+	}).Err
 }
 
 func (a *memAdmin) Ready(context.Context) (bool, error) { return a.ready, nil }
@@ -314,8 +331,10 @@ func (a *memAdmin) EnsureConnection(context.Context, transform.Connection, trans
 		return false, a.ensured
 	}
 	created := !a.ready
-	a.ready, a.changes = true, nil
-	return created, nil
+	if !created && a.changes == nil {
+		return false, nil
+	}
+	return created, a.do(func() { a.ready, a.changes = true, nil })
 }
 
 func (a *memAdmin) PreviewConnection(context.Context, transform.Connection, transform.Schema) (*load.ConnectionPreview, error) {
@@ -327,13 +346,14 @@ func (a *memAdmin) Reingest(context.Context, transform.Schema) ([]load.SchemaCha
 }
 
 func (a *memAdmin) PutGroup(_ context.Context, g transform.Group) error {
-	if a.groups == nil {
-		a.groups = map[string][]transform.Member{}
-	}
-	if _, ok := a.groups[g.ID]; !ok {
-		a.groups[g.ID] = nil
-	}
-	return nil
+	return a.do(func() {
+		if a.groups == nil {
+			a.groups = map[string][]transform.Member{}
+		}
+		if _, ok := a.groups[g.ID]; !ok {
+			a.groups[g.ID] = nil
+		}
+	})
 }
 
 func (a *memAdmin) Members(_ context.Context, group string) ([]transform.Member, bool, error) {
@@ -342,24 +362,26 @@ func (a *memAdmin) Members(_ context.Context, group string) ([]transform.Member,
 
 func (a *memAdmin) DeleteGroup(_ context.Context, id string) error {
 	a.log = append(a.log, "delete "+id)
-	delete(a.groups, id)
+	err := a.do(func() { delete(a.groups, id) })
 	if a.failDel {
 		return errors.New("the reply was lost")
 	}
-	return nil
+	return err
 }
 
 func (a *memAdmin) AddMember(_ context.Context, group string, m transform.Member) error {
-	if !slices.Contains(a.groups[group], m) {
-		a.groups[group] = append(a.groups[group], m)
-	}
-	return nil
+	return a.do(func() {
+		if !slices.Contains(a.groups[group], m) {
+			a.groups[group] = append(a.groups[group], m)
+		}
+	})
 }
 
 func (a *memAdmin) RemoveMember(_ context.Context, group string, m transform.Member) error {
 	a.log = append(a.log, "remove "+m.ID+" from "+group)
-	a.groups[group] = slices.DeleteFunc(a.groups[group], func(have transform.Member) bool { return have == m })
-	return nil
+	return a.do(func() {
+		a.groups[group] = slices.DeleteFunc(a.groups[group], func(have transform.Member) bool { return have == m })
+	})
 }
 
 // Somebody deleted the connection, and the run that makes it anew dies while

@@ -22,7 +22,6 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 	if rep.Withdrawn, err = c.Store.Withdraw(ctx); err != nil {
 		return err
 	}
-	rep.Withdrawn += c.Store.Exposed()
 	if rep.Missed, err = c.Store.Age(ctx, run, doubtful); err != nil {
 		return err
 	}
@@ -43,8 +42,11 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 			return err
 		}
 		if len(items) == 0 {
-			err := c.Store.Tidy(ctx, run)
-			if err == nil && refused == 0 && rep.Kept == 0 && rep.Missed == 0 && c.Store.HeldBack() == 0 {
+			if err := c.Store.Tidy(ctx, run); err != nil {
+				return err
+			}
+			held, err := c.Store.HeldBack(ctx)
+			if err == nil && refused == 0 && rep.Kept == 0 && rep.Missed == 0 && held == 0 {
 				err = c.Store.Even(ctx)
 			}
 			return err
@@ -71,7 +73,6 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 				}
 			}
 		}
-		rep.Deleted += int64(len(gone))
 		if err := c.Store.Deleted(context.WithoutCancel(ctx), run, gone); err != nil {
 			return err
 		}

@@ -27,8 +27,20 @@ type world struct {
 	dir    string
 	state  string
 	target *fakeTarget
-	old    int // seconds by which the files are older than now
+	admin  *memAdmin // nil: the target has no groups
+	old    int       // seconds by which the files are older than now
 	tweak  func(*Crawl)
+	// planned is a plan to be applied.
+	planned []byte
+}
+
+func unmarshal[T any](t *testing.T, b []byte) *T {
+	t.Helper()
+	v := new(T)
+	if err := json.Unmarshal(b, v); err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 const testMapping = `version: 1
@@ -87,10 +99,15 @@ func (w *world) crawl(ctx context.Context) (*Report, error) {
 	src, err := os.ReadFile(path)
 	w.must(err)
 	store, err := state.Open(ctx, w.state, "testconnection", false)
-	w.must(err)
+	if err != nil {
+		return nil, err
+	}
 	defer store.Close()
 	c := &Crawl{Mapping: m, Dir: w.dir, Digest: sum(src), Store: store, Log: slog.New(slog.DiscardHandler),
 		Loader: &load.Loader{Target: w.target, Concurrency: 3, Retry: load.Retry{}}, Batch: 4, InFlight: 3, Readers: 2, Grace: time.Second}
+	if w.admin != nil {
+		c.Admin = w.admin
+	}
 	if w.tweak != nil {
 		w.tweak(c)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -95,8 +94,18 @@ func refusedDigest(acl []byte, digest, mapping [32]byte) []byte {
 
 // refusedAgain tells whether the target refused e as it is.
 func (it *stored) refusedAgain(e *Entry, mapping [32]byte) bool {
-	return it.status == statusRejected && len(it.digest) == len(e.Digest) &&
-		bytes.Equal(it.digest, refusedDigest(it.digest[:aclSize], e.Digest, mapping))
+	return it.status == statusRejected && it.refused(e, mapping)
+}
+
+// exposed tells whether the target refused e as it is before this reading was
+// interrupted, and has the item for others than e is for: the sweep takes it
+// out.
+func (it *stored) exposed(e *Entry, mapping [32]byte) bool {
+	return it.status == statusWithdrawn && it.source == e.Source.ID && it.sent == e.Source.Pass && it.part == e.Part && it.refused(e, mapping)
+}
+
+func (it *stored) refused(e *Entry, mapping [32]byte) bool {
+	return len(it.digest) == len(e.Digest) && bytes.Equal(it.digest, refusedDigest(it.digest[:aclSize], e.Digest, mapping))
 }
 
 func (s *Store) prepare(ctx context.Context) (err error) {
@@ -172,14 +181,17 @@ func (s *Store) Admit(ctx context.Context, entries []Entry) (seq int64, verdicts
 			return 0, nil, err
 		}
 	}
-	if err := s.guardWidenings(ctx, entries, verdicts); err != nil {
+	widened, sample, err := s.guardWidenings(entries, verdicts)
+	if err != nil {
 		return 0, nil, err
 	}
 	seq = s.nextSeq
 	s.nextSeq++
-	if err := s.intend(ctx, seq, entries, verdicts); err != nil {
+	if err := s.intend(ctx, seq, entries, verdicts, widened); err != nil {
 		return 0, nil, s.wrap(err)
 	}
+	s.widened = widened
+	s.widenings = append(s.widenings, sample[:min(len(sample), maxWideningSample-len(s.widenings))]...)
 	return seq, verdicts, nil
 }
 
@@ -201,15 +213,7 @@ func (s *Store) ask(ctx context.Context, entries []Entry, verdicts []Verdict, as
 		have, ok := rows[v.Row]
 		equal := ok && have.digest != nil && bytes.Equal(have.digest, e.Digest[:])
 		switch {
-		case met[n] && ok && have.source == e.Source.ID && have.pass == e.Source.Pass && have.part == e.Part:
-			// Settled before the run was interrupted, but behind a batch that was not.
-			switch {
-			case equal && have.status == statusStored:
-				v.Kind = Unchanged
-			case have.refusedAgain(e, s.mapping):
-				v.Kind = Refused
-			}
-		case met[n]:
+		case met[n] && !(s.LastWins && ok && have.of(e)):
 			v.Kind = Duplicate
 			if ok {
 				if v.Later, err = s.comesLater(ctx, have, e); err != nil {
@@ -222,19 +226,27 @@ func (s *Store) ask(ctx context.Context, entries []Entry, verdicts []Verdict, as
 			v.New = true
 		case equal && have.status == statusStored:
 			v.Kind = Unchanged
-		case have.refusedAgain(e, s.mapping):
+		case have.refusedAgain(e, s.mapping), have.exposed(e, s.mapping):
 			v.Kind = Refused
 		case have.onlyDoings(e, v.did):
 			v.Kind = Unchanged // but for the row's digest
+		case s.LastWins && have.sent >= s.firstPass && !have.of(e):
+			// A later record has replaced it before the run was interrupted.
+			if v.Later, err = s.goesOn(ctx, have, e); err != nil {
+				return err
+			}
+			if v.Later {
+				v.Kind = Duplicate
+			}
 		}
 		v.Before = v.Kind == Unchanged && have.sent >= s.firstPass
 		v.was = have
 		v.same = ok && have.source == e.Source.ID && have.part == e.Part && have.line == e.Line && (equal || v.Kind != Unchanged)
-		if ok && v.Kind == Send {
+		if ok && s.Sends(*v) {
 			v.Widens = have.widens(e)
-			if have.status == statusStored {
-				v.Have = have.digest
-			}
+		}
+		if ok && v.Kind == Send && have.status == statusStored {
+			v.Have = have.digest
 		}
 	}
 	return nil
@@ -252,6 +264,26 @@ func (s *Store) comesLater(ctx context.Context, have stored, e *Entry) (bool, er
 		return false, nil
 	}
 	return ord > e.Source.Ord, err
+}
+
+// of tells whether the item is of the very record of e, as the present reading
+// has sent it.
+func (it *stored) of(e *Entry) bool {
+	return it.source == e.Source.ID && it.part == e.Part && it.sent == e.Source.Pass
+}
+
+// goesOn tells whether the record that has an item comes later in the crawl
+// than e, in a file whose reading was interrupted and goes on.
+func (s *Store) goesOn(ctx context.Context, have stored, e *Entry) (bool, error) {
+	if have.source == e.Source.ID {
+		return have.sent == e.Source.Pass && have.part > e.Part, nil
+	}
+	var ord, pass int64
+	err := s.db.QueryRowContext(ctx, "SELECT ord, pass FROM sources WHERE id = ?", have.source).Scan(&ord, &pass)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return ord > e.Source.Ord && pass == have.sent, err
 }
 
 // lookup reads the rows of the asked entries: in one go when they lie close
@@ -289,102 +321,16 @@ func (s *Store) lookup(ctx context.Context, verdicts []Verdict, ask []int) (map[
 	return found, nil
 }
 
-// intend writes the intent of a batch: for each item to be sent its row, its
-// source and its id.
-func (s *Store) intend(ctx context.Context, seq int64, entries []Entry, verdicts []Verdict) error {
-	if !s.Keeps() {
-		return nil
-	}
-	var blob []byte
-	for i, v := range verdicts {
-		if s.Sends(v) {
-			blob = appendIntent(blob, v.Row, &entries[i])
-		}
-	}
-	if len(blob) == 0 {
-		return nil
-	}
-	// If we crash before this is written, nothing of the batch was sent. If we
-	// crash after it, recoverIntents finds the ids that may have been.
-	_, err := s.db.ExecContext(ctx, "INSERT INTO intents (seq, entries) VALUES (?, ?)", seq, blob)
-	return err
-}
-
 // Sends tells whether an entry with this verdict is to be sent.
 func (s *Store) Sends(v Verdict) bool {
 	return v.Kind == Send || s.LastWins && v.Kind == Duplicate && !v.Later
 }
 
-func appendIntent(blob []byte, row uint64, e *Entry) []byte {
-	blob = binary.AppendUvarint(blob, row)
-	blob = binary.AppendUvarint(blob, uint64(e.Source.ID))
-	blob = binary.AppendUvarint(blob, uint64(len(e.ID)))
-	return append(blob, e.ID...)
-}
-
-// recoverIntents turns the batches that were in flight when the process died
-// into items of unknown content: the next crawl sends them again, or deletes
-// them when their records are gone.
-func (s *Store) recoverIntents(ctx context.Context) error {
-	s.nextSeq = 1
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, "SELECT seq, entries FROM intents ORDER BY seq")
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var blob []byte
-			if err := rows.Scan(&s.nextSeq, &blob); err != nil {
-				return err
-			}
-			if err := s.recoverIntent(ctx, tx, blob); err != nil {
-				return err
-			}
-			s.nextSeq++
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "DELETE FROM intents")
-		return err
-	})
-}
-
-func (s *Store) recoverIntent(ctx context.Context, tx *sql.Tx, blob []byte) error {
-	for len(blob) > 0 {
-		var nums [3]uint64
-		for i := range nums {
-			n, size := binary.Uvarint(blob)
-			if size <= 0 {
-				return errors.New("an intent cannot be read")
-			}
-			nums[i], blob = n, blob[size:]
-		}
-		row, source, length := nums[0], nums[1], nums[2]
-		if length > uint64(len(blob)) {
-			return errors.New("an intent cannot be read")
-		}
-		id := string(blob[:length])
-		blob = blob[length:]
-		// pass 0 was never given out: the item counts as not met. A row that
-		// was there keeps its place and loses its digest.
-		_, err := tx.ExecContext(ctx, `INSERT INTO items (rowid, id, source, part, pass, sent, line, digest, status, open)
-			VALUES (?, ?, ?, ?, 0, 0, 0, NULL, 0, -1)
-			ON CONFLICT (rowid) DO UPDATE SET digest = NULL, status = 0, pass = 0`, row, id, source, nowhere)
-		if err != nil {
-			return err
-		}
-		s.nextRow = max(s.nextRow, row+1)
-	}
-	return nil
-}
-
 // An Outcome is what became of an admitted entry.
 type Outcome struct {
 	Entry   *Entry
-	Verdict Verdict
-	// Rejected tells that the target refused it; else a Send was stored.
+	Verdict Verdict // of a Duplicate, one that was sent to replace an earlier record
+	// Rejected tells that the target refused it; else what was sent was stored.
 	Rejected bool
 }
 
@@ -434,7 +380,13 @@ func (s *Store) Settle(ctx context.Context, seq int64, outcomes, unanswered []Ou
 			if err := s.writeItems(ctx, tx, outcomes); err != nil {
 				return err
 			}
+			if err := s.writeReplaced(ctx, tx, outcomes, advanced); err != nil {
+				return err
+			}
 			if err := settleIntent(ctx, tx, seq, unanswered); err != nil {
+				return err
+			}
+			if err := forgetRejections(ctx, tx, outcomes); err != nil {
 				return err
 			}
 		}
@@ -456,17 +408,20 @@ func (s *Store) Settle(ctx context.Context, seq int64, outcomes, unanswered []Ou
 	}))
 }
 
-func settleIntent(ctx context.Context, tx *sql.Tx, seq int64, unanswered []Outcome) (err error) {
-	if len(unanswered) == 0 {
-		_, err = tx.ExecContext(ctx, "DELETE FROM intents WHERE seq = ?", seq)
-		return err
+// forgetRejections takes away what the target said to items, earlier in this
+// reading, that it has taken now: their records were mended meanwhile.
+func forgetRejections(ctx context.Context, tx *sql.Tx, outcomes []Outcome) error {
+	for i := range outcomes {
+		o := &outcomes[i]
+		if o.Rejected || o.Verdict.Kind != Send || o.Verdict.was.status < statusRejected {
+			continue
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass = ? AND item = ? AND stage = 'load'", o.Entry.Source.ID, o.Entry.Source.Pass, o.Entry.ID)
+		if err != nil {
+			return err
+		}
 	}
-	var blob []byte
-	for _, o := range unanswered {
-		blob = appendIntent(blob, o.Verdict.Row, o.Entry)
-	}
-	_, err = tx.ExecContext(ctx, "UPDATE intents SET entries = ? WHERE seq = ?", blob, seq)
-	return err
+	return nil
 }
 
 // later puts off the writing of files, unless one of them has ended: nobody
@@ -514,26 +469,19 @@ func (s *Store) writeItems(ctx context.Context, tx *sql.Tx, outcomes []Outcome) 
 	var touched touch
 	for i := range outcomes {
 		o := &outcomes[i]
+		if o.Verdict.Kind == Duplicate {
+			continue // see writeReplaced
+		}
 		if o.Verdict.Kind != Send && o.Verdict.same {
 			if err := touched.add(ctx, tx, o); err != nil {
 				return err
 			}
 			continue
 		}
-		e := o.Entry
-		var sheet any
-		if e.Sheet != "" {
-			sheet = e.Sheet
-		}
 		if err := writeDoings(ctx, tx, o); err != nil {
 			return err
 		}
-		now := s.after(o)
-		var denies any
-		if now.denies != "" {
-			denies = now.denies
-		}
-		args = append(args, o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, now.sent, e.Line, sheet, now.digest, now.status, now.open, denies)
+		args = append(args, s.rowOf(o)...)
 		if len(args) == cap(args) {
 			if err := flush(many); err != nil {
 				return err
@@ -552,6 +500,19 @@ func (s *Store) writeItems(ctx context.Context, tx *sql.Tx, outcomes []Outcome) 
 		}
 	}
 	return nil
+}
+
+// rowOf is the row of an item once the outcome is in.
+func (s *Store) rowOf(o *Outcome) []any {
+	e, now := o.Entry, s.after(o)
+	var sheet, denies any
+	if e.Sheet != "" {
+		sheet = e.Sheet
+	}
+	if now.denies != "" {
+		denies = now.denies
+	}
+	return []any{o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, now.sent, e.Line, sheet, now.digest, now.status, now.open, denies}
 }
 
 // touch gathers rows that follow one another and change nothing but their
@@ -596,17 +557,29 @@ func (s *Store) after(o *Outcome) stored {
 	case !was.there():
 		now.status, now.digest = statusRejected, refusedDigest(nil, e.Digest, s.mapping)
 		now.open, now.denies = -1, ""
+	case was.inFlight() && bytes.Equal(was.digest, e.Digest[:]):
+		// It was new and on its way when a process died, and this very item is
+		// what the target refuses: so it was refused then as well.
+		now.status, now.digest = statusRejected, refusedDigest(nil, e.Digest, s.mapping)
+		now.open, now.denies = -1, ""
 	case len(was.digest) != len(e.Digest) || !bytes.Equal(was.digest[:aclSize], e.Digest[:aclSize]):
 		// The target keeps the item for those who could see it before, and that
 		// is not what the mapping says any more.
-		s.exposed++
-		now.status, now.digest, now.open, now.denies = statusWithdrawn, nil, was.open, was.denies
+		var acl []byte
+		if len(was.digest) == len(e.Digest) {
+			acl = was.digest[:aclSize]
+		}
+		now.status, now.digest, now.open, now.denies = statusWithdrawn, refusedDigest(acl, e.Digest, s.mapping), was.open, was.denies
 	default:
 		now.status, now.digest = statusRejected, refusedDigest(was.digest[:aclSize], e.Digest, s.mapping)
 		now.open, now.denies = was.open, was.denies
 	}
 	return now
 }
+
+// inFlight tells that the item was new and on its way when a process died:
+// nothing is known of an earlier version of it.
+func (it *stored) inFlight() bool { return it.known && it.status == statusSent && it.sent == 0 }
 
 // there tells that the target may have some version of the item.
 func (it *stored) there() bool {
@@ -621,9 +594,11 @@ func (s *Store) writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error 
 		return s
 	}
 	if r.Again {
-		// A line of another file goes with that file's next reading; its words do not.
+		// A line of another file goes with that file's next reading; its words do
+		// not. The last one counts: there is an older one while this reading, which
+		// was interrupted, has not ended.
 		res, err := tx.ExecContext(ctx, `UPDATE quarantine SET source = ?, pass = ?, part = ?, file = ?, sheet = ?, page = ?, line = ?, col = ?, record = ?, sum = ?, fix = ?
-			WHERE source = ? AND item = ? AND stage = 'load'`,
+			WHERE rowid = (SELECT max(rowid) FROM quarantine WHERE source = ? AND item = ? AND stage = 'load')`,
 			r.Source.ID, r.Source.Pass, r.Part, r.File, r.Sheet, r.Page, r.Line, r.Col, null(r.Record), r.Sum, r.Fix, r.In, r.Item)
 		if err != nil {
 			return err
@@ -671,33 +646,33 @@ func (s *Store) Hold(ctx context.Context, id string, src *Source) error {
 // permissions: what the target has of them may be for people who may not see
 // it any more, so the sweep takes it out. It comes when every file was read:
 // a good record with the id may have come after the refused one.
+//
+// n counts all that the run takes out for what the target has of them, in
+// whatever process: those whose update the target refused though their ACL has
+// changed as well.
 func (s *Store) Withdraw(ctx context.Context) (n int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	res, err := s.db.ExecContext(ctx, fmt.Sprintf(`UPDATE items SET status = %d, digest = NULL WHERE part = ? AND status <> %[1]d
+	_, err = s.db.ExecContext(ctx, fmt.Sprintf(`UPDATE items SET status = %d, digest = NULL WHERE part = ? AND status <> %[1]d
 		AND id IN (SELECT item FROM quarantine WHERE stage = 'transform' AND property = 'acl' AND item IS NOT NULL)`, statusWithdrawn), nowhere)
-	if err != nil {
-		return 0, s.wrap(err)
+	if err == nil {
+		err = s.db.QueryRowContext(ctx, "SELECT count(*) + (SELECT withdrawn FROM runs WHERE id = ?) FROM items NOT INDEXED WHERE status = ?", s.run, statusWithdrawn).Scan(&n)
 	}
-	n, err = res.RowsAffected()
-	s.withdrawn += n
 	return n, s.wrap(err)
-}
-
-// Exposed counts the items whose update the target refused though it was their
-// ACL that changed: the sweep takes out what the target has of them.
-func (s *Store) Exposed() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.exposed
 }
 
 // HeldBack counts the items whose records are refused: the target keeps what
 // it had of them. Those that are withdrawn do not count.
-func (s *Store) HeldBack() int64 {
+func (s *Store) HeldBack(ctx context.Context) (n int64, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.held.count() - s.withdrawn
+	any := s.held.count() > 0
+	s.mu.Unlock()
+	if !any {
+		return 0, nil
+	}
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM items i NOT INDEXED JOIN sources s ON s.id = i.source
+		WHERE i.part = ? AND i.pass = s.pass AND s.walked = (SELECT max(walked) FROM sources) AND i.status <> ?`, nowhere, statusWithdrawn).Scan(&n)
+	return n, s.wrap(err)
 }
 
 // Where tells where the item of a row comes from, for a message about a

@@ -56,12 +56,22 @@ func (s *Store) askDoings(ctx context.Context, entries []Entry, verdicts []Verdi
 		if len(entries[i].Doings) == 0 {
 			continue
 		}
-		err := s.db.QueryRowContext(ctx, "SELECT sent FROM doings WHERE item = ?", verdicts[i].Row).Scan(&verdicts[i].did)
+		err := s.db.QueryRowContext(ctx, sentDoings, verdicts[i].Row).Scan(&verdicts[i].did)
 		if err != nil && err != sql.ErrNoRows {
 			return err
 		}
 	}
 	return nil
+}
+
+const sentDoings = "SELECT sent FROM doings WHERE item = ?"
+
+// sentOf reads what was sent of an item's activities, as the transaction has it.
+func sentOf(ctx context.Context, tx *sql.Tx, row uint64) (sent []byte, err error) {
+	if err = tx.QueryRowContext(ctx, sentDoings, row).Scan(&sent); err == sql.ErrNoRows {
+		return nil, nil
+	}
+	return sent, err
 }
 
 // onlyDoings tells whether an item differs from what the target has in nothing

@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"database/sql"
-	"errors"
 )
 
 // A Group is an external group as the target has it.
@@ -59,7 +58,15 @@ func (s *Store) DoubtGroup(ctx context.Context, id string) error {
 
 // DropGroup forgets a group and its members.
 func (s *Store) DropGroup(ctx context.Context, id string) error {
-	return errors.Join(s.exec(ctx, "DELETE FROM members WHERE grp = ?", id), s.exec(ctx, "DELETE FROM groups WHERE id = ?", id))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM members WHERE grp = ?", id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM groups WHERE id = ?", id)
+		return err
+	}))
 }
 
 // SetMember writes down a member, as SetGroup does a group.

@@ -3,6 +3,7 @@ package state
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -118,7 +119,7 @@ func TestARefusedUpdate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
 			crawl := func(e Entry, reject ...string) Verdict {
-				w.write("a.csv", "1")
+				w.write("a.csv", fmt.Sprint("1=", w.stamp["a.csv"])) // or it would not be read
 				src := w.begin()[0]
 				e.Source = src
 				entries := []Entry{e}
@@ -231,7 +232,7 @@ func TestAnOlderStateIsBroughtUpToDate(t *testing.T) {
 	fresh, err := sql.Open("sqlite", "file:"+path)
 	w.must(err)
 	want := columnsOf(t, fresh)
-	for _, stmt := range []string{"DROP TABLE fixes", "DROP TABLE doings", "ALTER TABLE runs DROP COLUMN kind", "ALTER TABLE runs DROP COLUMN widened", "ALTER TABLE runs DROP COLUMN plan", "ALTER TABLE sources DROP COLUMN hash",
+	for _, stmt := range []string{"DROP TABLE fixes", "DROP TABLE doings", "ALTER TABLE runs DROP COLUMN kind", "ALTER TABLE runs DROP COLUMN widened", "ALTER TABLE runs DROP COLUMN withdrawn", "ALTER TABLE runs DROP COLUMN plan", "ALTER TABLE sources DROP COLUMN hash",
 		"ALTER TABLE sources DROP COLUMN recheck", "ALTER TABLE items DROP COLUMN missed", "ALTER TABLE items DROP COLUMN missed_run",
 		"ALTER TABLE sources DROP COLUMN parser", "ALTER TABLE sources DROP COLUMN failed", "DROP INDEX quarantine_sum",
 		"ALTER TABLE quarantine DROP COLUMN record", "ALTER TABLE quarantine DROP COLUMN sum", "ALTER TABLE quarantine DROP COLUMN fix", "PRAGMA user_version = 1",

@@ -398,42 +398,71 @@ func (s *Store) Found(ctx context.Context, name, path string) (f Found, ok bool,
 
 // Load reads the known items, so that Admit can tell them from new ones. It
 // comes after every file was met and before the first Admit. Items of files
-// that are not read in this run count as met.
+// that are not read in this run count as met, and so do those before the
+// position from which a file is read on.
 func (s *Store) Load(ctx context.Context, run Run) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.index.close()
 	s.index, s.seen, s.held, s.known = newIndex(s.index.dir), nil, nil, 0
-	// In crawl order the source changes seldom, so it is looked up when it does.
-	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, part, pass FROM items")
-	if err != nil {
+	again, err := s.load(ctx, run)
+	if err != nil || len(again) == 0 {
 		return s.wrap(err)
+	}
+	// Settled behind the position: their records are read again, and if one
+	// should be there no more, nothing else says that its item is to go.
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		stmt, err := tx.PrepareContext(ctx, "UPDATE items SET pass = 0 WHERE rowid = ?")
+		if err != nil {
+			return err
+		}
+		defer stmt.Close()
+		for _, row := range again {
+			if _, err := stmt.ExecContext(ctx, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// load gives the rows whose records were settled and are read again; there are
+// no more of them than can be in flight.
+func (s *Store) load(ctx context.Context, run Run) (again []uint64, err error) {
+	// In crawl order the source changes seldom, so it is looked up when it does.
+	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, part, pass, status FROM items")
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
-	passOf, err := s.db.PrepareContext(ctx, "SELECT pass FROM sources WHERE id = ? AND walked = ?")
+	of, err := s.db.PrepareContext(ctx, "SELECT pass, CASE WHEN whole THEN -1 ELSE settled END FROM sources WHERE id = ? AND walked = ?")
 	if err != nil {
-		return s.wrap(err)
+		return nil, err
 	}
-	defer passOf.Close()
-	var source, live int64 = -1, -1
+	defer of.Close()
+	var source, live, settled int64 = -1, -1, -1
 	for rows.Next() {
 		var row uint64
 		var id sql.RawBytes
-		var src, part, pass int64
-		if err := rows.Scan(&row, &id, &src, &part, &pass); err != nil {
-			return s.wrap(err)
+		var src, part, pass, status int64
+		if err := rows.Scan(&row, &id, &src, &part, &pass, &status); err != nil {
+			return nil, err
 		}
 		if src != source {
-			source, live = src, -1
-			err := passOf.QueryRowContext(ctx, src, run.Walk).Scan(&live)
+			source, live, settled = src, -1, -1
+			err := of.QueryRowContext(ctx, src, run.Walk).Scan(&live, &settled)
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return s.wrap(err)
+				return nil, err
 			}
 		}
 		if _, _, err := s.index.getOrPut(string(id), row); err != nil {
-			return s.wrap(err)
+			return nil, err
 		}
-		if pass == live {
+		switch {
+		case pass != live, part == nowhere && status == statusWithdrawn:
+		case settled >= 0 && part >= settled:
+			again = append(again, row)
+		default:
 			s.seen.set(row)
 			if part == nowhere {
 				s.held.set(row)
@@ -442,7 +471,7 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 		s.nextRow = max(s.nextRow, row+1)
 		s.known++
 	}
-	return s.wrap(rows.Err())
+	return again, rows.Err()
 }
 
 // Known is how many items the target may have, as of Load.

@@ -49,7 +49,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-const schemaVersion = 2
+const schemaVersion = 3
 
 const schema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -64,6 +64,7 @@ CREATE TABLE runs (
   known    INTEGER,                -- items in the target when its sweep began
   deleted  INTEGER NOT NULL DEFAULT 0, -- by its sweep so far: the guard counts a run, not a process
   widened  INTEGER NOT NULL DEFAULT 0, -- items sent to more people than before; the same
+  withdrawn INTEGER NOT NULL DEFAULT 0, -- of the deleted, those that were there for others than they should be
   plan     TEXT,                   -- of the plan that it carries out, if any
   summary  TEXT                    -- JSON, once ended
 );
@@ -144,7 +145,8 @@ ALTER TABLE quarantine ADD COLUMN record TEXT;
 ALTER TABLE quarantine ADD COLUMN sum BLOB;
 ALTER TABLE quarantine ADD COLUMN fix INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX quarantine_sum ON quarantine (sum) WHERE sum IS NOT NULL;
-` + fixesTable,
+` + fixesTable, `
+ALTER TABLE runs ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;`,
 }
 
 // ErrLocked means that another process is at work on the same connection.
@@ -188,8 +190,6 @@ type Store struct {
 	// mapping is the digest of the present run's mapping.
 	mapping   [32]byte
 	known     int64      // items that the target may have, as of Load
-	withdrawn int64      // held items that the sweep takes out
-	exposed   int64      // refused items that the sweep takes out, for the target has them with other permissions
 	widened   int64      // items sent to more people than before
 	widenings []Widening // the first of them
 	insert    *sql.Stmt

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -13,6 +14,9 @@ type Known struct {
 	ID     string
 	Source string // the mapping's source
 	Path   string
+	// Withdrawn tells that its record may be there, but that the target has it
+	// for others than it should be.
+	Withdrawn bool
 }
 
 // gone is the condition for the record of an item to be gone for certain: this
@@ -83,7 +87,7 @@ func (s *Store) Guard(ctx context.Context, run Run, doubtful []string) (stales, 
 func (s *Store) Stale(ctx context.Context, run Run, doubtful []string, after uint64, n int) ([]Known, error) {
 	cond, args := s.stale(run, doubtful)
 	args = append([]any{after}, append(args, n)...)
-	rows, err := s.db.QueryContext(ctx, "SELECT i.rowid, i.id, s.source, s.path"+itemsOfSources+"i.rowid > ? AND "+cond+" ORDER BY i.rowid LIMIT ?", args...)
+	rows, err := s.db.QueryContext(ctx, fmt.Sprintf("SELECT i.rowid, i.id, s.source, s.path, i.status = %d", statusWithdrawn)+itemsOfSources+"i.rowid > ? AND "+cond+" ORDER BY i.rowid LIMIT ?", args...)
 	if err != nil {
 		return nil, s.wrap(err)
 	}
@@ -91,7 +95,7 @@ func (s *Store) Stale(ctx context.Context, run Run, doubtful []string, after uin
 	var out []Known
 	for rows.Next() {
 		var k Known
-		if err := rows.Scan(&k.Row, &k.ID, &k.Source, &k.Path); err != nil {
+		if err := rows.Scan(&k.Row, &k.ID, &k.Source, &k.Path, &k.Withdrawn); err != nil {
 			return nil, s.wrap(err)
 		}
 		out = append(out, k)
@@ -105,22 +109,35 @@ func (s *Store) Deleted(ctx context.Context, run Run, items []Known) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
-		stmt, err := tx.PrepareContext(ctx, "DELETE FROM items WHERE rowid = ?")
+		stmt, err := tx.PrepareContext(ctx, "DELETE FROM items WHERE rowid = ? RETURNING status")
 		if err != nil {
 			return err
 		}
 		defer stmt.Close()
+		withdrawn := 0
 		for _, k := range items {
-			if _, err := stmt.ExecContext(ctx, k.Row); err != nil {
+			var status int
+			err := stmt.QueryRowContext(ctx, k.Row).Scan(&status)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
 			if _, err := tx.ExecContext(ctx, "DELETE FROM doings WHERE item = ?", k.Row); err != nil {
 				return err
 			}
+			if status == statusWithdrawn {
+				withdrawn++
+			}
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE runs SET deleted = deleted + ? WHERE id = ?", len(items), run.ID)
+		_, err = tx.ExecContext(ctx, "UPDATE runs SET deleted = deleted + ?, withdrawn = withdrawn + ? WHERE id = ?", len(items), withdrawn, run.ID)
 		return err
 	}))
+}
+
+// DeletedBy is how many items the run has deleted, in whatever process, and how
+// many of them were withdrawn.
+func (s *Store) DeletedBy(ctx context.Context, run Run) (deleted, withdrawn int64, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT deleted, withdrawn FROM runs WHERE id = ?", run.ID).Scan(&deleted, &withdrawn)
+	return deleted, withdrawn, s.wrap(err)
 }
 
 // Tidy forgets files that are gone and have no items left.

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,12 +30,14 @@ func (e *WideningError) Error() string {
 
 const maxWideningSample = 20
 
-// guardWidenings counts the items of a batch that more people would see. It
-// comes before the intent: what is stopped here leaves no trace, so that the
-// next run finds it again. The count is of the run, whatever process it is in.
-func (s *Store) guardWidenings(ctx context.Context, entries []Entry, verdicts []Verdict) error {
-	var sample []Widening
-	n := s.widened
+// guardWidenings counts the items of a batch that more people would see, gives
+// how many the run has with them, and the first. It comes before the intent:
+// what is stopped here leaves no trace, so that the next run finds it again.
+// The count is of the run, whatever process it is in, and is written with the
+// intent; what was in flight when a process died is counted when it is sent
+// again.
+func (s *Store) guardWidenings(entries []Entry, verdicts []Verdict) (n int64, sample []Widening, err error) {
+	n = s.widened
 	for i := range verdicts {
 		if why := verdicts[i].Widens; why != "" {
 			n++
@@ -45,18 +46,10 @@ func (s *Store) guardWidenings(ctx context.Context, entries []Entry, verdicts []
 			}
 		}
 	}
-	if len(sample) == 0 {
-		return nil
+	if len(sample) > 0 && s.MaxWidenings >= 0 && n > s.MaxWidenings {
+		return 0, nil, &WideningError{n, s.MaxWidenings, sample[:min(len(sample), 10)]}
 	}
-	if s.MaxWidenings >= 0 && n > s.MaxWidenings {
-		return &WideningError{n, s.MaxWidenings, sample[:min(len(sample), 10)]}
-	}
-	s.widened = n
-	s.widenings = append(s.widenings, sample[:min(len(sample), maxWideningSample-len(s.widenings))]...)
-	// If we crash after it and before they are sent, they count though nobody
-	// has seen them yet: the guard is the stricter for it.
-	_, err := s.db.ExecContext(ctx, "UPDATE runs SET widened = ? WHERE id = ?", n, s.run)
-	return s.wrap(err)
+	return n, sample, nil
 }
 
 // Widened is the number of items that the run has sent to more people than
