@@ -248,9 +248,22 @@ func TestDeleteAfter(t *testing.T) {
 		t.Errorf("after two runs: %d deleted, %d missed; want 1, 0", rep.Deleted, rep.Missed)
 	}
 	w.wantItems("0", "1", "2", "3", "b")
-	w.remove("b.csv")
+	gone := func(name string) (back func()) {
+		path := filepath.Join(w.dir, "files", name)
+		w.must(os.Rename(path, path+".away"))
+		return func() { w.must(os.Rename(path+".away", path)) }
+	}
+	back := gone("b.csv")
 	if rep := w.mustCrawl(); rep.Deleted != 0 || rep.Missed != 1 {
 		t.Errorf("file gone, first run: %d deleted, %d missed; want 0, 1", rep.Deleted, rep.Missed)
+	}
+	back()
+	if rep := w.mustCrawl(); rep.Deleted != 0 || rep.Missed != 0 {
+		t.Errorf("file back: %d deleted, %d missed; want 0, 0", rep.Deleted, rep.Missed)
+	}
+	gone("b.csv") // and gone again, which is another first time
+	if rep := w.mustCrawl(); rep.Deleted != 0 || rep.Missed != 1 {
+		t.Errorf("file gone again, first run: %d deleted, %d missed; want 0, 1", rep.Deleted, rep.Missed)
 	}
 	if rep := w.mustCrawl(); rep.Deleted != 1 {
 		t.Errorf("file gone, second run: %d deleted, want 1", rep.Deleted)

@@ -55,6 +55,11 @@ func (s *Store) Age(ctx context.Context, run Run, doubtful []string) (left int64
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// An item of a file that came back as it was has not been written since.
+	_, err = s.db.ExecContext(ctx, "UPDATE items SET missed = NULL, missed_run = NULL WHERE rowid IN (SELECT i.rowid"+itemsOfSources+"i.missed IS NOT NULL AND i.pass = s.pass AND s.walked = ?)", run.Walk)
+	if err != nil {
+		return 0, s.wrap(err)
+	}
 	cond, args := gone(run, doubtful)
 	_, err = s.db.ExecContext(ctx, fmt.Sprintf(`UPDATE items SET missed = coalesce(missed, 0) + 1, missed_run = ? WHERE coalesce(missed_run, 0) <> ? AND rowid IN
 		(SELECT i.rowid%s%s AND i.status <> %d)`, itemsOfSources, cond, statusWithdrawn), append([]any{run.ID, run.ID}, args...)...)
