@@ -223,6 +223,10 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 		// This run has begun it, or is done with it: go on there. Where a record
 		// was left out as a duplicate, the other one may be gone by now.
 		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, recheck = ? WHERE id = ?", run.Walk, ord, m.Duplicates > 0, m.ID)
+	case same && m.Run == run.ID:
+		// This run has read it whole before it was interrupted, and only its time
+		// is another, or so late that it proves nothing: its balance stands.
+		_, err = tx.ExecContext(ctx, "UPDATE sources SET walked = ?, ord = ?, size = ?, modified = ?, recheck = ? WHERE id = ?", run.Walk, ord, f.Size, f.stamp(), m.Duplicates > 0, m.ID)
 	case same:
 		// Read before and untouched since. Where a record was left out as a
 		// duplicate, the other one may be gone: see Recheck.
