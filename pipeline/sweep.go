@@ -18,6 +18,9 @@ const (
 // sweep deletes the items that this run did not meet, as far as it is proven
 // that their records are gone, and if the guard lets so many go.
 func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep *Report) error {
+	if err := c.missing(ctx, run); err != nil {
+		return err
+	}
 	var err error
 	if rep.Withdrawn, err = c.Store.Withdraw(ctx); err != nil {
 		return err

@@ -86,7 +86,7 @@ func walk(ctx context.Context, dir string, src *transform.Source) iter.Seq2[walk
 			yield(walked{}, &transform.Error{Pos: src.PathPos, Detail: fmt.Sprintf("the path %q is no pattern", src.Path), Remedy: "look for a bracket that is not closed"})
 			return
 		}
-		w := &walker{ctx: ctx, src: src, pattern: pattern, all: pattern == "**", depth: -1, yield: yield}
+		w := &walker{ctx: ctx, src: src, pattern: pattern, all: pattern == "**", depth: -1, stat: os.Stat, yield: yield}
 		if !strings.Contains(pattern, "**") {
 			w.depth = strings.Count(pattern, "/")
 		}
@@ -105,8 +105,10 @@ type walker struct {
 	ctx     context.Context
 	src     *transform.Source
 	pattern string
-	all     bool // every file that some format reads
-	depth   int  // folders below the root that can have matches; negative is any number
+	all     bool                                   // every file that some format reads
+	gone    []string                               // entries of the present folder that were listed and are not there
+	depth   int                                    // folders below the root that can have matches; negative is any number
+	stat    func(path string) (fs.FileInfo, error) // follows links; os.Stat but in tests
 	yield   func(walked, error) bool
 	done    bool // the consumer wants no more
 }
@@ -132,12 +134,35 @@ func (w *walker) folder(full, rel string, above []string) {
 	if err != nil {
 		w.fail(full, err)
 	}
+	gone := w.gone
+	w.gone = nil
+	defer func() { w.gone = gone }()
 	for _, d := range entries {
 		if w.done || w.ctx.Err() != nil {
 			return
 		}
 		if name := d.Name(); !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "~$") {
 			w.entry(d, filepath.Join(full, name), path.Join(rel, name), above)
+		}
+	}
+	if len(w.gone) > 0 {
+		w.listed(full)
+	}
+}
+
+// listed looks again at entries that were listed and are not there. What is
+// listed still was not deleted meanwhile: the share that it lies on is dying.
+func (w *walker) listed(full string) {
+	entries, err := os.ReadDir(full)
+	if err != nil {
+		w.fail(full, err)
+		return
+	}
+	for _, d := range entries {
+		if !w.done && slices.Contains(w.gone, d.Name()) {
+			if _, err := w.stat(filepath.Join(full, d.Name())); err != nil {
+				w.fail(filepath.Join(full, d.Name()), err)
+			}
 		}
 	}
 }
@@ -149,7 +174,7 @@ func (w *walker) entry(d fs.DirEntry, full, rel string, above []string) {
 	if !d.IsDir() && !isLink && !matches {
 		return
 	}
-	info, err := os.Stat(full) // follows links
+	info, err := w.stat(full)
 	switch {
 	case err != nil && isLink && errors.Is(err, fs.ErrNotExist):
 		if matches { // opening it will tell
@@ -158,7 +183,7 @@ func (w *walker) entry(d fs.DirEntry, full, rel string, above []string) {
 			}
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		// Gone since the folder was read.
+		w.gone = append(w.gone, d.Name()) // since the folder was read
 	case err != nil:
 		w.fail(full, err)
 	case info.IsDir():

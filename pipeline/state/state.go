@@ -86,6 +86,7 @@ CREATE TABLE sources (
   proof    INTEGER NOT NULL,       -- 1: and every record of it was understood
   recheck  INTEGER NOT NULL DEFAULT 0, -- 1: unchanged, but read again if anything else has changed
   parser   TEXT,                   -- what read it: a format and its version; NULL is not known
+  doubt    TEXT,                   -- why it is not proven to be gone, though the last walk did not meet it
   failed   TEXT,                   -- the reason why it cannot be read whole, where the same content would fail so again
   read INTEGER NOT NULL, stored INTEGER NOT NULL, unchanged INTEGER NOT NULL,
   filtered INTEGER NOT NULL, quarantined INTEGER NOT NULL, duplicates INTEGER NOT NULL,
@@ -146,7 +147,8 @@ ALTER TABLE quarantine ADD COLUMN sum BLOB;
 ALTER TABLE quarantine ADD COLUMN fix INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX quarantine_sum ON quarantine (sum) WHERE sum IS NOT NULL;
 ` + fixesTable, `
-ALTER TABLE runs ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;`,
+ALTER TABLE runs ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sources ADD COLUMN doubt TEXT;`,
 }
 
 // ErrLocked means that another process is at work on the same connection.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,11 +22,11 @@ type Known struct {
 
 // gone is the condition for the record of an item to be gone for certain: this
 // run did not meet it although its file was read whole and understood, or the
-// file itself is gone. doubtful are the sources of the mapping of which a
-// missing file is not proven to be gone, because their folders could not be
-// looked at.
+// file itself is gone, and nothing makes that doubtful (see DoubtFiles).
+// doubtful are the sources of the mapping whose folders could not be looked at
+// whole: what is missing in one file may stand in one that was not seen.
 func gone(run Run, doubtful []string) (cond string, args []any) {
-	cond = "(i.pass <> s.pass AND s.walked = ? AND s.whole AND s.proof OR s.walked <> ?"
+	cond = "((i.pass <> s.pass AND s.walked = ? AND s.whole AND s.proof OR s.walked <> ? AND s.doubt IS NULL)"
 	args = []any{run.Walk, run.Walk}
 	if len(doubtful) > 0 {
 		cond += " AND s.source NOT IN (?" + strings.Repeat(",?", len(doubtful)-1) + ")"
@@ -34,6 +35,65 @@ func gone(run Run, doubtful []string) (cond string, args []any) {
 		}
 	}
 	return cond + ")", args
+}
+
+// DoubtFiles asks of every file that the walk has not met why it is not proven
+// to be gone, "" if it is, and writes the answers down.
+func (s *Store) DoubtFiles(ctx context.Context, run Run, why func(source, path string) string) error {
+	const page = 500
+	type file struct {
+		id           int64
+		source, path string
+	}
+	if err := s.exec(ctx, "UPDATE sources SET doubt = NULL WHERE doubt IS NOT NULL"); err != nil {
+		return err
+	}
+	for last := int64(0); ; {
+		var files []file
+		rows, err := s.db.QueryContext(ctx, "SELECT id, source, path FROM sources NOT INDEXED WHERE id > ? AND walked <> ? ORDER BY id LIMIT ?", last, run.Walk, page)
+		if err != nil {
+			return s.wrap(err)
+		}
+		for rows.Next() {
+			var f file
+			if err := rows.Scan(&f.id, &f.source, &f.path); err != nil {
+				rows.Close()
+				return s.wrap(err)
+			}
+			files, last = append(files, f), f.id
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return s.wrap(err)
+		}
+		doubts := map[int64]string{}
+		for _, f := range files {
+			if doubt := why(f.source, f.path); doubt != "" {
+				doubts[f.id] = doubt
+			}
+		}
+		if err := s.writeDoubts(ctx, doubts); err != nil {
+			return s.wrap(err)
+		}
+		if len(files) < page {
+			return nil
+		}
+	}
+}
+
+func (s *Store) writeDoubts(ctx context.Context, doubts map[int64]string) error {
+	if len(doubts) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		for id, doubt := range doubts {
+			if _, err := tx.ExecContext(ctx, "UPDATE sources SET doubt = ? WHERE id = ?", doubt, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // stale is the condition for an item to be deleted: its record is gone, and
@@ -175,8 +235,8 @@ type Kept struct {
 // the most first; all is their number over all files.
 func (s *Store) Kept(ctx context.Context, run Run, doubtful []string, most int) (kept []Kept, all int64, err error) {
 	cond, args := gone(run, doubtful)
-	query := "SELECT s.source, s.path, s.walked = ?, s.whole, count(*)" + itemsOfSources +
-		fmt.Sprintf("i.status <> %d AND (i.pass <> s.pass OR s.walked <> ?) AND NOT ", statusWithdrawn) + cond + " GROUP BY s.id ORDER BY 5 DESC, 1, 2"
+	query := "SELECT s.source, s.path, s.walked = ?, s.whole, coalesce(s.doubt, ''), count(*)" + itemsOfSources +
+		fmt.Sprintf("i.status <> %d AND (i.pass <> s.pass OR s.walked <> ?) AND NOT ", statusWithdrawn) + cond + " GROUP BY s.id ORDER BY 6 DESC, 1, 2"
 	rows, err := s.db.QueryContext(ctx, query, append([]any{run.Walk, run.Walk}, args...)...)
 	if err != nil {
 		return nil, 0, s.wrap(err)
@@ -185,12 +245,13 @@ func (s *Store) Kept(ctx context.Context, run Run, doubtful []string, most int) 
 	for rows.Next() {
 		var k Kept
 		var walked, whole bool
-		if err := rows.Scan(&k.Source, &k.Path, &walked, &whole, &k.Items); err != nil {
+		if err := rows.Scan(&k.Source, &k.Path, &walked, &whole, &k.Why, &k.Items); err != nil {
 			return nil, 0, s.wrap(err)
 		}
 		switch {
-		case !walked:
-			k.Why = "the folder could not be looked at whole"
+		case slices.Contains(doubtful, k.Source):
+			k.Why = "the folders of the source could not be looked at whole"
+		case k.Why != "":
 		case !whole:
 			k.Why = "the file was not read to its end"
 		default:
