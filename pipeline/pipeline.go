@@ -232,23 +232,6 @@ func (e *BalanceError) Error() string {
 		e.What, c.Read, c.Stored, c.Unchanged, c.Filtered, c.Quarantined, c.Duplicates, c.Settled())
 }
 
-// A GuardError is a safety stop: the sweep would delete too much.
-type GuardError struct {
-	Deletes, Known int64
-	Limit          string
-	Sample         []state.Known
-}
-
-func (e *GuardError) Error() string {
-	s := fmt.Sprintf("safety stop: %d of %d items are to be deleted, because their records are gone or their permissions cannot be made any more, and the guard lets %s go; nothing was deleted now. "+
-		"Look whether the files are complete; if they are, run again with --max-deletes %d. Some of them:",
-		e.Deletes, e.Known, e.Limit, e.Deletes)
-	for _, k := range e.Sample {
-		s += fmt.Sprintf("\n  %s (from %s, source %s)", k.ID, k.Path, k.Source)
-	}
-	return s
-}
-
 // A DriftError means that a table does not have the columns that the mapping
 // needs, though other files of the same source have.
 type DriftError struct {

@@ -386,7 +386,7 @@ func (p *planner) deletes(items []state.Known) error {
 }
 
 func (p *planner) guard(err *GuardError) error {
-	p.sum.DeleteGuard = fmt.Sprintf("%d of %d items would be deleted, and the guard lets %s go: run or apply with --max-deletes %d", err.Deletes, err.Known, err.Limit, err.Deletes)
+	p.sum.DeleteGuard = err.what() + ": " + err.leave("run or apply")
 	return nil
 }
 

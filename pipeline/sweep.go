@@ -6,13 +6,6 @@ import (
 
 	"importer/load"
 	"importer/pipeline/state"
-	"importer/transform"
-)
-
-// The guard's default: a tenth of what is known, but 50 items may always go.
-const (
-	defaultShare = 0.10
-	defaultCount = 50
 )
 
 // sweep deletes the items that this run did not meet, as far as it is proven
@@ -83,43 +76,4 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 			return loadErr
 		}
 	}
-}
-
-// guard refuses to delete more than the mapping, or the command line, allows.
-// It counts what the run has deleted before it was interrupted.
-func (c *Crawl) guard(ctx context.Context, run state.Run, doubtful []string) error {
-	stale, deleted, known, err := c.Store.Guard(ctx, run, doubtful)
-	if err != nil || stale == 0 {
-		return err
-	}
-	limit := c.Deletes
-	if !limit.Set {
-		limit = c.Mapping.MaxDeletes
-	}
-	most, words := allowed(limit, known)
-	if stale+deleted <= most {
-		return nil
-	}
-	sample, err := c.Store.Stale(ctx, run, doubtful, 0, 10)
-	if err != nil {
-		return err
-	}
-	stop := &GuardError{Deletes: stale + deleted, Known: known, Limit: words, Sample: sample}
-	if c.witness != nil {
-		return c.witness.guard(stop)
-	}
-	return stop
-}
-
-// allowed says how many of known items a guard lets be deleted, or widened.
-func allowed(limit transform.Limit, known int64) (n int64, words string) {
-	switch {
-	case !limit.Set:
-		n = max(int64(float64(known)*defaultShare), defaultCount)
-		return n, fmt.Sprintf("%d (10 %%, and at least %d)", n, defaultCount)
-	case limit.Share > 0:
-		n = int64(float64(known) * limit.Share)
-		return n, fmt.Sprintf("%d (%g %%)", n, limit.Share*100)
-	}
-	return int64(limit.Count), fmt.Sprint(limit.Count)
 }

@@ -410,6 +410,7 @@ func (s *Store) Load(ctx context.Context, run Run) error {
 	s.index.close()
 	s.index, s.seen, s.held, s.known = newIndex(s.index.dir), nil, nil, 0
 	again, err := s.load(ctx, run)
+	s.firstNew = s.nextRow
 	if err != nil || len(again) == 0 {
 		return s.wrap(err)
 	}

@@ -192,6 +192,7 @@ type Store struct {
 	// mapping is the digest of the present run's mapping.
 	mapping   [32]byte
 	known     int64      // items that the target may have, as of Load
+	firstNew  uint64     // the row of the first item that was not known, as of Load
 	widened   int64      // items sent to more people than before
 	widenings []Widening // the first of them
 	insert    *sql.Stmt

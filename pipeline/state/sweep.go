@@ -134,18 +134,68 @@ func (s *Store) Age(ctx context.Context, run Run, doubtful []string) (left int64
 // would otherwise walk an index, at five times the cost.
 const itemsOfSources = " FROM items i NOT INDEXED JOIN sources s ON s.id = i.source WHERE "
 
-// Guard says how many items the sweep would delete now, how many the run has
-// deleted before, and how many the target had when its sweep began.
-func (s *Store) Guard(ctx context.Context, run Run, doubtful []string) (stales, deleted, known int64, err error) {
+// A Toll is what the sweep of a run would take.
+type Toll struct {
+	Stale   int64 // items that it would delete now
+	Deleted int64 // those that the run has deleted before
+	Known   int64 // items that the target had when its sweep began
+	Sources []SourceToll
+}
+
+// A SourceToll is the part of a toll that one source of the mapping has.
+type SourceToll struct {
+	Source    string
+	Items     int64 // that the target may have
+	Met       int64 // of those, the ones that the run has made of a record, or would have
+	Stale     int64 // of those, the ones to be deleted
+	Withdrawn int64 // of the stale, the ones that the target has for others than it should
+	Files     int64 // that are gone
+	OfFiles   int64 // of the stale, the ones of files that are gone
+	New       int64 // items that were not known when this process began
+}
+
+// notThere is the condition for an item that the target has never taken: its
+// row is swept like others, and is no loss.
+var notThere = fmt.Sprintf("(i.status = %d AND i.open < 0)", statusRejected)
+
+// Guard says what the sweep would take. Sources are there only if it would take
+// anything.
+func (s *Store) Guard(ctx context.Context, run Run, doubtful []string) (t Toll, err error) {
 	cond, args := s.stale(run, doubtful)
-	if err := s.db.QueryRowContext(ctx, "SELECT count(*)"+itemsOfSources+cond, args...).Scan(&stales); err != nil {
-		return 0, 0, 0, s.wrap(err)
+	err = s.db.QueryRowContext(ctx, "SELECT count(*)"+itemsOfSources+cond+" AND NOT "+notThere, args...).Scan(&t.Stale)
+	if err != nil || t.Stale == 0 {
+		return t, s.wrap(err)
 	}
-	if err := s.exec(ctx, fmt.Sprintf("UPDATE runs SET known = coalesce(known, (SELECT count(*) FROM items WHERE status <> %d)) WHERE id = ?", statusRejected), run.ID); err != nil {
-		return 0, 0, 0, err
+	if t.Sources, err = s.tolls(ctx, run, cond, args); err != nil {
+		return t, s.wrap(err)
 	}
-	err = s.db.QueryRowContext(ctx, "SELECT deleted, known FROM runs WHERE id = ?", run.ID).Scan(&deleted, &known)
-	return stales, deleted, known, s.wrap(err)
+	for _, st := range t.Sources {
+		t.Known += st.Items
+	}
+	if err := s.exec(ctx, "UPDATE runs SET known = coalesce(known, ?) WHERE id = ?", t.Known, run.ID); err != nil {
+		return t, err
+	}
+	err = s.db.QueryRowContext(ctx, "SELECT deleted, known FROM runs WHERE id = ?", run.ID).Scan(&t.Deleted, &t.Known)
+	return t, s.wrap(err)
+}
+
+func (s *Store) tolls(ctx context.Context, run Run, stale string, args []any) (tolls []SourceToll, err error) {
+	args = append([]any{run.Walk, run.Walk}, append(args, s.firstNew)...)
+	rows, err := s.db.QueryContext(ctx, fmt.Sprintf(`SELECT source, count(*), sum(met), sum(stale), sum(stale AND withdrawn), count(DISTINCT CASE WHEN stale AND away THEN file END), sum(stale AND away), sum(fresh)
+		FROM (SELECT s.source AS source, s.id AS file, i.pass = s.pass AND s.walked = ? AND i.part <> %d AS met, i.status = %d AS withdrawn, s.walked <> ? AS away, %s AS stale, i.rowid >= ? AS fresh%sNOT %s)
+		GROUP BY source ORDER BY source`, nowhere, statusWithdrawn, stale, itemsOfSources, notThere), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var t SourceToll
+		if err := rows.Scan(&t.Source, &t.Items, &t.Met, &t.Stale, &t.Withdrawn, &t.Files, &t.OfFiles, &t.New); err != nil {
+			return nil, err
+		}
+		tolls = append(tolls, t)
+	}
+	return tolls, rows.Err()
 }
 
 // Stale gives up to n items to delete, those with a row above after.
@@ -174,26 +224,32 @@ func (s *Store) Deleted(ctx context.Context, run Run, items []Known) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
-		stmt, err := tx.PrepareContext(ctx, "DELETE FROM items WHERE rowid = ? RETURNING status")
+		stmt, err := tx.PrepareContext(ctx, "DELETE FROM items WHERE rowid = ? RETURNING status, open")
 		if err != nil {
 			return err
 		}
 		defer stmt.Close()
-		withdrawn := 0
+		deleted, withdrawn := 0, 0
 		for _, k := range items {
-			var status int
-			err := stmt.QueryRowContext(ctx, k.Row).Scan(&status)
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			it := stored{known: true}
+			err := stmt.QueryRowContext(ctx, k.Row).Scan(&it.status, &it.open)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
 				return err
+			}
+			if it.there() {
+				deleted++
 			}
 			if _, err := tx.ExecContext(ctx, "DELETE FROM doings WHERE item = ?", k.Row); err != nil {
 				return err
 			}
-			if status == statusWithdrawn {
+			if it.status == statusWithdrawn {
 				withdrawn++
 			}
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE runs SET deleted = deleted + ?, withdrawn = withdrawn + ? WHERE id = ?", len(items), withdrawn, run.ID)
+		_, err = tx.ExecContext(ctx, "UPDATE runs SET deleted = deleted + ?, withdrawn = withdrawn + ? WHERE id = ?", deleted, withdrawn, run.ID)
 		return err
 	}))
 }
