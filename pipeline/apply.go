@@ -335,6 +335,8 @@ func (a *applier) deletes(items []state.Known) error {
 // guard lets the guard stop: a plan is no leave to delete.
 func (a *applier) guard(err *GuardError) error { return err }
 
+func (a *applier) guardGroups(err *GroupGuardError) error { return err }
+
 // end tells whether anything of the plan was not done.
 func (a *applier) end() error {
 	for {

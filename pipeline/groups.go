@@ -15,10 +15,13 @@ import (
 // granted, people are taken out and groups are deleted then too: nobody keeps
 // access while the crawl goes on.
 //
-// Where groups are denied it is the other way round: somebody who leaves a
-// denied group would see the items that still deny it. So there, people are
-// taken out after the crawl, and a group that has gone is deleted only when no
-// record is in quarantine, whose item might still name it.
+// Where groups are denied, by the mapping or by what the target has, it is the
+// other way round: somebody who leaves a denied group would see the items that
+// still deny it. So there, people are taken out after the crawl, and a group that
+// has gone is deleted only when no record is in quarantine, whose item might
+// still name it.
+//
+// Both guards come before any of it: see guardGroups.
 //
 // Every change is written down as unsure before it is made: whatever is
 // unsure after a crash is made once more.
@@ -28,7 +31,10 @@ func (c *Crawl) groupsBefore(ctx context.Context) error {
 		return err
 	}
 	c.phase("external groups")
-	if !c.Mapping.DeniesGroups() {
+	if c.deniesGroups, err = c.guardGroups(ctx, haveGroups, haveMembers); err != nil {
+		return err
+	}
+	if !c.deniesGroups {
 		if err := c.removeFromGroups(ctx, true); err != nil {
 			return err
 		}
@@ -73,7 +79,7 @@ func (c *Crawl) groupsBefore(ctx context.Context) error {
 
 // groupsAfter does what groupsBefore has left.
 func (c *Crawl) groupsAfter(ctx context.Context) error {
-	if !c.Mapping.DeniesGroups() {
+	if !c.deniesGroups {
 		return nil
 	}
 	refusals, err := c.Store.HasRefusals(ctx)
@@ -90,13 +96,10 @@ func (c *Crawl) removeFromGroups(ctx context.Context, whole bool) error {
 	if err != nil {
 		return err
 	}
+	members := c.wantedMembers()
 	want := map[string]bool{}
-	members := map[state.Member]bool{}
 	for _, g := range c.Mapping.Groups {
 		want[g.ID] = true
-		for _, m := range g.Members {
-			members[state.Member{Group: g.ID, Type: m.Type, ID: m.ID}] = true
-		}
 	}
 	for m := range haveMembers {
 		if members[m] || !want[m.Group] {

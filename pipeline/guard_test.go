@@ -13,12 +13,13 @@ const twoSources = `version: 1
 connection: {id: testconnection, name: Test, description: For tests.}
 schema:
   title: {type: string, searchable: true, retrievable: true}
+  size: {type: int64, retrievable: true}
 %ssources:
   - name: rows
     path: files/a*.csv
     where: title != "skip"
     id: id
-    properties: {title: title}
+    properties: {title: title, size: size}
     acl: [{grant: everyone, when: size != "99"}, {grant: user, value: title, when: size == "99"}]
   - name: others
     path: files/b*.csv
@@ -46,6 +47,10 @@ func TestASourceThatIsEmptied(t *testing.T) {
 			w.write("c.csv", "c,c,1")
 		}, "source rows: 7 of 7"},
 		{"where filters everything out but what is in quarantine", func(w *world) {
+			w.edit(`title != "skip"`, `title == "skip"`)
+			w.write("a.csv", append(numbered(6), "6,skip,many")...)
+		}, "source rows: 6 of 7 (where filters out 6 records)"},
+		{"where filters everything out but what nobody may see", func(w *world) {
 			w.edit(`title != "skip"`, `title == "skip"`)
 			w.write("a.csv", append(numbered(6), "6,skip,99")...)
 		}, "source rows: 7 of 7 (1 whose permissions cannot be made; where filters out 6 records)"},

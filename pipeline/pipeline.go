@@ -93,6 +93,8 @@ type Crawl struct {
 	// witness is asked before the sweep deletes; nil is no one.
 	witness witness
 	running state.Run
+	// deniesGroups tells whether items deny external groups, now or before.
+	deniesGroups bool
 
 	progress  progress
 	outcomes  recycler
@@ -105,6 +107,7 @@ type witness interface {
 	deletes(items []state.Known) error
 	// guard is told that the guard would stop; nil goes on.
 	guard(err *GuardError) error
+	guardGroups(err *GroupGuardError) error // the same
 }
 
 type progress struct {

@@ -93,6 +93,7 @@ type PlanSummary struct {
 	Known            int64    `json:"known"`                   // items that the target may have now
 	DeleteGuard      string   `json:"deleteGuard,omitempty"`   // why a run would stop, "" if it would not
 	WideningGuard    string   `json:"wideningGuard,omitempty"` // the same
+	GroupGuards      []string `json:"groupGuards,omitempty"`   // the same, for each of the guards
 	Problems         []string `json:"problems"`
 }
 
@@ -387,6 +388,11 @@ func (p *planner) deletes(items []state.Known) error {
 
 func (p *planner) guard(err *GuardError) error {
 	p.sum.DeleteGuard = err.what() + ": " + err.leave("run or apply")
+	return nil
+}
+
+func (p *planner) guardGroups(err *GroupGuardError) error {
+	p.sum.GroupGuards = append(p.sum.GroupGuards, err.What+": run or apply with "+err.Leave)
 	return nil
 }
 

@@ -414,7 +414,7 @@ func TestGroupSync(t *testing.T) {
 	defer store.Close()
 	admin := &memAdmin{groups: map[string][]transform.Member{"team": {bob}}} // left by somebody
 	sync := func(groups ...transform.Group) error {
-		c := &Crawl{Mapping: &transform.Mapping{Groups: groups}, Admin: admin, Store: store, Log: slog.New(slog.DiscardHandler)}
+		c := &Crawl{Deletes: transform.Limit{Count: 9, Set: true}, Mapping: &transform.Mapping{Groups: groups}, Admin: admin, Store: store, Log: slog.New(slog.DiscardHandler)}
 		if err := c.groupsBefore(t.Context()); err != nil {
 			return err
 		}

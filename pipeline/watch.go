@@ -398,6 +398,7 @@ func (s *watching) forgetLists() {
 func stays(err error) bool {
 	var (
 		guard    *GuardError
+		groups   *GroupGuardError
 		drift    *DriftError
 		foreign  *ForeignError
 		widening *state.WideningError
@@ -406,7 +407,7 @@ func stays(err error) bool {
 		mapping  *transform.Error
 		mappings transform.Errors
 	)
-	return errors.As(err, &guard) || errors.As(err, &drift) || errors.As(err, &foreign) || errors.As(err, &widening) ||
+	return errors.As(err, &guard) || errors.As(err, &groups) || errors.As(err, &drift) || errors.As(err, &foreign) || errors.As(err, &widening) ||
 		errors.As(err, &balance) || errors.As(err, &schema) || errors.As(err, &mapping) || errors.As(err, &mappings)
 }
 

@@ -79,6 +79,7 @@ func exitCode(err error) int {
 		unavailable *load.UnavailableError
 		schema      *load.SchemaError
 		guard       *pipeline.GuardError
+		groups      *pipeline.GroupGuardError
 		widening    *state.WideningError
 		foreign     *pipeline.ForeignError
 		budget      *pipeline.BudgetError
@@ -104,7 +105,7 @@ func exitCode(err error) int {
 		return exitAuth
 	case errors.As(err, &unavailable):
 		return exitUnavailable
-	case errors.As(err, &guard), errors.As(err, &widening), errors.As(err, &foreign), errors.As(err, &budget), errors.As(err, &plan):
+	case errors.As(err, &guard), errors.As(err, &groups), errors.As(err, &widening), errors.As(err, &foreign), errors.As(err, &budget), errors.As(err, &plan):
 		return exitGuard
 	case errors.Is(err, state.ErrLocked):
 		return exitLocked

@@ -204,7 +204,7 @@ func (a *app) printPlan(h *pipeline.PlanHeader, pace pipeline.Pace, causes []sta
 	}
 	fmt.Fprintf(w, "\n%s read = %s to be sent + %s unchanged + %s filtered + %s quarantined + %s duplicates\n",
 		number(s.Read), number(s.Stored), number(s.Unchanged), number(s.Filtered), number(s.Quarantined), number(s.Duplicates))
-	for _, stop := range []string{s.DeleteGuard, s.WideningGuard} {
+	for _, stop := range append([]string{s.DeleteGuard, s.WideningGuard}, s.GroupGuards...) {
 		if stop != "" {
 			fmt.Fprintf(w, "it would stop: %s\n", stop)
 		}

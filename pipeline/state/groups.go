@@ -3,6 +3,9 @@ package state
 import (
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
+	"strings"
 )
 
 // A Group is an external group as the target has it.
@@ -34,6 +37,29 @@ func (s *Store) Groups(ctx context.Context) (groups map[Group]bool, members map[
 		}
 	}
 	return groups, members, s.wrap(rows.Err())
+}
+
+// DeniedGroups gives the external groups that items deny which the target may
+// have, sorted.
+func (s *Store) DeniedGroups(ctx context.Context) ([]string, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT denies FROM items NOT INDEXED WHERE denies LIKE '%externalGroup:%'")
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	defer rows.Close()
+	groups := map[string]bool{}
+	for rows.Next() {
+		var denies string
+		if err := rows.Scan(&denies); err != nil {
+			return nil, s.wrap(err)
+		}
+		for line := range strings.SplitSeq(denies, "\n") {
+			if id, ok := strings.CutPrefix(line, "externalGroup:"); ok {
+				groups[id] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(groups)), s.wrap(rows.Err())
 }
 
 // SetGroup writes down a group: with sure false before it is sent or deleted,
