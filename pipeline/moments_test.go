@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"modernc.org/sqlite"
@@ -22,6 +23,8 @@ import (
 //
 //	request before   the k-th request is on its way, and has no effect any more
 //	request after    it has had its effect, and its answer is lost
+//	request failing  its answer is lost, and no later one comes through. The process
+//	                 ends by itself
 //	commit before    the k-th transaction of the state is about to be committed
 //	commit after     it is committed, and nothing has happened since
 //	commit failing   it fails, and so does every later one: the disk is full. The
@@ -34,7 +37,7 @@ type moment struct {
 
 func (m moment) String() string { return fmt.Sprintf("%s %d, %s", m.what, m.k, m.when) }
 
-var kindsOfMoments = []moment{{what: "request", when: "before"}, {what: "request", when: "after"},
+var kindsOfMoments = []moment{{what: "request", when: "before"}, {what: "request", when: "after"}, {what: "request", when: "failing"},
 	{what: "commit", when: "before"}, {what: "commit", when: "after"}, {what: "commit", when: "failing"}, {what: "commit", when: "hiccup"}}
 
 // commitHooks are asked before each commit of a state, by the path of its file;
@@ -114,6 +117,9 @@ func (r *holding) members() string {
 // reports whether do got there.
 func (w *world) dieAt(m moment, do func() error) bool {
 	w.t.Helper()
+	if m.what == "request" && m.when == "failing" {
+		return w.failDuring(m.k, do)
+	}
 	if m.what == "request" {
 		return w.killDuring(m.k, m.when == "after", do)
 	}
@@ -197,6 +203,30 @@ func (w *world) killDuring(k int, after bool, do func() error) bool {
 	w.restore(left)
 	w.state = copied
 	return true
+}
+
+// failDuring lets every request from the k-th on fail for good; the k-th has had
+// its effect.
+func (w *world) failDuring(k int, do func() error) bool {
+	w.t.Helper()
+	var failed atomic.Bool
+	base := w.target.requests
+	w.target.onRequest = func(n int, isAfter bool) error {
+		if n-base > k || n-base == k && isAfter {
+			failed.Store(true)
+			return errKilled
+		}
+		return nil
+	}
+	err := do()
+	w.target.onRequest, w.target.requests = nil, 0
+	switch {
+	case !failed.Load() && err != nil:
+		w.t.Fatalf("crawl: %v", err)
+	case failed.Load() && !errors.Is(err, errKilled):
+		w.t.Fatalf("request %d failed, and the crawl ended with %v", k, err)
+	}
+	return failed.Load()
 }
 
 // copyDir copies the state's files as they are, as a crash would leave them:
