@@ -100,6 +100,23 @@ func TestAReplacementInFlight(t *testing.T) {
 	}
 }
 
+// A run dies in the middle of the file that has the later record, and the file
+// of the earlier one has changed when it is taken up: the later one stays.
+func TestTheEarlierRecordIsReadAgain(t *testing.T) {
+	w := newWorld(t)
+	w.mapping("duplicates: last\n")
+	w.counted()
+	w.write("a.csv", "1,first,1")
+	w.write("b.csv", append([]string{"1,second,1"}, rows("b", 10)...)...)
+	w.interrupted(6)
+	w.write("a.csv", "1,changed,1")
+	rep := w.mustCrawl()
+	w.wantItem("both are there", "1", "second")
+	if rep.Read != 12 || len(w.target.snapshot()) != 11 {
+		t.Errorf("%+v, %d items", rep.Counts, len(w.target.snapshot()))
+	}
+}
+
 // What replaces is guarded as any update is.
 func TestAReplacementForMorePeople(t *testing.T) {
 	w := newWorld(t)

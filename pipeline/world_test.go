@@ -140,7 +140,7 @@ func (w *world) wantCounts(rep *Report, want state.Counts) {
 	}
 }
 
-// A fakeTarget keeps items in memory. Its answers can be lost, late, or those
+// A fakeTarget keeps items in memory, as a service that merges. Its answers can be lost, late, or those
 // of a service that refuses.
 type fakeTarget struct {
 	mu       sync.Mutex
@@ -218,11 +218,29 @@ func (f *fakeTarget) Put(ctx context.Context, items []*transform.Item) []load.Re
 			for _, a := range it.Activities {
 				f.did = append(f.did, it.ID+" "+a.Type+" "+a.At.Format(time.DateOnly))
 			}
-			f.items[it.ID] = it.Content.Value + fmt.Sprint(it.ACL, it.Properties)
+			f.items[it.ID] = merged(f.items[it.ID], it)
 			return nil
 		})
 	}
 	return out
+}
+
+// merged is what a service that merges has of an item once it was sent:
+// its content, its ACL and its properties, with tabs between.
+func merged(had string, it *transform.Item) string {
+	parts := strings.SplitN(had, "\t", 3)
+	for len(parts) < 3 {
+		parts = append(parts, "")
+	}
+	for i, part := range []struct {
+		of  transform.Parts
+		now any
+	}{{transform.PartContent, it.Content.Value}, {transform.PartACL, it.ACL}, {transform.PartProperties, it.Properties}} {
+		if it.Send == 0 || it.Send&part.of != 0 {
+			parts[i] = fmt.Sprint(part.now)
+		}
+	}
+	return strings.Join(parts, "\t")
 }
 
 // get reads an item back, as a service that merges has it.
