@@ -288,7 +288,7 @@ var scenarios = []scenario{
 //	vanish  with all files gone but one, deletes whatever may have been sent
 //	remap   under another mapping, ends with what that mapping makes of the files
 //
-// Seen red with each of these, one at a time: see the list at the end of the file.
+// Seen red with each of the breakages at the end of the file, one at a time.
 func TestKilledAtEveryMoment(t *testing.T) {
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
@@ -461,3 +461,48 @@ func (e *ending) remap(w *world, m moment) {
 		w.t.Errorf("%v, and another mapping: known:\n%s", m, differ(got, e.items2))
 	}
 }
+
+// Breakages that were tried by hand, one at a time, with what turned red: the
+// first moment at which TestKilledAtEveryMoment saw it, or another test. Whoever
+// changes the code that they are about tries them again.
+//
+// # Intents
+//
+//	a batch's intent is not written                  first crawl: files removed, and items stay
+//	intents are forgotten when a state is opened     first crawl: the same
+//	what is in flight counts as stored               update: a change of permissions is not sent
+//	an intent is not taken away with its answers     first crawl: known, intents
+//	widenings are not written with the intent        update: the count of widenings
+//	widenings in flight are counted twice            update: the same
+//	parts are sent over a version that is not known  in parts: an item is half of each
+//
+// # Settling
+//
+//	the frontier jumps over a batch                  first crawl: the balance
+//	the position is not written with the answers     first crawl: known, files
+//	refusals come without the answers                first crawl: known, refused
+//	what a failed batch has stored is forgotten      TestStoredIsStoredWhenTheBatchFails
+//	it settles on after a commit that failed         update, commit hiccup: items are missing
+//	stored before the kill counts as unchanged       first crawl: the balance
+//	a replaced record is not left out                duplicates: last: known, files
+//	a held item is not known to be so after a kill   update: known, items
+//
+// # Sweep
+//
+//	unanswered deletes are forgotten                 update, request failing: items stay for ever
+//	a miss counts each time that a run is taken up   deleteAfter: items go too early
+//	deletes of an earlier process are not counted    update, request failing: deleted
+//	the sweep comes after a crawl that failed        TestStories: most of those of resuming
+//
+// # Groups and connection
+//
+//	a member is sure before the target has it        groups: a member is missing
+//	a member is forgotten before it is out           groups: a member stays
+//	a group is forgotten before it is deleted        groups: a group stays
+//	a connection that is gone is not written down    a connection that is gone: items are missing
+//
+// # Runs
+//
+//	an interrupted run is never taken up             TestStories: most of those of resuming
+//	the last run is told by the clock                TestStories: the clock jumps
+//	a failed run stays in progress                   TestStories: the listing fails

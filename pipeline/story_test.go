@@ -37,8 +37,7 @@ func (w *world) interrupted(n int) {
 	w.target.onRequest = nil
 }
 
-// bubble does something in virtual time, which begins in the year 2000. If all
-// that it starts waits for ever, it fails.
+// bubble does something in virtual time, which begins in the year 2000.
 func (w *world) bubble(do func()) {
 	outer := w.t
 	defer func() { w.t = outer }()
@@ -396,17 +395,23 @@ func storyProgress(w *world) {
 
 func storySeveralAtOnce(w *world) {
 	w.write("a.csv", numbered(40)...)
-	together := make(chan bool)
-	w.target.onRequest = func(n int, after bool) error {
-		switch { // the first waits for the second
-		case n == 1 && !after:
-			<-together
-		case n == 2 && !after:
-			close(together)
+	w.bubble(func() {
+		together := make(chan bool)
+		w.target.onRequest = func(n int, after bool) error {
+			switch { // the first waits for the second
+			case n == 1 && !after:
+				select {
+				case <-together:
+				case <-time.After(time.Hour):
+					w.t.Error("no second request comes while the first is under way")
+				}
+			case n == 2 && !after:
+				close(together)
+			}
+			return nil
 		}
-		return nil
-	}
-	w.bubble(func() { w.mustCrawl() })
+		w.mustCrawl()
+	})
 }
 
 func storyBackfill(w *world) {
@@ -460,8 +465,13 @@ func storyOutOfOrder(w *world) {
 		w.target.onRequest = func(n int, after bool) error {
 			switch {
 			case n == 1 && !after:
-				<-answered
-				<-answered
+				for range 2 {
+					select {
+					case <-answered:
+					case <-time.After(time.Hour):
+						w.t.Error("no other request is answered while the first is under way")
+					}
+				}
 				return errKilled
 			case after:
 				answered <- true
