@@ -1,0 +1,78 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// nowhere is the part of an item that no good record of the reading has met.
+const nowhere = -1
+
+// Hold marks an item as met although its record could not be made into one:
+// what is stored stays, and the sweep leaves it alone. A good record with the
+// same id may still come, before or after, and is no duplicate of this one.
+func (s *Store) Hold(ctx context.Context, id string, src *Source) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.Keeps() {
+		return nil
+	}
+	row, found, err := s.index.get(id)
+	if err != nil || !found || s.seen.has(row) {
+		return s.wrap(err)
+	}
+	// If we crash after it, Load finds by the part that the item is held.
+	res, err := s.db.ExecContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ?, missed = NULL, missed_run = NULL WHERE rowid = ?", src.ID, src.Pass, nowhere, row)
+	if err != nil {
+		return s.wrap(err)
+	}
+	n, err := res.RowsAffected()
+	if n > 0 { // none: given out in a batch that was rolled back
+		s.seen.set(row)
+		s.held.set(row)
+	}
+	return s.wrap(err)
+}
+
+// Withdraw marks the held items whose records were refused for their
+// permissions: what the target has of them may be for people who may not see
+// it any more, so the sweep takes it out. It comes when every file was read:
+// a good record with the id may have come after the refused one.
+//
+// n counts all that the run takes out for what the target has of them, in
+// whatever process: those whose update the target refused though their ACL has
+// changed as well.
+func (s *Store) Withdraw(ctx context.Context) (n int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err = s.db.ExecContext(ctx, fmt.Sprintf(`UPDATE items SET status = %d, digest = NULL WHERE part = ? AND status <> %[1]d
+		AND id IN (SELECT item FROM quarantine WHERE stage = 'transform' AND property = 'acl' AND item IS NOT NULL)`, statusWithdrawn), nowhere)
+	if err == nil {
+		err = s.db.QueryRowContext(ctx, "SELECT count(*) + (SELECT withdrawn FROM runs WHERE id = ?) FROM items NOT INDEXED WHERE status = ?", s.run, statusWithdrawn).Scan(&n)
+	}
+	return n, s.wrap(err)
+}
+
+// HeldBack counts the items whose records are refused: the target keeps what
+// it had of them. Those that are withdrawn do not count.
+func (s *Store) HeldBack(ctx context.Context) (n int64, err error) {
+	s.mu.Lock()
+	any := s.held.count() > 0
+	s.mu.Unlock()
+	if !any {
+		return 0, nil
+	}
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM items i NOT INDEXED JOIN sources s ON s.id = i.source
+		WHERE i.part = ? AND i.pass = s.pass AND s.walked = (SELECT max(walked) FROM sources) AND i.status <> ?`, nowhere, statusWithdrawn).Scan(&n)
+	return n, s.wrap(err)
+}
+
+// Where tells where the item of a row comes from, for a message about a
+// duplicate; ok is false when the row has not been written yet.
+func (s *Store) Where(ctx context.Context, row uint64) (source, path, sheet string, line int, ok bool) {
+	var maybe sql.NullString
+	err := s.db.QueryRowContext(ctx, `SELECT s.source, s.path, i.sheet, i.line FROM items i JOIN sources s ON s.id = i.source WHERE i.rowid = ?`, row).
+		Scan(&source, &path, &maybe, &line)
+	return source, path, maybe.String, line, err == nil
+}
