@@ -76,7 +76,7 @@ var storiesOfErrors = []story{
 	{"the message of a failure says nothing", "elastic/connectors#2263", nil, []string{"cmd/importer/testdata/script/faults.txtar", "load/loader_test.go TestLoaderGivesUp"}},
 	{"statistics for people only", "rclone#5543, #2970", nil, []string{"cmd/importer/testdata/script/life.txtar", "cmd/importer/testdata/script/history.txtar"}},
 	{"one thread on a machine of many", "fscrawler#440, #627", storySeveralAtOnce, []string{"load/loader_test.go TestLoaderBatches"}},
-	{"429 out of the blue", "microsoft-graph-docs#10158, graph-explorer#2751", nil, []string{"load/limiter_test.go TestLimiterFollowsTheService", "load/loader_test.go TestLoaderSharedPause", "load/graph_test.go TestAdminRetries"}},
+	{"429 out of the blue", "microsoft-graph-docs#10158, graph-explorer#2751", nil, []string{"load/learner_test.go TestLimiterFollowsTheLimit", "load/limiter_test.go TestGraphKeepsPace", "load/loader_test.go TestLoaderSharedPause", "load/graph_test.go TestAdminRetries"}},
 	{"a client library has no PUT, or another address", "msgraph-sdk-dotnet#1736, docs#12097", nil, []string{"load/graph_test.go TestPutRequest", "load/lenient_test.go TestIDsAreEscaped"}},
 	{"what was left out before cannot be brought in once there is a state", "meltano#9408, #7549", storyBackfill, []string{"pipeline/incremental_test.go TestAChangedMappingMapsEverythingAgain"}},
 	{"a run stays in progress for ever when the listing fails", "onyx#14261", storyTheListingFails, nil},
