@@ -315,7 +315,7 @@ func TestKilledAtEveryMoment(t *testing.T) {
 					if !sc.recover(t, m, func(w *world) { want.resume(w, &sc, m) }) {
 						break
 					}
-					if testing.Short() && m.k%3 != 0 {
+					if testing.Short() && m.k%7 != 0 {
 						continue
 					}
 					if m.k%2 == 0 || sc.counts {
