@@ -45,7 +45,7 @@ type Cache struct {
 }
 
 // cacheVersion is part of every key: it changes with the layout.
-const cacheVersion = "cache/1"
+const cacheVersion = "cache/2"
 
 // OpenCache makes a cache in dir, which it makes when it is needed. It holds up
 // to so many bytes after Trim.
@@ -72,6 +72,11 @@ func (c *Cache) key(sum []byte, f *Format, opt Options) string {
 	opt.Warn, opt.Found = nil, nil
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%s\n%x\n%+v", cacheVersion, f.Name, f.Version, sum, opt)
+	if opt.Attachments == AttachmentItems { // which may be of any format
+		for _, f := range Formats {
+			fmt.Fprintf(h, "\n%s\n%s", f.Name, f.Version)
+		}
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -79,28 +84,19 @@ func (c *Cache) file(key string) string { return filepath.Join(c.dir, key[:2], k
 
 // A cacheLine is a line of an entry.
 type cacheLine struct {
-	Place *Place         `json:"place,omitempty"` // its File is left out
-	Doc   *cachedDoc     `json:"doc,omitempty"`
-	Bad   *cachedFailure `json:"bad,omitempty"` // of the record
-	End   *cachedFailure `json:"end,omitempty"` // the last line
+	Place *Place       `json:"place,omitempty"` // its File is left out
+	Part  *cachedPart  `json:"part,omitempty"`
+	Doc   *wireDoc     `json:"doc,omitempty"`
+	Bad   *wireFailure `json:"bad,omitempty"` // of the record
+	End   *wireFailure `json:"end,omitempty"` // the last line
 }
 
-type cachedDoc struct {
-	Body     string            `json:"body"`
-	Title    string            `json:"title,omitempty"`
-	Headings []string          `json:"headings,omitempty"`
-	Meta     map[string]string `json:"meta,omitempty"`
-	Page     int               `json:"page,omitempty"`
-	Pages    int               `json:"pages,omitempty"`
-	Warnings []string          `json:"warnings,omitempty"`
-}
-
-// A cachedFailure is an error, or with an empty Reason none.
-type cachedFailure struct {
-	Place  Place  `json:"place,omitzero"`
-	Reason string `json:"reason,omitempty"`
-	Detail string `json:"detail,omitempty"`
-	Short  bool   `json:"short,omitempty"` // it wraps ErrShort
+// A cachedPart is a Part. Its parent is the first record of the Path up to its
+// last separator.
+type cachedPart struct {
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
 }
 
 // Get gives the records of a file whose content has the hash sum, named name,
@@ -134,8 +130,8 @@ func (c *Cache) Get(ctx context.Context, sum []byte, name string, opt Options) (
 }
 
 // check reads an entry to its end, with its checksum, and gives its last line.
-func check(file string) (*cachedFailure, error) {
-	var end *cachedFailure
+func check(file string) (*wireFailure, error) {
+	var end *wireFailure
 	err := each(file, func(line *cacheLine) bool {
 		end = line.End
 		return true
@@ -173,6 +169,7 @@ func each(file string, do func(*cacheLine) bool) (err error) {
 }
 
 func replay(ctx context.Context, file, name string, yield func(Record, error) bool) {
+	parents := map[string]*Record{} // by the path of their part
 	broken := func(why string) {
 		yield(Record{}, &FileError{Place: Place{File: name}, Reason: ReasonUnreadable,
 			Detail: fmt.Sprintf("what was kept of it cannot be read (%s); run again, or with --no-cache", why)})
@@ -192,9 +189,7 @@ func replay(ctx context.Context, file, name string, yield func(Record, error) bo
 		case line.Bad != nil:
 			return yield(Record{}, &RecordError{Place: line.Bad.at(name), Reason: line.Bad.Reason, Detail: line.Bad.Detail})
 		case line.Doc != nil && line.Place != nil:
-			rec := Record{Place: *line.Place, Doc: line.Doc.document()}
-			rec.Place.File = name
-			if !yield(rec, nil) {
+			if !yield(line.record(name, parents), nil) {
 				ended = true
 				return false
 			}
@@ -211,22 +206,29 @@ func replay(ctx context.Context, file, name string, yield func(Record, error) bo
 	}
 }
 
-func (f *cachedFailure) at(name string) Place {
-	p := f.Place
-	p.File = name
-	return p
-}
-
-func (f *cachedFailure) fileError(name string) error {
-	e := &FileError{Place: f.at(name), Reason: f.Reason, Detail: f.Detail}
-	if f.Short {
-		e.Err = ErrShort
+// record makes the record of a line; parents are those of the lines before.
+func (l *cacheLine) record(name string, parents map[string]*Record) Record {
+	rec := Record{Place: *l.Place, Doc: l.Doc.document()}
+	rec.Place.File = name + rec.Place.File
+	at := ""
+	if p := l.Part; p != nil {
+		at = p.Path
+		above, _, _ := cutLast(at, partSep)
+		rec.Part = &Part{Path: at, Size: p.Size, SHA256: p.SHA256, Parent: parents[above]}
 	}
-	return e
+	if parents[at] == nil {
+		own := rec
+		parents[at] = &own
+	}
+	return rec
 }
 
-func (d *cachedDoc) document() *Document {
-	return &Document{Body: d.Body, Title: d.Title, Headings: d.Headings, Meta: d.Meta, Page: d.Page, Pages: d.Pages, Warnings: d.Warnings}
+// cutLast cuts s around the last sep; before is "" without one.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return "", s, false
 }
 
 // Records is the function Records, and keeps what it yields. sum is the hash of
@@ -242,7 +244,7 @@ func (c *Cache) Records(ctx context.Context, in Input, opt Options, sum func() [
 			kept(yield)
 			return
 		}
-		w := c.writer(hash, cached(in.Name, opt), opt)
+		w := c.writer(hash, in.Name, cached(in.Name, opt), opt)
 		defer w.discard()
 		for rec, err := range Records(ctx, in, opt) {
 			w.add(rec, err)
@@ -262,6 +264,7 @@ func (c *Cache) Records(ctx context.Context, in Input, opt Options, sum func() [
 // A cacheWriter writes an entry. It fails in silence: without an entry the
 // document is read again, and that is all.
 type cacheWriter struct {
+	name  string // of the input
 	file  string // where it is to be
 	f     *os.File
 	z     *gzip.Writer
@@ -270,8 +273,8 @@ type cacheWriter struct {
 	ended bool
 }
 
-func (c *Cache) writer(sum []byte, f *Format, opt Options) *cacheWriter {
-	w := &cacheWriter{}
+func (c *Cache) writer(sum []byte, name string, f *Format, opt Options) *cacheWriter {
+	w := &cacheWriter{name: name}
 	if len(sum) == 0 {
 		w.err = errors.New("no hash")
 		return w
@@ -297,25 +300,28 @@ func (w *cacheWriter) add(rec Record, err error) {
 	var bad *RecordError
 	var file *FileError
 	switch {
-	case err == nil && rec.Doc == nil, err == nil && (rec.Doc.HTML != nil || rec.Doc.Select != nil):
+	case err == nil && (rec.Doc == nil || rec.Doc.Select != nil):
 		w.err = errors.New("not a document of data alone")
 		return
 	case err == nil:
-		p, d := rec.Place, rec.Doc
-		p.File = ""
-		line = cacheLine{Place: &p, Doc: &cachedDoc{d.Body, d.Title, d.Headings, d.Meta, d.Page, d.Pages, d.Warnings}}
+		p := rec.Place
+		p.File = strings.TrimPrefix(p.File, w.name)
+		line = cacheLine{Place: &p, Doc: docToWire(rec.Doc)}
+		if part := rec.Part; part != nil {
+			line.Part = &cachedPart{part.Path, part.Size, part.SHA256}
+		}
 	case errors.As(err, &bad):
-		line.Bad = &cachedFailure{Place: bad.Place, Reason: bad.Reason, Detail: bad.Detail}
+		line.Bad = &wireFailure{Place: bad.Place, Reason: bad.Reason, Detail: bad.Detail}
 	case errors.As(err, &file) && file.Lasting():
 		w.ended = true
-		line.End = &cachedFailure{Place: file.Place, Reason: file.Reason, Detail: file.Detail, Short: errors.Is(err, ErrShort)}
+		line.End = &wireFailure{Place: file.Place, Reason: file.Reason, Detail: file.Detail, Short: errors.Is(err, ErrShort)}
 	default: // the disk, a cancel: another time it may go well
 		w.err = err
 		return
 	}
-	for _, f := range []*cachedFailure{line.Bad, line.End} {
+	for _, f := range []*wireFailure{line.Bad, line.End} {
 		if f != nil {
-			f.Place.File = ""
+			f.Place.File = strings.TrimPrefix(f.Place.File, w.name)
 		}
 	}
 	w.err = w.enc.Encode(line)
@@ -324,7 +330,7 @@ func (w *cacheWriter) add(rec Record, err error) {
 // keep makes the entry one.
 func (w *cacheWriter) keep() {
 	if w.err == nil && !w.ended {
-		w.err = w.enc.Encode(cacheLine{End: &cachedFailure{}})
+		w.err = w.enc.Encode(cacheLine{End: &wireFailure{}})
 	}
 	if w.err == nil {
 		w.err = w.z.Close()

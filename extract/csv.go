@@ -123,7 +123,7 @@ func newCSVReader(ctx context.Context, in Input, opt Options) (*csvReader, error
 		return nil, r.fileError(0, ReasonOption, err.Error(), nil)
 	}
 	if opt.Item != "" && opt.Item != "row" {
-		return nil, r.fileError(0, ReasonOption, fmt.Sprintf("item is %q, but the records of a CSV file are its rows; write item: row or leave it out", opt.Item), nil)
+		return nil, r.fileError(0, ReasonOption, fmt.Sprintf("item is %q, but the records of a CSV file are its rows; write item: row, or item: document for the whole file", opt.Item), nil)
 	}
 	s := &r.scan
 	s.dialect, _ = opt.CSV.dialect() // Check has seen it

@@ -144,7 +144,7 @@ func TestCSVItem(t *testing.T) {
 	if got := rows(t, "t.csv", "a,b\n1,2\n", Options{Item: "row"}); got != "a|b\n2 [1][2]\n" {
 		t.Errorf("item: row gives %s", got)
 	}
-	if got := rows(t, "t.csv", "a,b\n1,2\n", Options{Item: "document"}); got != "!! bad-option\n" {
-		t.Errorf("item: document gives %s", got)
+	if got := rows(t, "t.csv", "a,b\n1,2\n", Options{Item: "page"}); got != "!! bad-option\n" {
+		t.Errorf("item: page gives %s", got)
 	}
 }

@@ -181,7 +181,7 @@ func (r *excelReader) checkOptions() error {
 	switch r.opt.Item {
 	case "", "row":
 	default:
-		return r.fail(ReasonOption, fmt.Sprintf("a workbook is read row by row; item: %q is not possible for it, use item: row or leave it out", r.opt.Item), nil)
+		return r.fail(ReasonOption, fmt.Sprintf("a workbook is read row by row; item: %q is not possible for it, use item: row, or item: document for the whole book", r.opt.Item), nil)
 	}
 	if h := r.opt.Excel.Header; h < -1 || h > maxExcelRows {
 		return r.fail(ReasonOption, fmt.Sprintf("excel: {header: %d} is not a row; give the row that names the columns, 0 to find it, or -1 if there is none", h), nil)

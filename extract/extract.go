@@ -149,8 +149,11 @@ type Record struct {
 	// grouped. See Options.GroupBy.
 	Rows []Row
 	Doc  *Document
+	// Part is what the record came from below its file: an attachment of it, or
+	// a file in an archive. It is nil for the file itself.
+	Part *Part
 	// File is the file that the record came from. Readers leave it nil; who
-	// walks the files sets it.
+	// walks the files sets it, by SetFile.
 	File *File
 }
 
@@ -203,6 +206,8 @@ type Document struct {
 	// Select gives the text of the elements that a CSS selector matches; nil
 	// in formats without elements.
 	Select func(css string) ([]string, error)
+	// Attachments are the files inside of the document, in its order.
+	Attachments []Attachment
 	// Warnings tells what a user should know of this document: pages without
 	// text, a guessed charset. One line each.
 	Warnings []string
@@ -225,14 +230,18 @@ type Options struct {
 	Excel ExcelOptions `yaml:"excel"`
 	PDF   PDFOptions   `yaml:"pdf"`
 	HTML  HTMLOptions  `yaml:"html"`
+	// Attachments says what becomes of what is attached to a document: its names
+	// are told (AttachmentNames, the default), or it yields records as well
+	// (AttachmentItems), or nothing (AttachmentNone).
+	Attachments string `yaml:"attachments"`
 	// Limits are the guards against hostile files; zero fields mean the default.
 	Limits Limits `yaml:"limits"`
 	// Warn is told, at most a few times a file, what was guessed or mended
 	// (an encoding, padded rows). It may be nil.
-	Warn func(Place, string) `yaml:"-"`
+	Warn func(Place, string) `yaml:"-" json:"-"`
 	// Found is told which format the input turned out to be, once and before
 	// its first record. It may be nil.
-	Found func(*Format) `yaml:"-"`
+	Found func(*Format) `yaml:"-" json:"-"`
 }
 
 // CSVOptions: an explicit setting always wins over detection.
@@ -300,9 +309,10 @@ type HTMLOptions struct {
 type Limits struct {
 	Record   int64         `yaml:"record"`   // bytes of one row or text of one document; 16 MiB
 	Columns  int           `yaml:"columns"`  // 16,384
-	Unzipped int64         `yaml:"unzipped"` // bytes of one workbook's parts; 2 GiB
+	Unzipped int64         `yaml:"unzipped"` // bytes of one file's parts once unpacked; 2 GiB
 	Pages    int           `yaml:"pages"`    // 20,000
-	Time     time.Duration `yaml:"time"`     // per document where the format can hang; 20 s + 0.2 s a page
+	Time     time.Duration `yaml:"time"`     // per document where the format can hang; 20 s and more for large ones
+	Memory   int64         `yaml:"memory"`   // bytes that reading a document may take, where the format can explode; 2 GiB
 }
 
 // ErrShort means that the input ended, or may have ended, before its end: a
@@ -368,9 +378,12 @@ type Format struct {
 	// sure. Formats without a signature (CSV) say false and go by extension.
 	Sniff func(head []byte) bool
 	Read  func(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error]
-	// Keep tells that records are documents of data alone, without functions, and
-	// so dear to read that a Cache keeps them.
+	// Keep tells that records are documents of data alone, and so dear to read that
+	// a Cache keeps them.
 	Keep bool
+	// Isolate has the files read in a child process: the reader, or a library that
+	// it uses, may hang or explode.
+	Isolate bool
 	// Version changes when the same bytes would give other records, so that
 	// what was remembered of a file is not trusted afterwards.
 	Version string
@@ -398,27 +411,40 @@ func Records(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error
 	return records(ctx, in, opt)
 }
 
+// records is Records without groups.
 func records(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		disk := &watchedReader{in: in}
-		in.ReaderAt = disk
 		if opt.Warn == nil {
 			opt.Warn = func(Place, string) {}
 		}
-		more, err := forward(ctx, in, opt, disk, yield)
-		if !more {
+		if opt.Attachments == AttachmentItems {
+			withAttachments(ctx, in, opt, yield)
 			return
 		}
-		switch {
-		case ctx.Err() != nil: // the cause of whatever else went wrong
-			err = ctx.Err()
-		case disk.failure() != nil:
-			err = disk.failure()
-		}
-		if err != nil {
-			yield(Record{}, err)
-		}
+		recordsOf(ctx, in, opt, yield)
 	}
+}
+
+// recordsOf yields the records of in without those of its attachments. It is
+// false when the consumer wants no more, or when the sequence has ended.
+func recordsOf(ctx context.Context, in Input, opt Options, yield func(Record, error) bool) bool {
+	disk := &watchedReader{in: in}
+	in.ReaderAt = disk
+	more, err := forward(ctx, in, opt, disk, yield)
+	if !more {
+		return false
+	}
+	switch {
+	case ctx.Err() != nil: // the cause of whatever else went wrong
+		err = ctx.Err()
+	case disk.failure() != nil:
+		err = disk.failure()
+	}
+	if err != nil {
+		yield(Record{}, err)
+		return false
+	}
+	return true
 }
 
 // forward passes on what the format's reader yields and returns the error
@@ -450,7 +476,7 @@ func forward(ctx context.Context, in Input, opt Options, disk *watchedReader, yi
 		opt.Found(f)
 	}
 	done := ctx.Done()
-	for rec, err := range f.Read(ctx, in, opt) {
+	for rec, err := range f.read(ctx, in, opt) {
 		select {
 		case <-done:
 			return true, ctx.Err()
@@ -469,6 +495,25 @@ func forward(ctx context.Context, in Input, opt Options, disk *watchedReader, yi
 		consuming = false
 	}
 	return true, nil
+}
+
+// read is Read, in a child process where that is called for and possible; a
+// table that is wanted as one document becomes one.
+func (f *Format) read(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
+	whole := f.Table && opt.Item == "document"
+	if whole {
+		opt.Item = ""
+	}
+	seq := f.Read
+	if f.Isolate && hooked.Load() {
+		seq = func(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
+			return isolated(ctx, f, in, opt)
+		}
+	}
+	if whole {
+		return wholeTable(ctx, in, opt, seq(ctx, in, opt))
+	}
+	return seq(ctx, in, opt)
 }
 
 func isRecordError(err error) bool {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -58,6 +60,76 @@ func (w *watchedReader) failure() error {
 		return nil
 	}
 	return w.err
+}
+
+// file gives the path of a file that another process can open: the input's own,
+// or a copy named by pattern. done removes the copy. The error is a *FileError.
+func (in Input) file(pattern string) (path string, done func(), err error) {
+	if in.Path != "" {
+		abs, err := filepath.Abs(in.Path)
+		if st, serr := os.Stat(in.Path); err == nil && serr == nil && st.Mode().IsRegular() && st.Size() == in.Size {
+			return abs, func() {}, nil
+		}
+		// It is not the file that was opened: what was opened counts.
+	}
+	noCopy := func(err error) error {
+		return &FileError{Place: Place{File: in.Name}, Reason: ReasonUnreadable, Err: err,
+			Detail: fmt.Sprintf("no temporary copy can be made (%v); free some space or set TMPDIR", withoutPath(err))}
+	}
+	tmp, err := os.CreateTemp("", pattern)
+	if err != nil {
+		return "", nil, noCopy(err)
+	}
+	done = func() {
+		tmp.Close()
+		os.Remove(tmp.Name())
+	}
+	src := &failingReader{r: io.NewSectionReader(in, 0, in.Size)}
+	n, err := io.Copy(tmp, src)
+	switch {
+	case src.err != nil:
+		err = in.readFailure(src.err)
+	case err != nil:
+		err = noCopy(err)
+	case n < in.Size:
+		err = in.readFailure(io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		done()
+		return "", nil, err
+	}
+	return tmp.Name(), done, nil
+}
+
+// A failingReader keeps the error of its reads apart from that of a write.
+type failingReader struct {
+	r   io.Reader
+	err error
+}
+
+func (f *failingReader) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && err != io.EOF {
+		f.err = err
+	}
+	return n, err
+}
+
+// readFailure is the error of a file whose bytes cannot be had.
+func (in Input) readFailure(err error) error {
+	place := Place{File: in.Name}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &FileError{Place: place, Reason: ReasonUnreadable, Detail: "the file became shorter while it was read; run again when nobody writes to it", Err: ErrShort}
+	}
+	return &FileError{Place: place, Reason: ReasonUnreadable, Err: err,
+		Detail: fmt.Sprintf("the file cannot be read to its end (%v); check the disk or the network share, then run again", withoutPath(err))}
+}
+
+// close ends the use of an attachment's input.
+func (in Input) close() {
+	if c, ok := in.ReaderAt.(io.Closer); ok {
+		c.Close()
+	}
 }
 
 // cause takes the path off an error of package os: the Place has it already.

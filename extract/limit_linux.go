@@ -10,26 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitMemory lets this process have more bytes of data than now, and no
-// more: an allocation beyond that fails, and Go ends the process. RLIMIT_DATA
-// counts what can be written to; RLIMIT_AS would count the hundreds of
-// megabytes of addresses that Go and wazero reserve and never use.
-func limitMemory(more uint64) {
+// dataSize is how many bytes of data this process has, 0 where that cannot be
+// known.
+func dataSize() uint64 {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
-		return
+		return 0
 	}
 	fields := strings.Fields(string(statm))
 	if len(fields) < 6 {
-		return
+		return 0
 	}
 	pages, err := strconv.ParseUint(fields[5], 10, 64) // data + stack, proc_pid_statm(5)
 	if err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
+}
+
+// limitData lets this process have so many bytes of data: an allocation beyond
+// that fails, and Go ends the process. RLIMIT_DATA counts what can be written
+// to; RLIMIT_AS would count the hundreds of megabytes of addresses that Go and
+// wazero reserve and never use. The hard limit stays, so that the next document
+// may be allowed more.
+func limitData(most uint64) {
+	var now unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_DATA, &now) != nil {
 		return
 	}
-	most := pages*uint64(os.Getpagesize()) + more
-	// Where it is refused, watchMemory is left.
-	_ = unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: most, Max: most})
+	// Where it is refused, memoryLimit.watch is left.
+	_ = unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: min(most, now.Max), Max: now.Max})
 }
 
 // programPath is this program, also when its file has been replaced.

@@ -7,9 +7,11 @@ import (
 	"os/exec"
 )
 
-// limitMemory does nothing: macOS takes RLIMIT_DATA and ignores it, Windows
-// has no such limit. watchMemory is what there is.
-func limitMemory(uint64) {}
+// dataSize does not know: macOS takes RLIMIT_DATA and ignores it, Windows has
+// no such limit. memoryLimit.watch is what there is.
+func dataSize() uint64 { return 0 }
+
+func limitData(uint64) {}
 
 func programPath() (string, error) { return os.Executable() }
 

@@ -5,12 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -96,9 +93,9 @@ func (r *pdfRecords) read() error {
 	}
 	tail, err := readPDFTail(r.in)
 	if err != nil {
-		return r.readFailure(err)
+		return r.in.readFailure(err)
 	}
-	path, done, err := r.path()
+	path, done, err := r.in.file("importer-*.pdf")
 	if err != nil {
 		return err
 	}
@@ -146,6 +143,7 @@ func (r *pdfRecords) request() (pdfRequest, error) {
 		MaxText:   lim.Record,
 		Whole:     !r.byPage,
 		Time:      lim.Time,
+		Memory:    lim.Memory,
 	}
 	switch req.Engine {
 	case "":
@@ -165,63 +163,6 @@ func (r *pdfRecords) request() (pdfRequest, error) {
 		req.MaxText = pdfMaxText
 	}
 	return req, nil
-}
-
-// path gives a file that another process can open: the input's own, or a
-// copy. done removes the copy.
-func (r *pdfRecords) path() (path string, done func(), err error) {
-	if r.in.Path != "" {
-		abs, err := filepath.Abs(r.in.Path)
-		if st, serr := os.Stat(r.in.Path); err == nil && serr == nil && st.Mode().IsRegular() && st.Size() == r.in.Size {
-			return abs, func() {}, nil
-		}
-		// It is not the file that was opened: what was opened counts.
-	}
-	tmp, err := os.CreateTemp("", "importer-*.pdf")
-	if err != nil {
-		return "", nil, r.fileError(ReasonUnreadable, fmt.Sprintf("no temporary copy can be made (%v); free some space or set TMPDIR", withoutPath(err)), err)
-	}
-	done = func() {
-		tmp.Close()
-		os.Remove(tmp.Name())
-	}
-	src := &failingReader{r: io.NewSectionReader(r.in, 0, r.in.Size)}
-	n, err := io.Copy(tmp, src)
-	switch {
-	case src.err != nil:
-		err = r.readFailure(src.err)
-	case err != nil:
-		err = r.fileError(ReasonUnreadable, fmt.Sprintf("no temporary copy can be made (%v); free some space or set TMPDIR", withoutPath(err)), err)
-	case n < r.in.Size:
-		err = r.readFailure(io.ErrUnexpectedEOF)
-	}
-	if err != nil {
-		done()
-		return "", nil, err
-	}
-	return tmp.Name(), done, nil
-}
-
-// A failingReader keeps the error of its reads apart from that of a write.
-type failingReader struct {
-	r   io.Reader
-	err error
-}
-
-func (f *failingReader) Read(p []byte) (int, error) {
-	n, err := f.r.Read(p)
-	if err != nil && err != io.EOF {
-		f.err = err
-	}
-	return n, err
-}
-
-// readFailure is the error of a file whose bytes cannot be had.
-func (r *pdfRecords) readFailure(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return r.fileError(ReasonUnreadable, "the file became shorter while it was read; run again when nobody writes to it", ErrShort)
-	}
-	return r.fileError(ReasonUnreadable, fmt.Sprintf("the file cannot be read to its end (%v); check the disk or the network share, then run again", withoutPath(err)), err)
 }
 
 // take receives one frame; false means that the consumer wants no more.

@@ -117,6 +117,7 @@ type pdfError struct {
 }
 
 func (e *pdfError) Error() string { return e.Detail }
+func (e *pdfError) refused()      {}
 
 // brokenPDF is the error of a file that an engine refuses.
 func brokenPDF(why string) *pdfError {
@@ -150,10 +151,8 @@ type pdfRequest struct {
 	Skip     int  `json:"skip,omitempty"`     // a page that the first engine must not touch
 	NoRescue bool `json:"noRescue,omitempty"` // the second engine must not be used
 
-	// Stop is no document: it asks a worker to end with the one that it reads.
-	Stop bool `json:"stop,omitempty"`
-
-	Time time.Duration `json:"-"` // of the whole document; 0 is by its pages
+	Time   time.Duration `json:"-"` // of the whole document; 0 is by its pages
+	Memory int64         `json:"-"` // of the worker; 0 is the default
 }
 
 // A pdfFrame is one thing told of a document. The order is ready, open,

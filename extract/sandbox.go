@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"os/exec"
 	"runtime"
@@ -17,18 +16,19 @@ import (
 	"time"
 )
 
-// A workerPool reads PDFs in child processes, because nothing else ends a
+// A workerPool reads documents in child processes, because nothing else ends a
 // parser that hangs or asks for 137 GB (both exist: 5 of 2,761 files of public
 // test suites hang ledongthuc). Children are started when they are needed,
-// serve one document after the other, and are killed over a document that
-// takes too long; the next document gets a fresh one. Their side is in
-// worker.go.
+// serve one document after the other, whatever its format, and are killed over
+// a document that takes too long; the next document gets a fresh one. Their
+// side is in worker.go; what is said of a PDF is in pdfbox.go, of a document of
+// any other format in readbox.go.
 type workerPool struct {
 	command func() (*exec.Cmd, error)
 	slots   chan struct{} // holds one token for each child at work
 
 	mu   sync.Mutex // guards idle
-	idle []*pdfWorker
+	idle []*worker
 }
 
 const (
@@ -45,15 +45,15 @@ const (
 	workerHalt = time.Second
 )
 
-var pdfWorkers = newWorkerPool(min(runtime.NumCPU(), maxWorkers), workerCommand)
+var workers = newWorkerPool(min(runtime.NumCPU(), maxWorkers), workerCommand)
 
 func newWorkerPool(n int, command func() (*exec.Cmd, error)) *workerPool {
 	return &workerPool{command: command, slots: make(chan struct{}, n)}
 }
 
-// CloseWorkers ends the processes that wait for the next PDF. They end by
+// CloseWorkers ends the processes that wait for the next document. They end by
 // themselves after a while, and with this process.
-func CloseWorkers() { pdfWorkers.close() }
+func CloseWorkers() { workers.close() }
 
 // workerCommand is this program as a worker. It gets no more of the
 // environment than it needs: what it reads may be hostile, and secrets are in
@@ -64,7 +64,7 @@ func workerCommand() (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.Command(path)
-	cmd.Args[0] = "importer-pdf-worker"
+	cmd.Args[0] = "importer-worker"
 	cmd.Env = []string{workerEnv + "=1"}
 	for _, name := range []string{
 		"HOME", "XDG_CACHE_HOME", "TMPDIR", "PATH", "GOCOVERDIR",
@@ -77,109 +77,29 @@ func workerCommand() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// runPDF gives the frames of a document, in a worker where that is possible.
-// It ends with a *pdfError, another error, or none when the last page came.
-func runPDF(ctx context.Context, req pdfRequest) iter.Seq2[pdfFrame, error] {
-	if !hooked.Load() {
-		return inProcess(ctx, req)
-	}
-	return pdfWorkers.run(ctx, req)
-}
-
 var errBreak = errors.New("the consumer wants no more")
-
-// inProcess reads without a net. It is for programs that do not call
-// ServeWorkerIfAsked.
-func inProcess(ctx context.Context, req pdfRequest) iter.Seq2[pdfFrame, error] {
-	return func(yield func(pdfFrame, error) bool) {
-		r := newPDFReader()
-		defer r.close()
-		err := r.read(req, func(f pdfFrame) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if !yield(f, nil) {
-				return errBreak
-			}
-			return nil
-		})
-		if err != nil && err != errBreak {
-			yield(pdfFrame{}, err)
-		}
-	}
-}
 
 // A workerDeath is the end of a worker in the middle of a document.
 type workerDeath struct {
 	reason string
 	detail string
-	opened bool
-	page   int  // the last that was told
-	rescue bool // the second engine was at work
 	stale  bool // it told nothing of this document, but had served others
 }
 
 func (e *workerDeath) Error() string { return e.detail }
 
-// run reads a document in a worker. When the worker dies of it, a second one
-// goes on after the last page told, without what was at work then; a second
-// death ends the document.
-func (p *workerPool) run(ctx context.Context, req pdfRequest) iter.Seq2[pdfFrame, error] {
-	return func(yield func(pdfFrame, error) bool) {
-		opened := false
-		give := func(f pdfFrame) bool {
-			if f.Kind == frameOpen {
-				if opened {
-					return true // the second attempt's
-				}
-				opened = true
-			}
-			return yield(f, nil)
-		}
-		err := p.attempt(ctx, req, give)
-		if death, ok := errors.AsType[*workerDeath](err); ok {
-			if again, note, ok := death.retry(req); ok {
-				if note != "" && !give(pdfFrame{Kind: frameNote, Text: note}) {
-					return
-				}
-				err = p.attempt(ctx, again, give)
-			}
-		}
-		if death, ok := errors.AsType[*workerDeath](err); ok {
-			err = &pdfError{death.reason, death.detail}
-		}
-		if err != nil && err != errBreak {
-			yield(pdfFrame{}, err)
-		}
-	}
+// A refusal is what a worker tells of a document that it cannot read, or not
+// further. The worker itself is well.
+type refusal interface {
+	error
+	refused()
 }
 
-// retry is the request for a second attempt, false when there is no other
-// engine to try.
-func (e *workerDeath) retry(req pdfRequest) (again pdfRequest, note string, ok bool) {
-	again = req
-	if req.Engine != engineAuto || !havePDFium {
-		return again, "", false
-	}
-	again.From = e.page + 1
-	switch {
-	case e.rescue:
-		again.NoRescue = true
-		note = fmt.Sprintf("page %d was given up for text by the second engine: %s", e.page+1, e.detail)
-	case e.opened:
-		again.Skip = e.page + 1
-		note = fmt.Sprintf("PDFium was stopped on page %d: %s", e.page+1, e.detail)
-	default:
-		again.Engine, again.From = engineLedongthuc, 0
-		note = "PDFium could not open the file; ledongthuc read it, whose text may be poorer: " + e.detail
-	}
-	return again, note, true
-}
-
-// attempt gives one worker's frames of a document to yield.
-func (p *workerPool) attempt(ctx context.Context, req pdfRequest, yield func(pdfFrame) bool) error {
+// use has a worker do a job. The job's error is none, errBreak or a refusal,
+// after which the worker serves on, or another one, after which it does not.
+func (p *workerPool) use(ctx context.Context, job func(*worker) error) error {
 	for {
-		err := p.once(ctx, req, yield)
+		err := p.once(ctx, job)
 		if death, ok := errors.AsType[*workerDeath](err); !ok || !death.stale {
 			return err
 		}
@@ -188,7 +108,7 @@ func (p *workerPool) attempt(ctx context.Context, req pdfRequest, yield func(pdf
 	}
 }
 
-func (p *workerPool) once(ctx context.Context, req pdfRequest, yield func(pdfFrame) bool) error {
+func (p *workerPool) once(ctx context.Context, job func(*worker) error) error {
 	w, err := p.acquire(ctx)
 	if err != nil {
 		return err
@@ -198,24 +118,24 @@ func (p *workerPool) once(ctx context.Context, req pdfRequest, yield func(pdfFra
 
 	stop := context.AfterFunc(ctx, w.kill)
 	defer stop()
-	err = w.serve(req, yield)
+	err = job(w)
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return ctxErr
 	}
-	_, refused := errors.AsType[*pdfError](err)
+	_, refused := errors.AsType[refusal](err)
 	fit = err == nil || refused || err == errBreak && w.halt()
 	fit = stop() && fit
 	return err
 }
 
-func (p *workerPool) acquire(ctx context.Context) (*pdfWorker, error) {
+func (p *workerPool) acquire(ctx context.Context) (*worker, error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	p.mu.Lock()
-	var w *pdfWorker
+	var w *worker
 	if n := len(p.idle); n > 0 {
 		w = p.idle[n-1]
 		p.idle = p.idle[:n-1]
@@ -228,14 +148,14 @@ func (p *workerPool) acquire(ctx context.Context) (*pdfWorker, error) {
 	w, err := p.start()
 	if err != nil {
 		<-p.slots
-		return nil, &pdfError{ReasonUnreadable, fmt.Sprintf("no process to read PDFs can be started (%v); free some memory or allow more processes", withoutPath(err))}
+		return nil, &pdfError{ReasonUnreadable, fmt.Sprintf("no process to read the document can be started (%v); free some memory or allow more processes", withoutPath(err))}
 	}
 	return w, nil
 }
 
 // release takes a worker back: for the next document if it is fit, else to
 // be killed.
-func (p *workerPool) release(w *pdfWorker, fit bool) {
+func (p *workerPool) release(w *worker, fit bool) {
 	if fit {
 		p.mu.Lock()
 		p.idle = append(p.idle, w)
@@ -249,7 +169,7 @@ func (p *workerPool) release(w *pdfWorker, fit bool) {
 }
 
 // retire ends a worker that has been idle for long.
-func (p *workerPool) retire(w *pdfWorker) {
+func (p *workerPool) retire(w *worker) {
 	p.mu.Lock()
 	i := slices.Index(p.idle, w)
 	if i >= 0 {
@@ -272,8 +192,8 @@ func (p *workerPool) close() {
 	}
 }
 
-// A pdfWorker is a child process. One goroutine at a time uses it.
-type pdfWorker struct {
+// A worker is a child process. One goroutine at a time uses it.
+type worker struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	out    *bufio.Reader
@@ -283,12 +203,12 @@ type pdfWorker struct {
 	retire *time.Timer // while it is idle; guarded by the pool's mu
 }
 
-func (p *workerPool) start() (*pdfWorker, error) {
+func (p *workerPool) start() (*worker, error) {
 	cmd, err := p.command()
 	if err != nil {
 		return nil, err
 	}
-	w := &pdfWorker{cmd: cmd, stderr: &tailWriter{}}
+	w := &worker{cmd: cmd, stderr: &tailWriter{}}
 	cmd.Stderr = w.stderr // never the user's terminal
 	if w.in, err = cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -326,78 +246,30 @@ var spawner = sync.OnceValue(func() chan<- func() {
 })
 
 // kill ends the process at once. It may be called from anywhere, and twice.
-func (w *pdfWorker) kill() { w.cmd.Process.Kill() }
+func (w *worker) kill() { w.cmd.Process.Kill() }
 
 // wait reaps a process that has been killed or asked to end.
-func (w *pdfWorker) wait() {
+func (w *worker) wait() {
 	w.in.Close()
 	w.cmd.Wait()
 }
 
 // close asks an idle process to end.
-func (w *pdfWorker) close() {
+func (w *worker) close() {
 	impatient := time.AfterFunc(workerStop, w.kill)
 	defer impatient.Stop()
 	w.wait()
 }
 
-// serve has the worker read one document. Its error is errBreak, a *pdfError
-// that the worker tells, or a *workerDeath, after which it is of no more use.
-func (w *pdfWorker) serve(req pdfRequest, yield func(pdfFrame) bool) error {
-	death := &workerDeath{page: max(0, req.From-1), stale: w.served}
-	clock := newPDFClock(req.Time)
-	most := 6*req.MaxText + frameOverhead
-
-	err := writeMessage(w.in, req)
-	for err == nil {
-		var f pdfFrame
-		if err = w.next(clock, most, &f); err != nil {
-			break
-		}
-		w.served, death.stale = true, false
-		switch f.Kind {
-		case frameReady:
-			clock.ready()
-			continue
-		case frameEnd:
-			return nil
-		case frameFail:
-			return &pdfError{f.Reason, f.Detail}
-		case frameRescue:
-			death.rescue = true
-			continue
-		case frameOpen:
-			if f.Facts == nil || f.Facts.Pages < 0 {
-				err = errMessage
-				continue
-			}
-			death.opened = true
-			clock.pages(f.Facts.Pages)
-		case framePage:
-			if f.Page <= death.page || !death.opened {
-				err = errMessage
-				continue
-			}
-			death.page, death.rescue = f.Page, false
-		}
-		if !yield(f) {
-			return errBreak
-		}
-	}
-	w.kill()
-	w.wait() // after this all of stderr is there
-	death.stale = death.stale && !w.late.Load()
-	death.explain(err, w, clock)
-	return death
-}
-
 // halt has the worker end with a document before its last frame. It is false
 // when the worker does not.
-func (w *pdfWorker) halt() bool {
+func (w *worker) halt() bool {
 	impatient := time.AfterFunc(workerHalt, w.kill)
-	err := writeMessage(w.in, pdfRequest{Stop: true})
+	err := writeMessage(w.in, workerRequest{Stop: true})
 	for err == nil {
-		var f pdfFrame
+		var f struct {
+			Kind frameKind `json:"kind"`
+		}
 		err = readMessage(w.out, 1<<32, &f)
 		if f.Kind == frameEnd || f.Kind == frameFail {
 			break
@@ -408,7 +280,7 @@ func (w *pdfWorker) halt() bool {
 
 // next reads a frame, and kills the worker when the time is up: the end of
 // the process is the end of the pipe.
-func (w *pdfWorker) next(clock *pdfClock, most int64, f *pdfFrame) error {
+func (w *worker) next(clock *workerClock, most int64, f any) error {
 	begin := time.Now()
 	alarm := time.AfterFunc(clock.limit(), func() {
 		w.late.Store(true)
@@ -420,24 +292,30 @@ func (w *pdfWorker) next(clock *pdfClock, most int64, f *pdfFrame) error {
 	return err
 }
 
-// explain says what a worker died of.
-func (e *workerDeath) explain(err error, w *pdfWorker, clock *pdfClock) {
+// die ends a worker whose frames ended with err, and says what it died of.
+// what is what it ran, such as "the PDF engine", and viewer where the file may
+// be mended.
+func (w *worker) die(death *workerDeath, err error, clock *workerClock, what, viewer string) {
+	w.kill()
+	w.wait() // after this all of stderr is there
+	death.stale = death.stale && !w.late.Load()
 	stderr := w.stderr.String()
+	mend := "open the file in " + viewer + " and save it again"
 	switch {
 	case w.late.Load() && !clock.started:
-		e.reason, e.detail = ReasonUnreadable, fmt.Sprintf("the PDF engine did not start within %v; run again when the machine is less busy", workerStart)
+		death.reason, death.detail = ReasonUnreadable, fmt.Sprintf("%s did not start within %v; run again when the machine is less busy", what, workerStart)
 	case w.late.Load():
-		e.reason, e.detail = ReasonTimeout, fmt.Sprintf("reading was stopped after %v; open the file in a PDF viewer and save it again, or raise limits.time", clock.spent.Round(100*time.Millisecond))
+		death.reason, death.detail = ReasonTimeout, fmt.Sprintf("reading was stopped after %v; %s, or raise limits.time", clock.spent.Round(100*time.Millisecond), mend)
 	case w.cmd.ProcessState.ExitCode() == workerOutOfMemory,
 		strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"),
 		strings.Contains(stderr, "failed to allocate"): // the race detector's word for it
-		e.reason, e.detail = ReasonTooLarge, fmt.Sprintf("reading needs more than %d GiB of memory; open the file in a PDF viewer and save it again, or split it", workerMemory>>30)
+		death.reason, death.detail = ReasonTooLarge, fmt.Sprintf("reading needs more than %s of memory; %s, split it, or raise limits.memory", byteWords(clock.memory), mend)
 	case strings.HasSuffix(w.cmd.ProcessState.String(), "signal: killed") && !errors.Is(err, errMessage): // not by us
-		e.reason, e.detail = ReasonUnreadable, "the PDF engine was killed by the system, which may be short of memory; run again when the machine is less busy"
+		death.reason, death.detail = ReasonUnreadable, fmt.Sprintf("%s was killed by the system, which may be short of memory; run again when the machine is less busy", what)
 	case errors.Is(err, errMessage):
-		e.reason, e.detail = ReasonBroken, "the PDF engine went out of control over it; open the file in a PDF viewer and save it again"
+		death.reason, death.detail = ReasonBroken, fmt.Sprintf("%s went out of control over it; %s", what, mend)
 	default:
-		e.reason, e.detail = ReasonBroken, fmt.Sprintf("the PDF engine crashed over it (%s); open the file in a PDF viewer and save it again", crashLine(stderr, w.cmd.ProcessState))
+		death.reason, death.detail = ReasonBroken, fmt.Sprintf("%s crashed over it (%s); %s", what, crashLine(stderr, w.cmd.ProcessState), mend)
 	}
 }
 
@@ -453,37 +331,28 @@ func crashLine(stderr string, state *os.ProcessState) string {
 	return state.String()
 }
 
-// A pdfClock holds the time limits of a document. It counts the time that the
+// A workerClock holds the limits of a document. It counts the time that the
 // parent waits for the child, so that a slow consumer costs the document
 // nothing.
-type pdfClock struct {
+type workerClock struct {
 	started bool
 	silence time.Duration // between two frames
-	total   time.Duration
+	total   time.Duration // 0 is none: a table is as long as it is
 	spent   time.Duration
-	fixed   bool // by the user: not by the pages
-}
-
-func newPDFClock(limit time.Duration) *pdfClock {
-	if limit > 0 {
-		return &pdfClock{silence: limit, total: limit, fixed: true}
-	}
-	return &pdfClock{silence: pdfTime, total: pdfTime}
+	fixed   bool  // by the user: it does not grow with the document
+	memory  int64 // bytes that the worker may have more than at its start
 }
 
 // ready starts the document's clock: the engine has started.
-func (c *pdfClock) ready() { c.started, c.spent = true, 0 }
-
-func (c *pdfClock) pages(n int) {
-	if !c.fixed {
-		c.total = pdfTime + time.Duration(n)*pdfTimePerPage
-	}
-}
+func (c *workerClock) ready() { c.started, c.spent = true, 0 }
 
 // limit is how long the next frame may take.
-func (c *pdfClock) limit() time.Duration {
-	if !c.started {
+func (c *workerClock) limit() time.Duration {
+	switch {
+	case !c.started:
 		return workerStart
+	case c.total == 0:
+		return c.silence
 	}
 	return max(0, min(c.silence, c.total-c.spent))
 }

@@ -26,12 +26,13 @@ func serveScriptsIfAsked() {
 	if os.Getenv(scriptEnv) != "1" {
 		return
 	}
+	Formats = append([]*Format{scriptFormat, scriptTable}, Formats...)
 	engine := func(part int) func() (pdfEngine, error) {
 		return func() (pdfEngine, error) { return &scriptEngine{part}, nil }
 	}
 	os.Exit(serveWorker(os.Stdin, os.Stdout, &pdfReader{engines: map[string]func() (pdfEngine, error){
 		enginePDFium: engine(0), engineLedongthuc: engine(1),
-	}}, scriptMemory))
+	}}))
 }
 
 type scriptEngine struct{ part int }
@@ -200,7 +201,7 @@ func TestSandbox(t *testing.T) {
 	pool := scripts(t, 1)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			opt := Options{Item: "page", PDF: PDFOptions{Engine: tt.engine}}
+			opt := Options{Item: "page", PDF: PDFOptions{Engine: tt.engine}, Limits: Limits{Memory: scriptMemory}}
 			if strings.Contains(strings.Join(tt.script, ""), "hang") {
 				opt.Limits.Time = limit
 			}
@@ -241,7 +242,7 @@ func TestSandboxDocument(t *testing.T) {
 // TestPDFClock has the time limits of documents. Only waiting for the worker
 // counts, so a slow consumer costs a document nothing.
 func TestPDFClock(t *testing.T) {
-	clock := newPDFClock(time.Second)
+	clock := newPDFClock(time.Second, 0)
 	clock.ready()
 	clock.spent = 900 * time.Millisecond
 	if got := clock.limit(); got != 100*time.Millisecond {
@@ -251,7 +252,7 @@ func TestPDFClock(t *testing.T) {
 	if got := clock.limit(); got != 100*time.Millisecond {
 		t.Errorf("a limit that the user set grows with the pages: %v", got)
 	}
-	clock = newPDFClock(0)
+	clock = newPDFClock(0, 0)
 	if clock.limit() != workerStart {
 		t.Errorf("limit before the engine started = %v, want %v", clock.limit(), workerStart)
 	}
