@@ -121,7 +121,13 @@ func utf16LE(s string) []byte {
 func readExcel(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		r := &excelReader{ctx: ctx, in: in, opt: opt, yield: yield}
-		err := r.read()
+		err := r.read(func() (book, error) {
+			b, err := openWorkbook(ctx, in, opt)
+			if err != nil {
+				return nil, err
+			}
+			return b, nil
+		})
 		if err == nil || errors.Is(err, errStopped) {
 			return
 		}
@@ -141,18 +147,19 @@ type excelReader struct {
 	in       Input
 	opt      Options
 	yield    func(Record, error) bool
-	book     *workbook
+	book     book
 	records  bool // at least one good record was yielded
 	cells    bool // at least one sheet had cells
 	warnings int
 	uncached bool // a formula without its value was told of
 }
 
-func (r *excelReader) read() error {
+// read yields the rows of a book.
+func (r *excelReader) read(open func() (book, error)) error {
 	if err := r.checkOptions(); err != nil {
 		return err
 	}
-	book, err := openWorkbook(r.ctx, r.in, r.opt)
+	book, err := open()
 	if err != nil {
 		return err
 	}
@@ -210,8 +217,9 @@ func (r *excelReader) choose() ([]*bookSheet, error) {
 	hidden := make([]bool, len(wanted))
 	var chosen []*bookSheet
 	var passed []string
-	for i := range r.book.sheets {
-		sh := &r.book.sheets[i]
+	all := r.book.list()
+	for i := range all {
+		sh := &all[i]
 		usable := !sh.hidden || r.opt.Excel.Hidden
 		take := len(wanted) == 0
 		for j, pattern := range wanted {
@@ -255,8 +263,9 @@ func (r *excelReader) noSheet(pattern string, hidden bool) error {
 	if hidden {
 		return r.fail(ReasonSheet, fmt.Sprintf("the sheet %q is hidden; add hidden: true to excel: to read it", pattern), nil)
 	}
-	names := make([]string, len(r.book.sheets))
-	for i, sh := range r.book.sheets {
+	all := r.book.list()
+	names := make([]string, len(all))
+	for i, sh := range all {
 		names[i] = sh.name
 	}
 	detail := fmt.Sprintf("no sheet is called %q", pattern)

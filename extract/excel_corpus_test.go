@@ -29,8 +29,7 @@ func scanCells(t testing.TB, b []byte) (cells map[string]map[string]scannedCell,
 		sh := &book.sheets[i]
 		of := map[string]scannedCell{}
 		cells[sh.name] = of
-		r := &sheetReader{excelReader: &excelReader{ctx: t.Context(), opt: opt, book: book}, sh: sh}
-		sc, done, err := r.scan()
+		sc, done, err := book.scan(&excelReader{ctx: t.Context(), opt: opt, book: book}, sh)
 		if err != nil {
 			return cells, err
 		}

@@ -48,6 +48,43 @@ type bookSheet struct {
 // real books seen are below 4 MiB.
 const maxSmallPart = 32 << 20
 
+func (b *workbook) list() []bookSheet { return b.sheets }
+
+// scan opens the sheet, and the texts it refers to.
+func (b *workbook) scan(r *excelReader, sh *bookSheet) (rowSource, func() error, error) {
+	if err := b.loadStrings(r); err != nil {
+		return nil, nil, err
+	}
+	rc, err := b.zip.open(sh.part)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &sheetScanner{s: newTagScanner(rc), book: b, record: r.recordLimit(), columns: r.columnLimit()}, rc.Close, nil
+}
+
+func (b *workbook) loadStrings(r *excelReader) error {
+	if b.strings != nil {
+		return nil
+	}
+	if !b.zip.has(b.texts) {
+		b.strings = &sharedStrings{}
+		return nil
+	}
+	rc, err := b.zip.open(b.texts)
+	if err == nil {
+		defer rc.Close()
+		b.strings, err = readSharedStrings(rc, r.recordLimit(), spillAt)
+	}
+	if fe, ok := errors.AsType[*FileError](err); ok {
+		fe.Place = Place{File: r.in.Name}
+		return fe
+	}
+	if err != nil {
+		return partError(Place{File: r.in.Name}, b.texts, err)
+	}
+	return nil
+}
+
 func (b *workbook) close() {
 	if b.strings != nil {
 		b.strings.close()

@@ -2,7 +2,6 @@ package extract
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,11 +14,36 @@ const (
 	earlyBytes = 1 << 20
 )
 
+// A rowSource gives the rows of one sheet. It is a scanner of the sheet's own
+// format.
+type rowSource interface {
+	// start reads up to the first row. It says false if the sheet has no rows.
+	start() (bool, error)
+	// next gives the next row that has something in it, nil after the last one. It
+	// must not end without an error unless the sheet is whole.
+	next() (*sheetRow, error)
+	facts() *sheetFacts
+}
+
+// sheetFacts are what a sheet says beside its rows.
+type sheetFacts struct {
+	hidden []columnRange // hidden columns, known when the first row is
+	merges []mergeRange  // known when all rows were read
+}
+
+// A book is an open file of sheets.
+type book interface {
+	list() []bookSheet // worksheets in the book's order, hidden ones too
+	// scan opens a sheet, as often as it is asked for.
+	scan(r *excelReader, sh *bookSheet) (rowSource, func() error, error)
+	close()
+}
+
 // A sheetReader turns the rows of one sheet into records.
 type sheetReader struct {
 	*excelReader
 	sh     *bookSheet
-	sc     *sheetScanner
+	sc     rowSource
 	header *Header
 	// slot gives the header's index of a column (slot[col-1]), -1 for a hidden
 	// one; columns past its end have no name.
@@ -40,7 +64,7 @@ func (r *excelReader) sheet(sh *bookSheet) error {
 			return err
 		}
 	}
-	sc, close, err := sr.scan()
+	sc, close, err := sr.book.scan(sr.excelReader, sr.sh)
 	if err != nil {
 		return err
 	}
@@ -52,56 +76,24 @@ func (r *excelReader) sheet(sh *bookSheet) error {
 	return sr.rows()
 }
 
-// scan opens the sheet, and the texts it refers to.
-func (sr *sheetReader) scan() (*sheetScanner, func() error, error) {
-	if err := sr.loadStrings(); err != nil {
-		return nil, nil, err
-	}
-	rc, err := sr.book.zip.open(sr.sh.part)
-	if err != nil {
-		return nil, nil, err
-	}
-	columns := maxExcelColumns
-	if n := sr.opt.Limits.Columns; n > 0 {
-		columns = min(columns, n)
-	}
-	return &sheetScanner{s: newTagScanner(rc), book: sr.book, record: sr.recordLimit(), columns: columns}, rc.Close, nil
-}
-
 // recordLimit is in the range in which a row's cells can point into its text.
 func (r *excelReader) recordLimit() int {
 	return int(min(orDefault(r.opt.Limits.Record, defaultRecordLimit), 1<<30))
 }
 
-func (r *excelReader) loadStrings() error {
-	b := r.book
-	if b.strings != nil {
-		return nil
+// columnLimit is how many columns a row may have.
+func (r *excelReader) columnLimit() int {
+	if n := r.opt.Limits.Columns; n > 0 {
+		return min(maxExcelColumns, n)
 	}
-	if !b.zip.has(b.texts) {
-		b.strings = &sharedStrings{}
-		return nil
-	}
-	rc, err := b.zip.open(b.texts)
-	if err == nil {
-		defer rc.Close()
-		b.strings, err = readSharedStrings(rc, r.recordLimit(), spillAt)
-	}
-	if fe, ok := errors.AsType[*FileError](err); ok {
-		fe.Place = Place{File: r.in.Name}
-		return fe
-	}
-	if err != nil {
-		return partError(Place{File: r.in.Name}, b.texts, err)
-	}
-	return nil
+	return maxExcelColumns
 }
 
 // survey reads the sheet once before its rows are: merged ranges stand behind
 // the rows, and without a header only the widest row tells how many columns
 // there are.
 func (sr *sheetReader) survey() error {
-	sc, close, err := sr.scan()
+	sc, close, err := sr.book.scan(sr.excelReader, sr.sh)
 	if err != nil {
 		return err
 	}
@@ -123,11 +115,11 @@ func (sr *sheetReader) survey() error {
 		return err
 	}
 	if sr.opt.Excel.Merged {
-		sr.merges = newMergeFiller(sc.merges)
+		sr.merges = newMergeFiller(sc.facts().merges)
 	}
 	if sr.opt.Excel.Header < 0 && width > 0 {
 		sr.headerRow = -1
-		sr.name(make([]string, width), sc.hidden)
+		sr.name(make([]string, width), sc.facts().hidden)
 	}
 	return nil
 }
@@ -297,7 +289,7 @@ func (sr *sheetReader) nameBy(row *sheetRow) error {
 	if width == 0 {
 		return sr.noHeader()
 	}
-	width = min(sr.merges.reach(row.num, width), sr.sc.columns)
+	width = min(sr.merges.reach(row.num, width), sr.columnLimit())
 	names := make([]string, width)
 	for i := range row.cells {
 		if c := &row.cells[i]; int(c.col) <= width {
@@ -309,7 +301,7 @@ func (sr *sheetReader) nameBy(row *sheetRow) error {
 			names[col-1] = strings.TrimSpace(m.text)
 		}
 	})
-	sr.name(names, sr.sc.hidden)
+	sr.name(names, sr.sc.facts().hidden)
 	if len(sr.header.names) == 0 {
 		return &FileError{Place: sr.place(row.num, 0), Reason: ReasonEmpty, Detail: "all columns of the sheet are hidden; excel: {hidden: true} reads them"}
 	}
@@ -407,7 +399,7 @@ func (sr *sheetReader) hiddenColumn(col int) bool {
 	if sr.opt.Excel.Hidden {
 		return false
 	}
-	for _, h := range sr.sc.hidden {
+	for _, h := range sr.sc.facts().hidden {
 		if col >= h.first && col <= h.last {
 			return true
 		}

@@ -28,8 +28,7 @@ type sheetScanner struct {
 	record  int // bytes of a row, at most
 	columns int // columns, at most
 
-	hidden []columnRange // hidden columns
-	merges []mergeRange  // known when all rows were read
+	sheetFacts
 
 	row   sheetRow
 	last  int // the number of the last row
@@ -122,6 +121,8 @@ func (sc *sheetScanner) start() (bool, error) {
 		}
 	}
 }
+
+func (sc *sheetScanner) facts() *sheetFacts { return &sc.sheetFacts }
 
 // ended is the error of a part that ended where it must not.
 func (sc *sheetScanner) ended() error {
@@ -545,35 +546,7 @@ func (sc *sheetScanner) number(c *sheetCell, style int, raw []byte, decoded bool
 		r.buf = appendCellText(r.buf, raw, decoded)
 		return
 	}
-	switch format {
-	case formatElapsed:
-		if d, ok := serialDuration(v); ok {
-			c.kind, c.bits = cellDuration, uint64(d)
-			r.buf = appendDuration(r.buf, d)
-			return
-		}
-	case formatClock:
-		if v >= 0 && v < 1 {
-			d, _ := serialDuration(v)
-			c.kind, c.bits = cellDuration, uint64(d)
-			r.buf = appendDuration(r.buf, d)
-			return
-		}
-		fallthrough
-	case formatDate:
-		if ms, ok := serialMillis(v, sc.book.date04); ok {
-			c.kind, c.bits = cellTime, uint64(ms)
-			r.buf = appendTime(r.buf, ms)
-			return
-		}
-	}
-	if v == math.Trunc(v) && math.Abs(v) < maxExact {
-		c.kind, c.bits = cellInt, uint64(int64(v))
-		r.buf = strconv.AppendInt(r.buf, int64(v), 10)
-		return
-	}
-	c.kind, c.bits = cellFloat, math.Float64bits(v)
-	r.buf = appendFloat(r.buf, raw, v)
+	r.value(c, v, raw, format, sc.book.date04)
 }
 
 // plainInt parses an integer of at most 15 digits in its canonical spelling.
