@@ -58,6 +58,9 @@ func (c *Cache) Worth(name string, opt Options) bool {
 }
 
 func cached(name string, opt Options) *Format {
+	if opt.Converts(name) {
+		return converted
+	}
 	ext := strings.ToLower(path.Ext(name))
 	for _, f := range Formats {
 		if f.Keep && (opt.Format == f.Name || opt.Format == "" && slices.Contains(f.Exts, ext)) {

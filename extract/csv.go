@@ -16,7 +16,7 @@ import (
 // delimiters in any usual encoding, found or declared.
 var CSV = &Format{
 	Name:    "csv",
-	Exts:    []string{".csv", ".tsv", ".tab", ".psv", ".txt"},
+	Exts:    []string{".csv", ".tsv", ".tab", ".psv"},
 	Table:   true,
 	Sniff:   func([]byte) bool { return false }, // any text may be a table of one column
 	Read:    readCSV,

@@ -59,21 +59,10 @@ const (
 	maxExcelWarnings = 20 // of one file: a book of 200 sheets must not flood the log
 )
 
-// sniffExcel knows a zip by a part in xl/ and an OLE file by the streams of an
-// encrypted package or an old workbook. Old workbooks are not read, but their
-// error says what to do.
+// sniffExcel knows a zip by a part in xl/. Encrypted books are compound files,
+// which Detect looks into.
 func sniffExcel(head []byte) bool {
-	switch {
-	case bytes.HasPrefix(head, []byte(zipMagic)):
-		return zipHoldsWorkbook(head)
-	case bytes.HasPrefix(head, []byte(oleMagic)):
-		if bytes.Contains(head, utf16LE("EncryptedPackage")) {
-			return true
-		}
-		return bytes.Contains(head, utf16LE("Workbook")) &&
-			!bytes.Contains(head, utf16LE("WordDocument")) && !bytes.Contains(head, utf16LE("PowerPoint Document"))
-	}
-	return false
+	return bytes.HasPrefix(head, []byte(zipMagic)) && zipHoldsWorkbook(head)
 }
 
 // zipHoldsWorkbook walks the local headers in head. A Word file with a
@@ -93,7 +82,9 @@ func zipHoldsWorkbook(head []byte) bool {
 		}
 		name := partName(string(head[30 : 30+n]))
 		switch {
-		case strings.HasPrefix(name, "xl/"):
+		case name == "xl/workbook.bin":
+			return false
+		case strings.HasPrefix(name, "xl/") && strings.HasSuffix(name, ".xml"):
 			return true
 		case strings.HasPrefix(name, "word/"), strings.HasPrefix(name, "ppt/"), name == "mimetype":
 			return false
@@ -107,14 +98,6 @@ func zipHoldsWorkbook(head []byte) bool {
 		}
 		head = head[next:]
 	}
-}
-
-func utf16LE(s string) []byte {
-	b := make([]byte, 0, 2*len(s))
-	for i := range len(s) {
-		b = append(b, s[i], 0)
-	}
-	return b
 }
 
 // readExcel is Excel.Read.

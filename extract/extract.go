@@ -230,10 +230,16 @@ type Options struct {
 	Excel ExcelOptions `yaml:"excel"`
 	PDF   PDFOptions   `yaml:"pdf"`
 	HTML  HTMLOptions  `yaml:"html"`
+	Text  TextOptions  `yaml:"text"`
+	JSON  JSONOptions  `yaml:"json"`
+	XML   XMLOptions   `yaml:"xml"`
 	// Attachments says what becomes of what is attached to a document: its names
 	// are told (AttachmentNames, the default), or it yields records as well
 	// (AttachmentItems), or nothing (AttachmentNone).
 	Attachments string `yaml:"attachments"`
+	// Converters read files that no format reads, or in place of the format: the
+	// first whose Match fits the file's name.
+	Converters []Converter `yaml:"converters"`
 	// Limits are the guards against hostile files; zero fields mean the default.
 	Limits Limits `yaml:"limits"`
 	// Warn is told, at most a few times a file, what was guessed or mended
@@ -378,6 +384,9 @@ type Format struct {
 	// sure. Formats without a signature (CSV) say false and go by extension.
 	Sniff func(head []byte) bool
 	Read  func(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error]
+	// Programs are what reads the format in place of Read, where one of them is
+	// installed.
+	Programs *programs
 	// Keep tells that records are documents of data alone, and so dear to read that
 	// a Cache keeps them.
 	Keep bool
@@ -393,7 +402,7 @@ type Format struct {
 func (f *Format) ID() string { return f.Name + ":" + f.Version }
 
 // Formats lists what can be read, in the order in which content is sniffed.
-var Formats = []*Format{PDF, Excel, HTML, CSV}
+var Formats = []*Format{PDF, Excel, HTML, CSV, XLSB, XLS, ODS, Parquet, DOCX, PPTX, ODT, ODP, EPUB, RTF, MSG, EML, Mbox, Doc, PPT, JSON, JSONLines, XML, Markdown, Text}
 
 // Records yields the records of in, in order. Each pair is a Record and nil,
 // or a zero Record and an error. After a *RecordError the sequence goes on;
@@ -467,7 +476,7 @@ func forward(ctx context.Context, in Input, opt Options, disk *watchedReader, yi
 	if err := ctx.Err(); err != nil {
 		return true, err
 	}
-	f, err := Detect(in, opt)
+	f, err := formatOf(in, opt)
 	if err != nil {
 		return true, err
 	}
@@ -497,6 +506,19 @@ func forward(ctx context.Context, in Input, opt Options, disk *watchedReader, yi
 	return true, nil
 }
 
+// formatOf is Detect, with the converters.
+func formatOf(in Input, opt Options) (*Format, error) {
+	c := opt.converter(in.Name)
+	if c == nil || in.Size == 0 {
+		return Detect(in, opt)
+	}
+	f := *converted
+	f.Read = func(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
+		return func(yield func(Record, error) bool) { c.read(ctx, in, opt, yield) }
+	}
+	return &f, nil
+}
+
 // read is Read, in a child process where that is called for and possible; a
 // table that is wanted as one document becomes one.
 func (f *Format) read(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
@@ -505,6 +527,9 @@ func (f *Format) read(ctx context.Context, in Input, opt Options) iter.Seq2[Reco
 		opt.Item = ""
 	}
 	seq := f.Read
+	if f.Programs != nil {
+		seq = f.Programs.read
+	}
 	if f.Isolate && hooked.Load() {
 		seq = func(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
 			return isolated(ctx, f, in, opt)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,4 +50,26 @@ func programPath() (string, error) { return "/proc/self/exe", nil }
 // hangs in machine code of WebAssembly cannot look whether its input has ended.
 func tie(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
+
+// group has the command be the first of a group of processes, which ends with
+// this one.
+func group(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+}
+
+// killGroup ends a command and all that it has started.
+func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+
+// limitProcess lets a process, and what it starts from now on, have so many
+// bytes of data, write files of such a size, and run for so long.
+func limitProcess(pid int, memory, size int64, cpu time.Duration) {
+	set := func(what int, most uint64) {
+		// Where it is refused, time and the size of the result are limited all the same.
+		_ = unix.Prlimit(pid, what, &unix.Rlimit{Cur: most, Max: most}, nil)
+	}
+	set(unix.RLIMIT_DATA, uint64(memory))
+	set(unix.RLIMIT_FSIZE, uint64(size)+1)
+	set(unix.RLIMIT_CPU, uint64(cpu/time.Second)+10)
+	set(unix.RLIMIT_CORE, 0)
 }

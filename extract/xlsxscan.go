@@ -18,6 +18,7 @@ type tagScanner struct {
 	buf      []byte
 	pos, end int
 	err      error // what ended the reading, io.EOF at the end of a whole part
+	doctype  bool  // a document type may stand there, and is passed over
 }
 
 // errMarkup means that a part is not what a workbook's part has to be.
@@ -181,10 +182,43 @@ func (s *tagScanner) skipDeclaration() bool {
 	case bytes.HasPrefix(rest, []byte("<![CDATA[")):
 		return s.skipPast("]]>")
 	}
+	if s.doctype {
+		return s.skipDoctype()
+	}
 	// A document type is forbidden in a workbook (ECMA-376 part 2, 8.1.4).
 	// What its declarations say is ignored, but they hold > themselves.
 	s.err = fmt.Errorf("%w: a document type declaration, which a workbook must not have", errMarkup)
 	return false
+}
+
+// skipDoctype passes over a document type with its declarations in brackets.
+// What they declare is not known afterwards.
+func (s *tagScanner) skipDoctype() bool {
+	quote, inside := byte(0), 0
+	for n := 0; ; n++ {
+		if s.pos == s.end && !s.fill() {
+			return s.cut()
+		}
+		c := s.buf[s.pos]
+		s.pos++
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'' && inside == 0:
+			quote = c
+		case c == '[':
+			inside++
+		case c == ']':
+			inside--
+		case c == '>' && inside <= 0:
+			return true
+		case n > maxTag:
+			s.err = fmt.Errorf("%w: a document type of over %d bytes", errMarkup, maxTag)
+			return false
+		}
+	}
 }
 
 // need makes n bytes ready if there are as many.

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/net/html/charset"
 )
 
-// A bookZip gives out the parts of a workbook, and sees to it that the parts
-// together unpack to no more than the limit.
+// A bookZip gives out the parts of a workbook, or of another office file, and
+// sees to it that the parts together unpack to no more than the limit.
 type bookZip struct {
 	ctx   context.Context // of the one sequence that the zip is read for
 	parts map[string]*zip.File
@@ -63,8 +63,25 @@ func partName(name string) string {
 func (z *bookZip) has(part string) bool { return part != "" && z.parts[partName(part)] != nil }
 
 // open gives a part's content as UTF-8. The reader fails with a *limitError
-// when the book grows too large, and with the context's error.
+// when the file grows too large, and with the context's error.
 func (z *bookZip) open(part string) (io.ReadCloser, error) {
+	rc, err := z.openRaw(part)
+	if err != nil {
+		return nil, err
+	}
+	r, err := utf8Reader(rc)
+	if err != nil {
+		rc.Close()
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{r, rc}, nil
+}
+
+// openRaw gives a part's content as it is, under the same limits.
+func (z *bookZip) openRaw(part string) (io.ReadCloser, error) {
 	f := z.parts[partName(part)]
 	if f == nil {
 		return nil, fmt.Errorf("%w: the part is missing", errMarkup)
@@ -76,26 +93,20 @@ func (z *bookZip) open(part string) (io.ReadCloser, error) {
 		return nil, z.tooLarge()
 	}
 	if f.Flags&1 != 0 {
-		return nil, &FileError{Reason: ReasonEncrypted, Detail: "the parts of this zip are encrypted one by one, which no workbook is; save it again as .xlsx"}
+		return nil, &FileError{Reason: ReasonEncrypted, Detail: "the parts of this zip are encrypted one by one, which this format does not know; save it again in its own program"}
 	}
 	rc, err := f.Open()
 	if err != nil {
 		if errors.Is(err, zip.ErrAlgorithm) {
 			return nil, &FileError{Reason: ReasonUnsupported, Err: err,
-				Detail: "the workbook is packed by a method that Excel does not use; open it in Excel and save it again"}
+				Detail: "the file is packed by a method that its own program does not use; open it there and save it again"}
 		}
-		return nil, err
-	}
-	p := &partReader{zip: z, name: part, rc: rc, packed: int64(min(f.CompressedSize64, 1<<62))}
-	r, err := utf8Reader(p)
-	if err != nil {
-		rc.Close()
 		return nil, err
 	}
 	return struct {
 		io.Reader
 		io.Closer
-	}{r, rc}, nil
+	}{&partReader{zip: z, name: part, rc: rc, packed: int64(min(f.CompressedSize64, 1<<62))}, rc}, nil
 }
 
 // readAll reads a small part to its end.
@@ -110,7 +121,7 @@ func (z *bookZip) readAll(part string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > maxSmallPart {
-		return nil, &limitError{fmt.Sprintf("the workbook's part %s is over %d MiB, which no honest book needs; open it in Excel and save it again", part, maxSmallPart>>20)}
+		return nil, &limitError{fmt.Sprintf("the file's part %s is over %d MiB, which no honest file needs; open it in its own program and save it again", part, maxSmallPart>>20)}
 	}
 	return withoutProlog(data), nil
 }
@@ -134,13 +145,13 @@ const textFactor = 4
 // give counts the text of a row.
 func (z *bookZip) give(n int) error {
 	if z.given += int64(n); z.given/textFactor > z.limit {
-		return &limitError{fmt.Sprintf("the workbook's rows repeat more than %d MiB of text; if it is honest, raise limits: {unzipped: ...}", textFactor*z.limit>>20)}
+		return &limitError{fmt.Sprintf("the file's rows repeat more than %d MiB of text; if it is honest, raise limits: {unzipped: ...}", textFactor*z.limit>>20)}
 	}
 	return nil
 }
 
 func (z *bookZip) tooLarge() error {
-	return &limitError{fmt.Sprintf("the workbook unpacks to more than %d MiB; if it is honest, raise limits: {unzipped: ...}", max(z.limit>>20, 1))}
+	return &limitError{fmt.Sprintf("the file unpacks to more than %d MiB; if it is honest, raise limits: {unzipped: ...}", max(z.limit>>20, 1))}
 }
 
 // A partReader reads one part and counts.
@@ -163,7 +174,7 @@ func (p *partReader) Read(b []byte) (int, error) {
 		return 0, p.zip.tooLarge()
 	}
 	if p.n > ratioFrom && p.n/maxRatio > p.packed {
-		return 0, &limitError{fmt.Sprintf("the workbook's part %s unpacks to more than %d times its size, as a zip bomb does; open it in Excel and save it again", p.name, maxRatio)}
+		return 0, &limitError{fmt.Sprintf("the file's part %s unpacks to more than %d times its size, as a zip bomb does; open it in its own program and save it again", p.name, maxRatio)}
 	}
 	return n, err
 }
