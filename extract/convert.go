@@ -110,7 +110,7 @@ func (c *Converter) Check() error {
 		return errors.New("its command does not name the file; write {in} where it has to stand")
 	}
 	if f := byName(c.Output); c.Output != "" && f == nil {
-		return fmt.Errorf("output is %q, which is no format; it is one of %s", c.Output, strings.Join(formatNames(), ", "))
+		return fmt.Errorf("output is %q, which is no format; it is one of %s", c.Output, strings.Join(FormatNames(), ", "))
 	}
 	return nil
 }
@@ -148,10 +148,7 @@ func (c *Converter) read(ctx context.Context, in Input, opt Options, yield func(
 	}
 	defer result.close()
 	result.Name = in.Name
-	output := c.Output
-	if output == "" {
-		output = Text.Name
-	}
+	output := orText(c.Output)
 	f := byName(output)
 	opt.Format, opt.Converters = output, nil
 	if f == Text && opt.Item == "page" {

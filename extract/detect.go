@@ -26,7 +26,7 @@ func Detect(in Input, opt Options) (*Format, error) {
 	ext := strings.ToLower(filepath.Ext(in.Name))
 	f := byName(opt.Format)
 	if f == nil && opt.Format != "" {
-		return fail(ReasonOption, fmt.Sprintf("the format %q is not known; it is one of %s", opt.Format, strings.Join(formatNames(), ", ")), nil)
+		return fail(ReasonOption, fmt.Sprintf("the format %q is not known; it is one of %s", opt.Format, strings.Join(FormatNames(), ", ")), nil)
 	}
 	if in.Size == 0 {
 		return fail(ReasonEmpty, "the file is empty; export or copy it again, or take it out of the source's path", nil)
@@ -65,6 +65,38 @@ func Detect(in Input, opt Options) (*Format, error) {
 		return Text, nil // README, LICENSE
 	}
 	return fail(ReasonUnsupported, fmt.Sprintf("nothing reads a text file that ends in %q; %s, or set format", ext, readable()), nil)
+}
+
+// Explain is Detect, and says in words why it is that format.
+func Explain(in Input, opt Options) (f *Format, why string, err error) {
+	opt.Warn = nil
+	if c := opt.converter(in.Name); c != nil && in.Size > 0 {
+		f, err := Detect(in, Options{Format: orText(c.Output)})
+		return f, fmt.Sprintf("made by the converter %s", c.name()), err
+	}
+	if f, err = Detect(in, opt); err != nil {
+		return nil, "", err
+	}
+	if opt.Format != "" {
+		return f, "as format says", nil
+	}
+	nameless := in
+	nameless.Name = "file"
+	if g, err := Detect(nameless, opt); err == nil && g == f && f != Text && f != CSV {
+		return f, "by its content", nil
+	}
+	if byExt(strings.ToLower(filepath.Ext(in.Name))) != f {
+		return f, "by its lines", nil
+	}
+	return f, "by its name", nil
+}
+
+// orText is the name of a format, or of text for none.
+func orText(name string) string {
+	if name == "" {
+		return Text.Name
+	}
+	return name
 }
 
 // workbookName tells the endings of workbooks, which people change at will.
@@ -309,6 +341,9 @@ var nouns = map[string]string{
 	"image/tiff":                  "a TIFF image",
 }
 
+// Noun says what a file of the format is, such as "a Word document".
+func (f *Format) Noun() string { return nouns[f.Name] }
+
 // byName finds a format by its name or one of its extensions.
 func byName(name string) *Format {
 	name = strings.ToLower(name)
@@ -329,7 +364,8 @@ func byExt(ext string) *Format {
 	return nil
 }
 
-func formatNames() []string {
+// FormatNames lists the names of the formats, sorted.
+func FormatNames() []string {
 	var names []string
 	for _, f := range Formats {
 		names = append(names, f.Name)

@@ -77,7 +77,7 @@ func (c *Crawl) previewFile(ctx context.Context, f *state.Source, src *transform
 			}
 			continue
 		}
-		rec.File = file
+		rec.SetFile(file)
 		item, err := src.Apply(rec)
 		var wrong transform.Errors
 		switch {

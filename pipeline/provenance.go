@@ -83,7 +83,7 @@ func Remake(ctx context.Context, store *state.Store, m *transform.Mapping, dir, 
 		case bad != nil:
 			return nil, false, bad
 		}
-		rec.File = c.fileOf(f, src)
+		rec.SetFile(c.fileOf(f, src))
 		it, err := src.Apply(rec)
 		return it, mended, err
 	}

@@ -219,7 +219,7 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 		record.on(ref, nil)
 		return outcome{refusal: ref}, nil
 	}
-	rec.File = file
+	rec.SetFile(file)
 	if rec.Doc != nil {
 		for _, w := range rec.Doc.Warnings {
 			r.warn(rec.Place, w)

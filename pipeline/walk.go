@@ -170,7 +170,7 @@ func (w *walker) listed(full string) {
 func (w *walker) entry(d fs.DirEntry, full, rel string, above []string) {
 	isLink := d.Type()&fs.ModeSymlink != 0
 	matches, _ := doublestar.Match(w.pattern, rel) // the pattern has been validated
-	matches = matches && (!w.all || readable(d.Name())) && !isBeside(w.src, full)
+	matches = matches && (!w.all || readable(d.Name()) || w.src.Options.Converts(d.Name())) && !isBeside(w.src, full)
 	if !d.IsDir() && !isLink && !matches {
 		return
 	}

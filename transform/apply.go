@@ -420,7 +420,7 @@ func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
 		return nil, errs
 	}
 	e := frames.Get().(*frame)
-	e.rec, e.m, e.loc = rec, s.m, s.def.loc
+	e.rec, e.m, e.loc, e.idOf = rec, s.m, s.def.loc, s.idOf
 	// A reader's Select runs in here; no record may end the run.
 	defer func() {
 		if r := recover(); r != nil {
@@ -447,6 +447,20 @@ func (s *Source) Reads(h *extract.Header, property string) []string {
 		return p.reads[property]
 	}
 	return nil
+}
+
+// idOf makes the item id of a record; "" where it has none, which is told of the
+// record itself.
+func (s *Source) idOf(rec extract.Record) (string, error) {
+	p, errs := s.planFor(rec.Header)
+	if len(errs) > 0 {
+		return "", errs
+	}
+	key, err := p.id(&frame{rec: rec, m: s.m, loc: s.def.loc, idOf: s.idOf})
+	if err != nil || isBlank(key) {
+		return "", nil
+	}
+	return EncodeID(key), nil
 }
 
 // spare holds items that Recycle took back.

@@ -148,7 +148,7 @@ func (b *binder) identifier(n *ast.IdentifierNode) ast.Node {
 		return b.fieldCall(n, name, t)
 	}
 	switch name {
-	case "row", "meta", "file", "place":
+	case "row", "meta", "file", "place", "parent":
 		b.bareRoot(n)
 		return n
 	case "side":
@@ -173,7 +173,7 @@ func (b *binder) identifier(n *ast.IdentifierNode) ast.Node {
 }
 
 func (b *binder) bareRoot(n *ast.IdentifierNode) {
-	examples := map[string]string{"row": `row["Due date"]`, "meta": "meta.title", "file": "file.name", "place": "place.line", "side": "side.author"}
+	examples := map[string]string{"row": `row["Due date"]`, "meta": "meta.title", "file": "file.name", "place": "place.line", "side": "side.author", "parent": "parent.id"}
 	b.fail(n, "name one of its parts, as in "+examples[n.Value], "%q alone is no value", n.Value)
 }
 
@@ -182,7 +182,7 @@ func documentRemedy(name string) string {
 	if best := nearest(name, names); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
-	return "a document has body, title, headings, page, pages, meta.author and the like, select(\"css\"), file.path and the like; a text is put in quotes"
+	return "a document has body, title, headings, page, pages, attachments, meta.author and the like, select(\"css\"), file.path and the like; a text is put in quotes"
 }
 
 // member binds row.x, row["x"], meta.x, file.x, place.x and lookup(...).x.
@@ -208,7 +208,7 @@ func (b *binder) member(n *ast.MemberNode) ast.Node {
 			return n
 		}
 		return internalCall(n, fnMeta, env(), b.node(n.Property))
-	case "file", "place":
+	case "file", "place", "parent":
 		if !literal {
 			b.fail(n, "write the name: "+root.Value+"."+keysOf(members[root.Value])[0], "%s needs a name in quotes", root.Value)
 			return n

@@ -23,7 +23,7 @@ var (
 	identifierForm = regexp.MustCompile(`^[\pL_$][\pL\pN_$]*$`)
 	literalForm    = regexp.MustCompile(`^(?:true|false|nil|[-+]?\.?[0-9][0-9_]*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)$`)
 	nameForm       = regexp.MustCompile(`^[\pL\pN_#$€][\pL\pN\pM_ \-./&#%°²³$€(),:;?!]*$`)
-	memberForm     = regexp.MustCompile(`^(?:file|place|meta|row)\.`)
+	memberForm     = regexp.MustCompile(`^(?:file|place|parent|meta|row)\.`)
 	callForm       = regexp.MustCompile(`[^ ]\(`)
 	operatorForm   = regexp.MustCompile(` [-/:?&%] `)
 )
@@ -251,6 +251,13 @@ func (s *Source) otherTable(h *extract.Header, errs Errors) Errors {
 // headerKeys names the keys that decide where the header is.
 func (s *Source) headerKeys() string {
 	csv, excel := "csv.header, csv.delimiter", "excel.header, excel.sheets"
+	switch f := s.formats(); {
+	case len(f) > 1:
+	case f[0] == extract.JSON, f[0] == extract.JSONLines:
+		return "json.records, json.columns"
+	case f[0] == extract.XML:
+		return "xml.record, xml.columns"
+	}
 	ext := strings.ToLower(path.Ext(s.Path))
 	switch {
 	case s.Options.Format == "csv", slices.Contains([]string{".csv", ".tsv", ".tab"}, ext):

@@ -262,6 +262,9 @@ func (s *Source) usesModified() bool {
 // formats are those that the source's files may be in, as far as its path says.
 func (s *Source) formats() []*extract.Format {
 	var some []*extract.Format
+	if s.Options.Attachments == extract.AttachmentItems {
+		return extract.Formats // an attachment may be of any
+	}
 	ext := strings.ToLower(path.Ext(s.Path))
 	for _, f := range extract.Formats {
 		if s.Options.Format == f.Name || s.Options.Format == "" && slices.Contains(f.Exts, ext) {

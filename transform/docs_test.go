@@ -38,7 +38,7 @@ func generated() map[string]string {
 			switch {
 			case k.kind == kindEnum && len(k.enum) <= 6:
 				kind = "`" + strings.Join(k.enum, "`, `") + "`"
-			case k.name == "match":
+			case k.name == "match" && len(k.enum) > 0:
 				kind = "list of `" + strings.Join(k.enum, "`, `") + "`"
 			case len(k.enum) > 0 && k.kind != kindEnum:
 				kind += ", `" + strings.Join(k.enum, "`, `") + "`"
@@ -93,6 +93,16 @@ func generated() map[string]string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", l.name, strings.Join(names, ", "), l.doc)
 	}
 	parts["labels"] = b.String()
+	b.Reset()
+	b.WriteString("| format | is | endings | records |\n|---|---|---|---|\n")
+	for _, f := range extract.Formats {
+		records := "documents"
+		if f.Table {
+			records = "rows"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, f.Noun(), strings.Join(f.Exts, " "), records)
+	}
+	parts["formats"] = b.String()
 	return parts
 }
 

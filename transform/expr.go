@@ -71,11 +71,12 @@ type scope struct {
 
 // Fields of a record that are no columns, and their types.
 var (
-	docFields = map[string]reflect.Type{"body": typString, "title": typString, "headings": typList, "page": typInt, "pages": typInt, "html": typString}
+	docFields = map[string]reflect.Type{"body": typString, "title": typString, "headings": typList, "page": typInt, "pages": typInt, "html": typString, "attachments": typList}
 	rowFields = map[string]reflect.Type{"sheet": typString, "line": typInt}
 	members   = map[string]map[string]reflect.Type{
-		"file":  {"path": typString, "name": typString, "stem": typString, "ext": typString, "size": typInt, "modified": typTime, "sha256": typString},
-		"place": {"file": typString, "sheet": typString, "line": typInt, "page": typInt},
+		"file":   {"path": typString, "name": typString, "stem": typString, "ext": typString, "size": typInt, "modified": typTime, "sha256": typString},
+		"parent": {"id": typString, "path": typString, "name": typString, "stem": typString, "ext": typString, "title": typString},
+		"place":  {"file": typString, "sheet": typString, "line": typInt, "page": typInt},
 	}
 )
 

@@ -1,5 +1,7 @@
 package transform
 
+import "importer/extract"
+
 // The keys of the mapping language, in one table: unknown keys are found by
 // it, the editor's JSON Schema and the reference in mappings/README.md are
 // made from it.
@@ -59,6 +61,7 @@ var objects = []*object{
 		{name: "duplicates", kind: kindEnum, enum: []string{"quarantine", "first", "last"}, example: "first", doc: "What happens to a record whose id another record of the run had. The default is quarantine."},
 		{name: "schedule", kind: kindObject, object: "schedule", example: `{full: "0 2 * * 0"}`, doc: "When importer schedule crawls."},
 		{name: "safety", kind: kindObject, object: "safety", example: "{maxDeletes: 2%}", doc: "What stops a run before it does harm."},
+		{name: "converters", kind: kindObjects, object: "converter", example: `[{match: "*.dwg", command: [dwg2txt, "{in}"]}]`, doc: "Programs that make text of files that no format reads."},
 		{name: "target", kind: kindObject, object: "target", example: "{itemSize: 3500000}", doc: "Limits of the target."},
 	}},
 	{"connection", "The connection, as Microsoft Graph knows it.", []key{
@@ -89,10 +92,11 @@ var objects = []*object{
 		{name: "name", kind: kindString, required: true, example: "tickets", doc: "A name of its own, used in reports and in what is remembered."},
 		{name: "path", kind: kindString, required: true, example: "../samples/tickets/*.csv", doc: "A file, a folder or a glob (* and ** and {a,b}), relative to the mapping."},
 		{name: "optional", kind: kindBool, example: "true", doc: "That no file matches is no error."},
-		{name: "item", kind: kindEnum, enum: []string{"row", "page", "document"}, example: "page", doc: "What becomes one item. The default is the format's own: rows of tables, whole documents."},
+		{name: "item", kind: kindEnum, enum: []string{"row", "page", "document"}, example: "page", doc: "What becomes one item. The default is the format's own: rows of tables, whole documents. page is for PDF and presentations; document makes one item of a table, its rows as lines."},
 		{name: "groupBy", kind: kindString, example: "order_id", doc: "Tables: the rows of a file that have the same value in this column are one record, see Joins. Large files (32 MB of cells) must be sorted by it."},
 		{name: "sidecar", kind: kindStrings, example: "[.yaml, .json]", doc: "Endings of files with metadata beside each file: with .yaml, that of a/b.pdf is a/b.pdf.yaml. Its values are side.author and the like, see Joins. Two of them beside one file are an error."},
-		{name: "format", kind: kindEnum, enum: []string{"csv", "excel", "pdf", "html"}, example: "csv", doc: "The format, where it should not be found by content."},
+		{name: "format", kind: kindEnum, enum: extract.FormatNames(), example: "csv", doc: "The format, where it should not be found by content; one of [Formats](#formats)."},
+		{name: "attachments", kind: kindEnum, enum: []string{extract.AttachmentNames, extract.AttachmentItems, extract.AttachmentNone}, example: "items", doc: "What becomes of files inside of documents (messages, PDF, office files): their names are told as `attachments` (the default), or each that some format reads becomes an item as well, or nothing. See [Attachments](#attachments)."},
 		{name: "timezone", kind: kindString, example: "Europe/Rome", doc: "The time zone of this source's dates that carry none."},
 		{name: "where", kind: kindExpr, example: `status != "deleted"`, doc: "Records for which this is false are left out, and counted as filtered."},
 		{name: "id", kind: kindExpr, required: true, example: "ticket_number", doc: "What identifies the record, unique in the connection and stable over time."},
@@ -101,9 +105,12 @@ var objects = []*object{
 		{name: "acl", kind: kindObjects, object: "acl entry", required: true, example: "[{grant: everyone}]", doc: "Who may see the item. There is no default."},
 		{name: "activities", kind: kindObjects, object: "activity", example: "[{type: created, at: opened_at, by: requester}]", doc: "Who did what with the item; each is sent once. At most 200 of a record."},
 		{name: "csv", kind: kindObject, object: "csv", example: `{delimiter: ";"}`, doc: "How CSV files are read."},
-		{name: "excel", kind: kindObject, object: "excel", example: "{sheets: [Register]}", doc: "How workbooks are read."},
+		{name: "excel", kind: kindObject, object: "excel", example: "{sheets: [Register]}", doc: "How workbooks are read, those of OpenDocument and of old Excel too."},
 		{name: "pdf", kind: kindObject, object: "pdf", example: "{engine: pdfium}", doc: "How PDF files are read."},
 		{name: "html", kind: kindObject, object: "html", example: "{content: main}", doc: "How HTML files are read."},
+		{name: "text", kind: kindObject, object: "text", example: "{encoding: windows-1252}", doc: "How plain text and Markdown are read."},
+		{name: "json", kind: kindObject, object: "json", example: "{records: data.items}", doc: "What of JSON and JSON lines is a record."},
+		{name: "xml", kind: kindObject, object: "xml", example: "{record: //ticket}", doc: "What of XML is a record."},
 		{name: "limits", kind: kindObject, object: "limits", example: "{pages: 500}", doc: "Guards against hostile files."},
 	}},
 	{"property value", "The long form of a property.", []key{
@@ -161,6 +168,25 @@ var objects = []*object{
 		{name: "merged", kind: kindBool, example: "true", doc: "A merged range's value is repeated in each of its cells."},
 		{name: "passwords", kind: kindStrings, example: `["${env:BOOK_PASSWORD}"]`, doc: "Tried on encrypted books, in order."},
 	}},
+	{"text", "How plain text and Markdown are read.", []key{
+		{name: "encoding", kind: kindString, example: "windows-1252", doc: "An IANA or WHATWG name, or auto (the default)."},
+	}},
+	{"json", "What of JSON and JSON lines is a record.", []key{
+		{name: "records", kind: kindString, example: "data.items", doc: "The keys that lead to the list of records, with dots between them. The default is the file's own value: every element of a list, or the one object."},
+		{name: "columns", kind: kindStrings, example: "[id, closed_at]", doc: "Keys that a record may have: they are columns even of a file in which no record has them."},
+	}},
+	{"xml", "What of XML is a record.", []key{
+		{name: "record", kind: kindString, example: "//ticket", doc: "The elements that are records: //name wherever they stand, /export/tickets/ticket at that place. The default is what stands right under the root."},
+		{name: "columns", kind: kindStrings, example: "[id, closed]", doc: "Names that a record may have: they are columns even of a file in which no record has them."},
+	}},
+	{"converter", "A program that reads files for the importer. It is run without a shell, with nothing of the environment but where programs are, in a folder of its own, and ended with all that it has started when a limit is reached.", []key{
+		{name: "match", kind: kindString, required: true, example: `"*.dwg"`, doc: "A glob of the names of the files; case does not count. It goes before the formats."},
+		{name: "command", kind: kindStrings, required: true, example: `[dwg2txt, "{in}"]`, doc: "The program and its arguments. {in} is the file. The result is what it prints, or the file {out}, or the one file that it leaves in the folder {outdir}."},
+		{name: "output", kind: kindEnum, enum: extract.FormatNames(), example: "text", doc: "The format of the result; text is the default."},
+		{name: "time", kind: kindDuration, example: "60s", doc: "How long it may run; 60s."},
+		{name: "memory", kind: kindSize, example: "1GB", doc: "How much memory it may take (on Linux); 1GB."},
+		{name: "size", kind: kindSize, example: "64MB", doc: "How large the result may be; 64MB."},
+	}},
 	{"pdf", "How the text of a PDF is found.", []key{
 		{name: "engine", kind: kindEnum, enum: []string{"auto", "pdfium", "ledongthuc"}, example: "auto", doc: "auto (the default) reads with PDFium, and again with ledongthuc where a page comes back empty."},
 		{name: "passwords", kind: kindStrings, example: `["${env:PDF_PASSWORD}"]`, doc: "Tried on encrypted files, in order."},
@@ -172,9 +198,10 @@ var objects = []*object{
 	{"limits", "What one file may cost.", []key{
 		{name: "record", kind: kindSize, example: "16MB", doc: "Bytes of one row, or of the text of one document."},
 		{name: "columns", kind: kindInt, example: "16384", doc: "Columns of a table."},
-		{name: "unzipped", kind: kindSize, example: "2GB", doc: "Bytes of a workbook once unpacked."},
+		{name: "unzipped", kind: kindSize, example: "2GB", doc: "Bytes of a file's parts once unpacked, and of its attachments."},
 		{name: "pages", kind: kindInt, example: "20000", doc: "Pages of a document."},
-		{name: "time", kind: kindDuration, example: "60s", doc: "Time for one document."},
+		{name: "time", kind: kindDuration, example: "60s", doc: "Time for one document. The default is 20s and more for large ones; a table may take 20s without a row."},
+		{name: "memory", kind: kindSize, example: "2GB", doc: "Memory for reading one document, of formats that are read in a process of their own."},
 	}},
 }
 

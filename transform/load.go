@@ -91,8 +91,47 @@ func (m *Mapping) read(body ast.Node) {
 	if loc == nil {
 		loc = time.UTC
 	}
+	if f, ok := top.byN["converters"]; ok {
+		m.readConverters(f)
+	}
 	if f, ok := top.byN["sources"]; ok {
 		m.readSources(f, loc)
+	}
+}
+
+// convertersFor lists the converters that files of a path may need, so that a
+// new one is no change to sources of other files.
+func (m *Mapping) convertersFor(p string) []extract.Converter {
+	base := path.Base(p)
+	if ext := path.Ext(base); ext == "" || strings.ContainsAny(ext, "*?[{") {
+		return m.converters
+	}
+	name := strings.NewReplacer("*", "x", "?", "x").Replace(base)
+	var some []extract.Converter
+	for _, c := range m.converters {
+		if opt := (&extract.Options{Converters: []extract.Converter{c}}); opt.Converts(name) {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
+// readConverters reads the programs that all sources share.
+func (m *Mapping) readConverters(f field) {
+	for i, n := range m.doc.list(f.value) {
+		what := fmt.Sprintf("converter %d", i+1)
+		s, ok := m.doc.section(n, "converter", what)
+		if !ok {
+			continue
+		}
+		c := extract.Converter{Match: s.text("match"), Command: s.texts("command"), Time: s.duration("time"), Memory: s.size("memory"), Size: s.size("size")}
+		if s.has("output") {
+			c.Output = s.word("converter", "output")
+		}
+		if err := c.Check(); err != nil && s.has("match") && s.has("command") {
+			m.doc.errorf(s.pos, "see converters in mappings/README.md", "%s: %v", what, err)
+		}
+		m.converters = append(m.converters, c)
 	}
 }
 
@@ -285,6 +324,7 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 	if sec.has("format") {
 		opt.Format = sec.word("source", "format")
 	}
+	opt.Converters = m.convertersFor(s.Path)
 	if sec.has("item") {
 		opt.Item = sec.word("source", "item")
 	}
@@ -293,6 +333,9 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 		if strings.TrimSpace(opt.GroupBy) == "" {
 			m.doc.errorf(s.def.groupBy, "name a column, or take groupBy out", "%s: groupBy is empty", sec.what)
 		}
+	}
+	if sec.has("attachments") {
+		opt.Attachments = sec.word("source", "attachments")
 	}
 	if c, ok := m.childOf(sec, "csv", "csv"); ok {
 		opt.CSV = extract.CSVOptions{Delimiter: c.text("delimiter"), Quote: c.text("quote"), Encoding: c.text("encoding"),
@@ -316,8 +359,20 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 			opt.HTML.Content = c.word("html", "content")
 		}
 	}
+	if c, ok := m.childOf(sec, "text", "text"); ok {
+		opt.Text.Encoding = c.text("encoding")
+	}
+	if c, ok := m.childOf(sec, "json", "json"); ok {
+		opt.JSON = extract.JSONOptions{Records: c.text("records"), Columns: c.texts("columns")}
+	}
+	if c, ok := m.childOf(sec, "xml", "xml"); ok {
+		opt.XML = extract.XMLOptions{Record: c.text("record"), Columns: c.texts("columns")}
+		if err := opt.XML.Check(); err != nil {
+			m.doc.errorf(c.posOf("record"), "write the names of the elements that lead to a record", "%s: %v", sec.what, err)
+		}
+	}
 	if c, ok := m.childOf(sec, "limits", "limits"); ok {
-		opt.Limits = extract.Limits{Record: c.size("record"), Columns: c.int("columns", 1), Unzipped: c.size("unzipped"), Pages: c.int("pages", 1), Time: c.duration("time")}
+		opt.Limits = extract.Limits{Record: c.size("record"), Columns: c.int("columns", 1), Unzipped: c.size("unzipped"), Pages: c.int("pages", 1), Time: c.duration("time"), Memory: c.size("memory")}
 	}
 }
 
@@ -329,18 +384,22 @@ func scopeOf(s *Source) scope {
 }
 
 func scopeOfPath(s *Source) scope {
-	table := []string{".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".xltx", ".xltm"}
-	docs := []string{".pdf", ".html", ".htm", ".xhtml"}
+	switch s.Options.Item {
+	case "row":
+		return scope{table: true}
+	case "page", "document":
+		return scope{doc: true}
+	}
 	ext := strings.ToLower(path.Ext(s.Path))
-	switch {
-	case s.Options.Item == "row", s.Options.Format == "csv", s.Options.Format == "excel":
-		return scope{table: true}
-	case s.Options.Item == "page", s.Options.Item == "document", s.Options.Format == "pdf", s.Options.Format == "html":
-		return scope{doc: true}
-	case slices.Contains(table, ext):
-		return scope{table: true}
-	case slices.Contains(docs, ext):
-		return scope{doc: true}
+	for _, f := range extract.Formats {
+		switch {
+		case s.Options.Format != "" && s.Options.Format != f.Name:
+		case s.Options.Format == "" && !slices.Contains(f.Exts, ext):
+		case s.Options.Format == "" && (f == extract.Text || s.Options.Converts(s.Path)):
+			return scope{table: true, doc: true} // what it is shows when it is read
+		default:
+			return scope{table: f.Table, doc: !f.Table}
+		}
 	}
 	return scope{table: true, doc: true}
 }

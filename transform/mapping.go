@@ -40,10 +40,11 @@ type Mapping struct {
 	// ItemSize is the most bytes that an item may take as JSON.
 	ItemSize int
 
-	doc      *document
-	match    []string          // the columns of identities that count
-	people   map[string]int    // folded name -> index in Users, or ambiguous; nil without identities
-	groupIDs map[string]string // folded name -> id; nil without a groups file
+	doc        *document
+	converters []extract.Converter
+	match      []string          // the columns of identities that count
+	people     map[string]int    // folded name -> index in Users, or ambiguous; nil without identities
+	groupIDs   map[string]string // folded name -> id; nil without a groups file
 }
 
 // A Limit is "2%" or "500" in a mapping. The zero Limit is the default.

@@ -33,7 +33,7 @@ func TestEveryKey(t *testing.T) {
 	reg, export, papers, pages := m.Sources[0], m.Sources[1], m.Sources[2], m.Sources[3]
 	diff(t, "register", reg.Options, extract.Options{Format: "excel", Item: "row",
 		Excel:  extract.ExcelOptions{Sheets: []string{"Register", "20*"}, Header: 3, Merged: true, Passwords: []string{"secret"}},
-		Limits: extract.Limits{Record: 16e6, Columns: 500, Unzipped: 2e9, Pages: 100, Time: time.Minute}})
+		Limits: extract.Limits{Record: 16e6, Columns: 500, Unzipped: 2e9, Pages: 100, Time: time.Minute, Memory: 1e9}})
 	diff(t, "export", export.Options.CSV, extract.CSVOptions{Delimiter: ";", Quote: "'", Encoding: "windows-1252", Header: -1,
 		Columns: []string{"no", "title"}, Ragged: "cut", Comment: "#", Trim: true})
 	if export.Options.GroupBy != "no" {
@@ -44,7 +44,7 @@ func TestEveryKey(t *testing.T) {
 	}
 	diff(t, "papers", papers.Options.PDF, extract.PDFOptions{Engine: "pdfium", Passwords: []string{"a", "b"}})
 	diff(t, "pages", pages.Options.HTML, extract.HTMLOptions{Content: "main", Encoding: "iso-8859-2"})
-	if !reg.Optional || reg.Path != "register/*.xlsx" || reg.PathPos.String() != file+":22:11" {
+	if !reg.Optional || reg.Path != "register/*.xlsx" || reg.PathPos.String() != file+":24:11" {
 		t.Errorf("register: optional %v, path %q at %v", reg.Optional, reg.Path, reg.PathPos)
 	}
 	if m.OnDuplicate != "last" || m.ItemSize != 3_500_000 || m.MaxDeletes != (Limit{Count: 500, Set: true}) || m.MaxACLWidenings != (Limit{Set: true}) {

@@ -23,7 +23,8 @@ type frame struct {
 	m   *Mapping
 	loc *time.Location // of dates that carry no zone
 	id  string         // of the item, once it is known
-
+	// idOf makes the item id of another record of the source; "" is none.
+	idOf func(extract.Record) (string, error)
 }
 
 func (e *frame) column(i int) (string, error) {
@@ -62,6 +63,8 @@ func (e *frame) field(name string) (any, error) {
 		switch name {
 		case "headings":
 			return doc.Headings, nil
+		case "attachments":
+			return attachmentNames(doc), nil
 		case "page":
 			return doc.Page, nil
 		case "pages":
@@ -83,7 +86,7 @@ func (e *frame) field(name string) (any, error) {
 			return e.rec.File.Modified, nil
 		}
 		return nil, nil
-	case "headings", "page", "pages":
+	case "headings", "page", "pages", "attachments":
 		return nil, nil
 	}
 	return e.textField(name)
@@ -112,6 +115,30 @@ func (e *frame) side(ref sideRef) (any, error) {
 	return side[ref.name], nil
 }
 
+func attachmentNames(doc *extract.Document) []string {
+	var names []string
+	for _, a := range doc.Attachments {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// parentField gives a field of the document that the record is attached to; ""
+// where it is not attached to any.
+func (e *frame) parentField(name string) (string, error) {
+	if e.rec.Part == nil || e.rec.Part.Parent == nil {
+		return "", nil
+	}
+	up := *e.rec.Part.Parent
+	switch {
+	case name == "parent.id":
+		return e.idOf(up)
+	case name == "parent.title" && up.Doc != nil:
+		return up.Doc.Title, nil
+	}
+	return (&frame{rec: up, m: e.m, loc: e.loc}).textField("file" + strings.TrimPrefix(name, "parent"))
+}
+
 // textField gives a field that is a text.
 func (e *frame) textField(name string) (string, error) {
 	switch name {
@@ -119,6 +146,9 @@ func (e *frame) textField(name string) (string, error) {
 		return e.rec.Place.Sheet, nil
 	case "place.file":
 		return e.rec.Place.File, nil
+	}
+	if strings.HasPrefix(name, "parent.") {
+		return e.parentField(name)
 	}
 	if doc := e.rec.Doc; doc != nil {
 		switch name {
