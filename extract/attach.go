@@ -72,6 +72,8 @@ const (
 // withAttachments yields the records of in, and then those of what is attached
 // to its documents and that some format reads.
 func withAttachments(ctx context.Context, in Input, opt Options, yield func(Record, error) bool) {
+	opt.spool = &spool{}
+	defer opt.spool.remove()
 	w := &attachmentWalk{ctx: ctx, opt: opt, yield: yield}
 	if w.file(in, opt, nil, "", 0) && len(w.passed) > 0 {
 		opt.Warn(Place{File: in.Name}, fmt.Sprintf("attachments that no format reads were passed over: %s", quoteList(w.passed)))
@@ -158,7 +160,7 @@ func (w *attachmentWalk) attachment(in Input, a pending, at string, taken map[st
 	defer sub.close()
 	sub.Name = place.File
 	opt := w.opt
-	opt.Format, opt.Item = "", "document"
+	opt.Format, opt.Item, opt.Found = "", "document", nil
 	f, err := Detect(sub, Options{})
 	switch {
 	case err != nil && byExt(strings.ToLower(path.Ext(name))) == nil:

@@ -248,6 +248,8 @@ type Options struct {
 	// Found is told which format the input turned out to be, once and before
 	// its first record. It may be nil.
 	Found func(*Format) `yaml:"-" json:"-"`
+
+	spool *spool // where attachments wait until they are read; set with AttachmentItems
 }
 
 // CSVOptions: an explicit setting always wins over detection.

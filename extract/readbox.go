@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 )
 
@@ -85,10 +83,9 @@ func (r *readBox) read(ctx context.Context) error {
 	opt := r.opt
 	opt.Warn = nil
 	if opt.Attachments == AttachmentItems {
-		if r.spool, err = os.MkdirTemp("", "importer-attachments-"); err != nil {
-			return r.fail(ReasonUnreadable, fmt.Sprintf("no temporary folder can be made (%v); free some space or set TMPDIR", withoutPath(err)))
+		if r.spool, err = opt.spool.folder(); err != nil {
+			return r.fail(ReasonUnreadable, err.Error())
 		}
-		defer os.RemoveAll(r.spool)
 	}
 	req := readRequest{Format: r.format.Name, Path: path, Name: r.in.Name, Size: r.in.Size, Options: opt, Spool: r.spool}
 	err = r.pool.use(ctx, func(w *worker) error { return r.serve(w, req) })
@@ -168,35 +165,13 @@ func (r *readBox) line(l *wireLine) bool {
 	rec := l.record(r.in.Name, r.header)
 	if rec.Doc != nil {
 		for i := range rec.Doc.Attachments {
-			rec.Doc.Attachments[i].Open = r.opener(r.files)
+			rec.Doc.Attachments[i].Open = spooled(r.spool, r.files)
 			r.files++
 		}
 	}
 	r.told = true
 	return r.yield(rec, nil)
 }
-
-// opener opens the n-th attachment that the worker has put into the spool.
-func (r *readBox) opener(n int) func() (Input, error) {
-	name := filepath.Join(r.spool, strconv.Itoa(n))
-	if r.spool == "" {
-		return func() (Input, error) { return Input{}, errNotSpooled }
-	}
-	return func() (Input, error) {
-		f, err := os.Open(name)
-		if err != nil {
-			return Input{}, withoutPath(err)
-		}
-		info, err := f.Stat()
-		if err != nil {
-			f.Close()
-			return Input{}, withoutPath(err)
-		}
-		return Input{Size: info.Size(), Path: name, ReaderAt: f}, nil
-	}
-}
-
-var errNotSpooled = errors.New("attachments: items was not asked for")
 
 // serveRead is the worker's side. last is its last frame; the error is emit's.
 func serveRead(req readRequest, emit func(readFrame) error) (last readFrame, err error) {
@@ -215,7 +190,7 @@ func serveRead(req readRequest, emit func(readFrame) error) (last readFrame, err
 		return refuse(ReasonUnreadable, fmt.Sprintf("the file cannot be opened (%v); check its permissions", withoutPath(err)))
 	}
 	defer file.Close()
-	s := &readServer{req: req, emit: emit, born: time.Now()}
+	s := &readServer{req: req, emit: emit, born: time.Now(), spool: spooler{dir: req.Spool, most: orDefault(req.Options.Limits.Unzipped, defaultUnzippedLimit)}}
 	opt := req.Options
 	opt.Format = f.Name
 	opt.Warn = func(p Place, text string) { s.add(wireLine{Place: noFile(p), Warn: text}, len(text)) }
@@ -248,8 +223,7 @@ type readServer struct {
 	born  time.Time // when the oldest line was added, or the last frame sent
 
 	header *Header
-	files  int
-	bytes  int64 // in the spool
+	spool  spooler
 }
 
 func (s *readServer) take(rec Record, err error) bool {
@@ -269,7 +243,7 @@ func (s *readServer) take(rec Record, err error) bool {
 	line, size := lineOfRecord(rec)
 	if rec.Doc != nil && s.req.Spool != "" {
 		for i, att := range rec.Doc.Attachments {
-			size, err := s.spool(att)
+			size, err := s.spool.put(att.Open)
 			if err != nil {
 				s.add(wireLine{Place: noFile(rec.Place), Warn: fmt.Sprintf("the attachment %q cannot be read: %v", att.Name, err)}, 100)
 			}
@@ -301,25 +275,4 @@ func (s *readServer) flush() error {
 	err := s.emit(readFrame{Kind: frameRecords, Lines: s.lines})
 	s.lines, s.size = s.lines[:0], 0
 	return err
-}
-
-// spool puts an attachment's content where the parent finds it.
-func (s *readServer) spool(att Attachment) (int64, error) {
-	name := filepath.Join(s.req.Spool, strconv.Itoa(s.files))
-	s.files++
-	out, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return 0, withoutPath(err)
-	}
-	defer out.Close()
-	in, err := att.Open()
-	if err != nil {
-		return 0, err
-	}
-	defer in.close()
-	most := orDefault(s.req.Options.Limits.Unzipped, defaultUnzippedLimit)
-	if s.bytes += in.Size; s.bytes > most {
-		return 0, fmt.Errorf("the attachments have more than %s; raise limits.unzipped", byteWords(most))
-	}
-	return io.Copy(out, io.NewSectionReader(in, 0, in.Size))
 }

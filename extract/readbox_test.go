@@ -63,6 +63,8 @@ func readBoxed(ctx context.Context, p *workerPool, f *Format, opt Options, scrip
 	var b strings.Builder
 	in := bytesInput("s"+f.Exts[0], []byte(strings.Join(script, "\n")))
 	opt.Warn = func(p Place, s string) { fmt.Fprintf(&b, "(%s: %s) ", p, s) }
+	opt.spool = &spool{}
+	defer opt.spool.remove()
 	r := &readBox{pool: p, format: f, in: in, opt: opt}
 	r.yield = func(rec Record, err error) bool {
 		switch {
