@@ -38,7 +38,8 @@ type Part struct {
 	Path   string
 	Size   int64
 	SHA256 string // of its content, in hex
-	// Parent is the first record of the document that it is attached to.
+	// Parent is the record of the document that it is attached to, or of its first
+	// page.
 	Parent *Record
 }
 
@@ -112,7 +113,7 @@ func (w *attachmentWalk) file(in Input, opt Options, part *Part, at string, dept
 		}
 		if err == nil {
 			rec.Part = part
-			if first == nil {
+			if first == nil || rec.Doc != nil && rec.Doc.Page == 0 { // pages have a document in common, messages of a mailbox have not
 				own := rec
 				first = &own
 			}

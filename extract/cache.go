@@ -95,11 +95,18 @@ type cacheLine struct {
 }
 
 // A cachedPart is a Part. Its parent is the first record of the Path up to its
-// last separator.
+// last separator that stands at the Line.
 type cachedPart struct {
 	Path   string `json:"path"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
+	Line   int    `json:"line,omitempty"`
+}
+
+// A partKey names a record that may have attachments.
+type partKey struct {
+	path string
+	line int
 }
 
 // Get gives the records of a file whose content has the hash sum, named name,
@@ -172,7 +179,7 @@ func each(file string, do func(*cacheLine) bool) (err error) {
 }
 
 func replay(ctx context.Context, file, name string, yield func(Record, error) bool) {
-	parents := map[string]*Record{} // by the path of their part
+	parents := map[partKey]*Record{}
 	broken := func(why string) {
 		yield(Record{}, &FileError{Place: Place{File: name}, Reason: ReasonUnreadable,
 			Detail: fmt.Sprintf("what was kept of it cannot be read (%s); run again, or with --no-cache", why)})
@@ -210,18 +217,18 @@ func replay(ctx context.Context, file, name string, yield func(Record, error) bo
 }
 
 // record makes the record of a line; parents are those of the lines before.
-func (l *cacheLine) record(name string, parents map[string]*Record) Record {
+func (l *cacheLine) record(name string, parents map[partKey]*Record) Record {
 	rec := Record{Place: *l.Place, Doc: l.Doc.document()}
 	rec.Place.File = name + rec.Place.File
 	at := ""
 	if p := l.Part; p != nil {
 		at = p.Path
 		above, _, _ := cutLast(at, partSep)
-		rec.Part = &Part{Path: at, Size: p.Size, SHA256: p.SHA256, Parent: parents[above]}
+		rec.Part = &Part{Path: at, Size: p.Size, SHA256: p.SHA256, Parent: parents[partKey{above, p.Line}]}
 	}
-	if parents[at] == nil {
+	if key := (partKey{at, rec.Place.Line}); parents[key] == nil {
 		own := rec
-		parents[at] = &own
+		parents[key] = &own
 	}
 	return rec
 }
@@ -311,7 +318,10 @@ func (w *cacheWriter) add(rec Record, err error) {
 		p.File = strings.TrimPrefix(p.File, w.name)
 		line = cacheLine{Place: &p, Doc: docToWire(rec.Doc)}
 		if part := rec.Part; part != nil {
-			line.Part = &cachedPart{part.Path, part.Size, part.SHA256}
+			line.Part = &cachedPart{Path: part.Path, Size: part.Size, SHA256: part.SHA256}
+			if part.Parent != nil {
+				line.Part.Line = part.Parent.Place.Line
+			}
 		}
 	case errors.As(err, &bad):
 		line.Bad = &wireFailure{Place: bad.Place, Reason: bad.Reason, Detail: bad.Detail}

@@ -23,7 +23,7 @@ func Detect(in Input, opt Options) (*Format, error) {
 	fail := func(reason, detail string, err error) (*Format, error) {
 		return nil, &FileError{Place: Place{File: in.Name}, Reason: reason, Detail: detail, Err: err}
 	}
-	ext := strings.ToLower(filepath.Ext(in.Name))
+	ext := extOf(in.Name)
 	f := byName(opt.Format)
 	if f == nil && opt.Format != "" {
 		return fail(ReasonOption, fmt.Sprintf("the format %q is not known; it is one of %s", opt.Format, strings.Join(FormatNames(), ", ")), nil)
@@ -85,10 +85,17 @@ func Explain(in Input, opt Options) (f *Format, why string, err error) {
 	if g, err := Detect(nameless, opt); err == nil && g == f && f != Text && f != CSV {
 		return f, "by its content", nil
 	}
-	if byExt(strings.ToLower(filepath.Ext(in.Name))) != f {
+	if byExt(extOf(in.Name)) != f {
 		return f, "by its lines", nil
 	}
 	return f, "by its name", nil
+}
+
+// extOf is the ending of a file's name, or of an attachment's, which stands
+// behind that of its file.
+func extOf(name string) string {
+	_, name, _ = cutLast(name, partSep)
+	return strings.ToLower(filepath.Ext(name))
 }
 
 // orText is the name of a format, or of text for none.

@@ -73,10 +73,14 @@ func (t *docText) line() { t.due = max(t.due, 1) }
 // gap parts what follows by an empty line.
 func (t *docText) gap() { t.due = max(t.due, 2) }
 
-// tab puts a tab, whatever follows.
+// tab puts a tab in place of a space.
 func (t *docText) tab() {
-	if len(t.b) == 0 || t.due > 0 {
+	n := len(t.b)
+	if n == 0 || t.due > 0 {
 		return // a line does not begin with one
+	}
+	if t.b[n-1] == ' ' {
+		t.b = t.b[:n-1]
 	}
 	t.write("\t")
 }

@@ -251,6 +251,9 @@ func (d *docxReader) begin(st *docxState) {
 		return
 	}
 	st.fresh = false
+	if len(st.cells) > 0 {
+		d.text.space()
+	}
 	if st.list && !st.heading {
 		d.text.write("- ")
 	}
@@ -264,8 +267,6 @@ func (d *docxReader) paragraph(t *tag, st *docxState, main bool) {
 	if !t.close {
 		if !cell {
 			d.text.line()
-		} else if !st.fresh {
-			d.text.space()
 		}
 		st.heading, st.list, st.hidden, st.fresh, st.props = false, false, false, true, false
 		st.from = len(d.text.b)

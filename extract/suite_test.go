@@ -327,6 +327,9 @@ func readAll(t *testing.T, ctx context.Context, in Input, opt Options) reading {
 			if _, ok := errors.AsType[*readerPanic](err); ok {
 				t.Fatalf("the reader panics: %v", err)
 			}
+			if strings.Contains(err.Error(), "reader gave up on this file") { // in a worker
+				t.Fatalf("the reader panics: %v", err)
+			}
 			r.err = err
 		default:
 			r.recs = append(r.recs, rec)

@@ -88,7 +88,14 @@ func zipPartError(name, part string, err error) error {
 		bad.Place.File = name
 		return bad
 	}
-	return partError(Place{File: name}, part, err)
+	bad := partError(Place{File: name}, part, err)
+	switch bad.Reason {
+	case ReasonShort:
+		bad.Detail = fmt.Sprintf("the file is cut short or damaged (%s: %s); get it again", part, damage(err))
+	case ReasonBroken:
+		bad.Detail = fmt.Sprintf("the file is damaged (%s: %v); open it in its own program and save it again", part, err)
+	}
+	return bad
 }
 
 // An xlsbBook is an open binary workbook.

@@ -21,8 +21,8 @@ type tagScanner struct {
 	doctype  bool  // a document type may stand there, and is passed over
 }
 
-// errMarkup means that a part is not what a workbook's part has to be.
-var errMarkup = errors.New("not the XML of a workbook")
+// errMarkup means that a part is not what its format has there.
+var errMarkup = errors.New("not what should be there")
 
 const (
 	scanBuffer = 128 << 10
@@ -187,7 +187,7 @@ func (s *tagScanner) skipDeclaration() bool {
 	}
 	// A document type is forbidden in a workbook (ECMA-376 part 2, 8.1.4).
 	// What its declarations say is ignored, but they hold > themselves.
-	s.err = fmt.Errorf("%w: a document type declaration, which a workbook must not have", errMarkup)
+	s.err = fmt.Errorf("%w: a document type declaration, which no such file has", errMarkup)
 	return false
 }
 

@@ -192,8 +192,12 @@ func (x *xmlReader) next() (t tag, ok bool, err error) {
 		return t, false, &FileError{Reason: ReasonSyntax, Detail: "the XML goes on after its root element; export the file again"}
 	}
 	x.begun = true
-	if !t.close {
-		if len(x.stack) >= maxXMLDepth {
+	n := len(x.stack)
+	switch {
+	case t.close && (n == 0 || !t.is(x.stack[n-1])):
+		return t, false, &FileError{Place: Place{Line: x.line()}, Reason: ReasonSyntax, Detail: fmt.Sprintf("the XML is broken: </%s> closes an element that is not open; export the file again", t.name)}
+	case !t.close:
+		if n >= maxXMLDepth {
 			return t, false, &FileError{Reason: ReasonTooLarge, Detail: fmt.Sprintf("elements are nested more than %d deep", maxXMLDepth)}
 		}
 		x.stack = append(x.stack, string(t.name))
@@ -202,17 +206,11 @@ func (x *xmlReader) next() (t tag, ok bool, err error) {
 }
 
 // leave takes a closed element off the stack.
-func (x *xmlReader) leave(t *tag) error {
-	if !t.close && !t.empty {
-		return nil
+func (x *xmlReader) leave(t *tag) {
+	if t.close || t.empty {
+		x.stack = x.stack[:len(x.stack)-1]
+		x.whole = len(x.stack) == 0
 	}
-	n := len(x.stack)
-	if n == 0 || t.close && !t.is(x.stack[n-1]) {
-		return &FileError{Place: Place{Line: x.line()}, Reason: ReasonSyntax, Detail: fmt.Sprintf("the XML is broken: </%s> closes an element that is not open; export the file again", t.name)}
-	}
-	x.stack = x.stack[:n-1]
-	x.whole = n == 1
-	return nil
 }
 
 // line is about where the scanner stands.
@@ -239,9 +237,7 @@ func (x *xmlReader) survey() (root string, under []string, err error) {
 				}
 			}
 		}
-		if err := x.leave(&t); err != nil {
-			return root, under, err
-		}
+		x.leave(&t)
 		x.lines.ends = x.lines.ends[:0]
 	}
 }
@@ -270,9 +266,7 @@ func (x *xmlReader) records(yield func(*flatRow) error) error {
 				}
 			}
 		}
-		if err := x.leave(&t); err != nil {
-			return err
-		}
+		x.leave(&t)
 	}
 }
 
