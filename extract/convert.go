@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -35,7 +36,12 @@ type Converter struct {
 	Time   time.Duration `yaml:"time"`
 	Memory int64         `yaml:"memory"`
 	Size   int64         `yaml:"size"` // bytes of the result
+
+	clean *regexp.Regexp // what is taken out of the text
 }
+
+// wordField are the instructions of links, which catdoc prints with their texts.
+var wordField = regexp.MustCompile(`\s?\bHYPERLINK +(\\[a-z] +)?"[^"\n]*"( +\\[a-z]( +"[^"\n]*")?)* ?`)
 
 // Defaults of a Converter's limits.
 const (
@@ -51,7 +57,7 @@ var (
 		Name: "doc",
 		Exts: []string{".doc", ".dot"},
 		Programs: &programs{"an old Word document (.doc)", "catdoc, antiword or LibreOffice", ".docx", []Converter{
-			{Command: []string{"catdoc", "-w", "-d", "utf-8", "{in}"}},
+			{Command: []string{"catdoc", "-w", "-d", "utf-8", "{in}"}, clean: wordField},
 			{Command: []string{"antiword", "-w", "0", "-m", "UTF-8.txt", "{in}"}},
 			{Command: []string{"soffice", "--headless", "--convert-to", "txt:Text (encoded):UTF8", "--outdir", "{outdir}", "{in}"}, Time: 2 * time.Minute, Memory: 2 << 30},
 		}},
@@ -160,6 +166,9 @@ func (c *Converter) read(ctx context.Context, in Input, opt Options, yield func(
 	for rec, err := range f.read(ctx, result, opt) {
 		if bad, ok := errors.AsType[*FileError](err); ok && bad.Reason == ReasonEmpty {
 			bad.Detail = fmt.Sprintf("%s made nothing of the file; open it in its own program and save it again", c.name())
+		}
+		if c.clean != nil && rec.Doc != nil {
+			rec.Doc.Body = c.clean.ReplaceAllString(rec.Doc.Body, " ")
 		}
 		if !yield(rec, err) {
 			return

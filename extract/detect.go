@@ -51,12 +51,12 @@ func Detect(in Input, opt Options) (*Format, error) {
 		}
 		return f, nil
 	case what != "":
-		return fail(ReasonUnsupported, fmt.Sprintf("the file is %s, which is not read; %s", what, readable()), nil)
+		return fail(ReasonUnsupported, fmt.Sprintf("the file is %s, which is not read; %s", what, elsewhere(what)), nil)
 	case isBinary(head):
 		if named == PDF && named != nil { // PDFs with a lost or late header are known to open
 			return PDF, nil
 		}
-		return fail(ReasonBroken, fmt.Sprintf("the file is not text and not in any known format; %s", readable()), nil)
+		return fail(ReasonBroken, fmt.Sprintf("the file is not text and not in any known format; get it again, name a converter for it in the mapping, or take it out of the source's path"), nil)
 	case named == PDF && named != nil && !bytes.Contains(head, []byte("%PDF-")) && !pdfObject.Match(head):
 		return fail(ReasonUnsupported, "the name ends in .pdf but the file is plain text; get the document again, or give the file the ending of what it is", nil)
 	case named != nil:
@@ -64,7 +64,7 @@ func Detect(in Input, opt Options) (*Format, error) {
 	case ext == "":
 		return Text, nil // README, LICENSE
 	}
-	return fail(ReasonUnsupported, fmt.Sprintf("nothing reads a text file that ends in %q; %s, or set format", ext, readable()), nil)
+	return fail(ReasonUnsupported, fmt.Sprintf("nothing reads a text file that ends in %q; set format to what it is (text, csv, json, jsonl, markdown, xml), or take it out of the source's path", ext), nil)
 }
 
 // Explain is Detect, and says in words why it is that format.
@@ -381,12 +381,10 @@ func FormatNames() []string {
 	return names
 }
 
-// readable says what can be read.
-func readable() string {
-	var exts []string
-	for _, f := range Formats {
-		exts = append(exts, f.Exts...)
+// elsewhere says what to do with a file that is something that nothing reads.
+func elsewhere(what string) string {
+	if strings.HasSuffix(what, " archive") {
+		return "unpack it, or take it out of the source's path"
 	}
-	slices.Sort(exts)
-	return "files that can be read end in " + strings.Join(exts, ", ")
+	return "name a converter for it in the mapping, or take it out of the source's path"
 }

@@ -77,7 +77,7 @@ func TestDetect(t *testing.T) {
 		{"export", "<?xml version=\"1.0\"?><a><b/></a>", "", XML, "", "", false},
 		{"a.log", "some words\n", "", Text, "", "", false},
 		{"a.csv", "{\\rtf1\\ansi x}", "", RTF, "", "", true},
-		{"a.cfg", "some words\n", "", nil, ReasonUnsupported, ".csv", false},
+		{"a.cfg", "some words\n", "", nil, ReasonUnsupported, "set format", false},
 		{"a.csv", strings.Repeat("\x00", 500), "", nil, ReasonBroken, "not text", false},
 		{"a.csv", garbage(4000), "", nil, ReasonBroken, "not text", false},
 	}

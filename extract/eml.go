@@ -193,10 +193,12 @@ func (p *mailParser) headers(head mailHead) {
 			}
 			continue
 		}
-		if h.key == "messageId" {
-			v = strings.Trim(v, "<> ")
+		switch h.key {
+		case "messageId", "inReplyTo", "references":
+			p.m.setID(h.key, v)
+		default:
+			p.m.set(h.key, v)
 		}
-		p.m.set(h.key, v)
 	}
 }
 

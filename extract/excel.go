@@ -338,7 +338,7 @@ func partError(place Place, part string, err error) *FileError {
 		return &FileError{Place: place, Reason: ReasonShort,
 			Detail: fmt.Sprintf("the workbook is cut short or damaged (%s: %s); rows after this are lost, get the file again", part, damage(err)),
 			Err:    errors.Join(ErrShort, err)}
-	case errors.Is(err, errMarkup):
+	case errors.Is(err, errMarkup), errors.Is(err, errNegative):
 		return &FileError{Place: place, Reason: ReasonBroken,
 			Detail: fmt.Sprintf("the workbook is damaged (%s: %v); open it in Excel, let it repair the file and save it again", part, err), Err: err}
 	}

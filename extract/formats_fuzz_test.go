@@ -27,7 +27,8 @@ func fuzzFormat(f *testing.F, format *Format, name string, opt Options, seeds ..
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		ended := false
-		for rec, err := range format.Read(ctx, Input{Name: name, Size: int64(len(b)), ReaderAt: bytes.NewReader(b)}, opt) {
+		in := bytesInput(name, b)
+		for rec, err := range format.Read(ctx, Input{Name: name, Size: in.Size, ReaderAt: &watchedReader{in: in}}, opt) {
 			if ended {
 				t.Fatal("the sequence goes on after its end")
 			}

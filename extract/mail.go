@@ -36,6 +36,11 @@ func (m *mailMessage) set(key, value string) {
 	}
 }
 
+// setID notes a header of message ids, without the angle brackets around each.
+func (m *mailMessage) setID(key, value string) {
+	m.set(key, strings.NewReplacer("<", " ", ">", " ").Replace(value))
+}
+
 func (m *mailMessage) setDate(key string, t time.Time) {
 	if !t.IsZero() && t.Year() > 1 && t.Year() < 9999 {
 		m.set(key, t.Format(time.RFC3339))

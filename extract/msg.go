@@ -179,10 +179,12 @@ func (r *msgReader) message(storage, header, depth int) (*mailMessage, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f.key == "messageId" {
-			s = strings.Trim(s, "<> ")
+		switch f.id {
+		case propMessageID, propInReplyTo, propReferences:
+			m.setID(f.key, s)
+		default:
+			m.set(f.key, s)
 		}
-		m.set(f.key, s)
 	}
 	if err := r.sender(p, m); err != nil {
 		return nil, err

@@ -98,6 +98,9 @@ func (r *readBox) read(ctx context.Context) error {
 	return err
 }
 
+// refused makes what a worker tells of a file a refusal.
+func (e *FileError) refused() {}
+
 func (r *readBox) fail(reason, detail string) *FileError {
 	return &FileError{Place: Place{File: r.in.Name}, Reason: reason, Detail: detail}
 }

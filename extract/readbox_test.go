@@ -226,3 +226,23 @@ func roundTrip(t *testing.T, from, to any) {
 		t.Fatal(err)
 	}
 }
+
+// TestReadBoxRefusals has one worker serve on after files that it cannot read:
+// a folder of broken files does not cost a process each.
+func TestReadBoxRefusals(t *testing.T) {
+	pool := scripts(t, 1)
+	pid := 0
+	for range 3 {
+		if _, err := readBoxed(t.Context(), pool, scriptFormat, Options{}, "one", "end"); err == nil {
+			t.Fatal("a broken file was read")
+		}
+		if len(pool.idle) != 1 {
+			t.Fatal("no worker is left")
+		}
+		if now := pool.idle[0].cmd.Process.Pid; pid != 0 && now != pid {
+			t.Error("the worker was replaced")
+		} else {
+			pid = now
+		}
+	}
+}

@@ -191,7 +191,8 @@ var rtfInfo = map[string]string{"title": "title", "subject": "subject", "author"
 var rtfPassed = map[string]bool{"colortbl": true, "pict": true, "object": true, "objdata": true, "fldinst": true, "filetbl": true, "listtable": true, "listoverridetable": true,
 	"revtbl": true, "rsidtbl": true, "generator": true, "xmlnstbl": true, "themedata": true, "datastore": true, "colorschememapping": true, "latentstyles": true,
 	"bkmkstart": true, "bkmkend": true, "pntext": false, "xe": true, "tc": true, "nonshppict": true, "panose": true, "falt": true, "fontemb": true, "pgptbl": true,
-	"mmathPr": true, "htmltag": true, "mhtmltag": true, "objclass": true, "objname": true, "template": true, "wgrffmtfilter": true, "background": true}
+	"mmathPr": true, "htmltag": true, "mhtmltag": true, "objclass": true, "objname": true, "template": true, "wgrffmtfilter": true, "background": true,
+	"sp": true}
 
 // rtfStarred are destinations with text though programs may ignore them.
 var rtfStarred = map[string]bool{"shptxt": true, "shpinst": true, "annotation": true, "ud": true, "cs": true, "fldrslt": true, "footnote": true, "keywords": true,

@@ -75,7 +75,7 @@ func openZip(ctx context.Context, in Input, opt Options, what string) (*bookZip,
 	case len(head) >= 4 && string(head[:4]) == zipMagic:
 		return nil, &FileError{Place: place, Reason: ReasonShort, Err: errors.Join(ErrShort, err),
 			Detail: "the file is cut short: the list of its parts, which stands at its end, is missing; get the file again"}
-	case errors.Is(err, zip.ErrFormat):
+	case errors.Is(err, zip.ErrFormat), errors.Is(err, errNegative):
 		return nil, &FileError{Place: place, Reason: ReasonBroken, Err: err,
 			Detail: fmt.Sprintf("this is not %s, whatever its name says; open it in its own program and save it again, or name its format with format:", what)}
 	}

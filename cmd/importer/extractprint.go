@@ -18,6 +18,7 @@ type extractText struct {
 	styled bool
 	any    bool // something was printed: the next file is parted from it
 	header *extract.Header
+	name   string // of the file
 	err    error
 }
 
@@ -58,10 +59,14 @@ func (t *extractText) file(f extractedFile) error {
 	if t.any {
 		t.printf("\n")
 	}
-	t.any, t.header = true, nil
+	t.any, t.header, t.name = true, nil, f.Path
 	what := ""
 	if f.Format != "" {
-		what = fmt.Sprintf("%s (%s), %s", f.Noun, f.Format, f.Why)
+		what = f.Noun
+		if !strings.HasSuffix(what, "(."+f.Format+")") {
+			what += " (" + f.Format + ")"
+		}
+		what += ", " + f.Why
 	}
 	t.printf("%s  %s\n", t.style(styleBold, harmless(f.Path)), t.style(styleDim, strings.Join(nonEmpty(sizeWords(f.Size), what), ", ")))
 	return t.err
@@ -78,12 +83,12 @@ func nonEmpty(list ...string) []string {
 }
 
 func (t *extractText) warning(p extract.Place, text string) error {
-	t.printf("%s %s: %s\n", t.style(styleWarn, "warning"), harmless(p.String()), harmless(text))
+	t.printf("%s %s: %s\n", t.style(styleWarn, "warning:"), harmless(p.String()), harmless(text))
 	return t.err
 }
 
 func (t *extractText) refused(err error) error {
-	t.printf("%s %s\n", t.style(styleRed, "cannot be read"), harmless(err.Error()))
+	t.printf("%s %s\n", t.style(styleRed, "cannot be read:"), harmless(err.Error()))
 	return t.err
 }
 
@@ -142,7 +147,9 @@ func (t *extractText) field(name, value, kind string, wide int) {
 
 func (t *extractText) document(rec extract.Record) {
 	d := rec.Doc
-	t.printf("\n%s\n", t.style(styleBlue, harmless(rec.Place.String())))
+	if place := rec.Place.String(); place != t.name {
+		t.printf("\n%s\n", t.style(styleBlue, harmless(place)))
+	}
 	fields := [][2]string{}
 	add := func(name, value string) {
 		if value != "" {
@@ -178,7 +185,7 @@ func (t *extractText) document(rec extract.Record) {
 		t.field(f[0], f[1], "", wide)
 	}
 	for _, w := range d.Warnings {
-		t.printf("  %s %s\n", t.style(styleWarn, "warning"), harmless(w))
+		t.printf("  %s %s\n", t.style(styleWarn, "warning:"), harmless(w))
 	}
 	if body := harmless(strings.ReplaceAll(d.Body, "\f", "\n"+strings.Repeat("-", 8)+"\n")); body != "" {
 		t.printf("\n%s\n", body)

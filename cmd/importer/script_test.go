@@ -100,6 +100,9 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"mode":     cmdMode,
 	"replace":  cmdReplace,
 	"today":    cmdToday,
+	"pack":     cmdPack,
+	"parquet":  cmdParquet,
+	"docs":     cmdDocs,
 }
 
 // patience is how long anything may take that a script waits for. Nothing
