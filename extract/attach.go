@@ -164,7 +164,7 @@ func (w *attachmentWalk) attachment(in Input, a pending, at string, taken map[st
 	opt.Format, opt.Item, opt.Found = "", "document", nil
 	f, err := Detect(sub, Options{})
 	switch {
-	case err != nil && byExt(strings.ToLower(path.Ext(name))) == nil:
+	case err != nil && byExt(strings.ToLower(path.Ext(name))) == nil && !opt.Converts(name):
 		w.passed = append(w.passed, name)
 		return true
 	case f == PDF && w.opt.Item == "page":

@@ -124,7 +124,8 @@ func (c *Converter) Check() error {
 // converter is the one that the options have for a file of a name, nil if there
 // is none.
 func (o *Options) converter(name string) *Converter {
-	name = strings.ToLower(path.Base(filepath.ToSlash(name)))
+	_, name, _ = cutLast(filepath.ToSlash(name), partSep)
+	name = strings.ToLower(path.Base(name))
 	for i := range o.Converters {
 		if ok, _ := path.Match(strings.ToLower(o.Converters[i].Match), name); ok {
 			return &o.Converters[i]
@@ -189,6 +190,9 @@ func (c *Converter) run(ctx context.Context, in Input, dir string) (Input, error
 	}
 	defer done()
 	program, err := exec.LookPath(c.Command[0])
+	if err == nil {
+		program, err = filepath.Abs(program) // it is run in another folder
+	}
 	if err != nil {
 		return fail(ReasonUnreadable, "the converter %s is not installed, or not in PATH; install it, or correct the command in converters", c.Command[0])
 	}

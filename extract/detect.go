@@ -56,7 +56,7 @@ func Detect(in Input, opt Options) (*Format, error) {
 		if named == PDF && named != nil { // PDFs with a lost or late header are known to open
 			return PDF, nil
 		}
-		return fail(ReasonBroken, fmt.Sprintf("the file is not text and not in any known format; get it again, name a converter for it in the mapping, or take it out of the source's path"), nil)
+		return fail(ReasonBroken, "the file is not text and not in any known format; get it again, name a converter for it in the mapping, or take it out of the source's path", nil)
 	case named == PDF && named != nil && !bytes.Contains(head, []byte("%PDF-")) && !pdfObject.Match(head):
 		return fail(ReasonUnsupported, "the name ends in .pdf but the file is plain text; get the document again, or give the file the ending of what it is", nil)
 	case named != nil:

@@ -64,7 +64,6 @@ type parquetColumn struct {
 	kind    parquet.Kind
 	logical format.LogicalTypeValue
 	old     deprecated.ConvertedType // of files without logical types; -1 is none
-	scale   int                      // of old decimals
 }
 
 func (p *parquetReader) fail(reason, detail string, err error) error {

@@ -77,7 +77,7 @@ func openZip(ctx context.Context, in Input, opt Options, what string) (*bookZip,
 			Detail: "the file is cut short: the list of its parts, which stands at its end, is missing; get the file again"}
 	case errors.Is(err, zip.ErrFormat), errors.Is(err, errNegative):
 		return nil, &FileError{Place: place, Reason: ReasonBroken, Err: err,
-			Detail: fmt.Sprintf("this is not %s, whatever its name says; open it in its own program and save it again, or name its format with format:", what)}
+			Detail: fmt.Sprintf("this is not %s, whatever its name says; open it in its own program and save it again, or set format to what it is", what)}
 	}
 	return nil, partError(place, "the list of parts", err)
 }

@@ -144,7 +144,7 @@ func zipError(place Place, head []byte, err error) error {
 			Err:    errors.Join(ErrShort, err)}
 	case errors.Is(err, zip.ErrFormat):
 		return &FileError{Place: place, Reason: ReasonBroken,
-			Detail: "this is not a workbook, whatever its name says; save it as .xlsx, or name its format with format:", Err: err}
+			Detail: "this is not a workbook, whatever its name says; save it as .xlsx, or set format to what it is", Err: err}
 	}
 	return partError(place, "the list of parts", err)
 }

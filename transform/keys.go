@@ -181,7 +181,7 @@ var objects = []*object{
 	}},
 	{"converter", "A program that reads files for the importer. It is run without a shell, with nothing of the environment but where programs are, in a folder of its own, and ended with all that it has started when a limit is reached.", []key{
 		{name: "match", kind: kindString, required: true, example: `"*.dwg"`, doc: "A glob of the names of the files; case does not count. It goes before the formats."},
-		{name: "command", kind: kindStrings, required: true, example: `[dwg2txt, "{in}"]`, doc: "The program and its arguments. {in} is the file. The result is what it prints, or the file {out}, or the one file that it leaves in the folder {outdir}."},
+		{name: "command", kind: kindStrings, required: true, example: `[dwg2txt, "{in}"]`, doc: "The program and its arguments. {in} is the file. A program with a slash in its name is relative to the mapping, any other is looked for in PATH. The result is what it prints, or the file {out}, or the one file that it leaves in the folder {outdir}."},
 		{name: "output", kind: kindEnum, enum: extract.FormatNames(), example: "text", doc: "The format of the result; text is the default."},
 		{name: "time", kind: kindDuration, example: "60s", doc: "How long it may run; 60s."},
 		{name: "memory", kind: kindSize, example: "1GB", doc: "How much memory it may take (on Linux); 1GB."},

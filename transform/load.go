@@ -102,14 +102,17 @@ func (m *Mapping) read(body ast.Node) {
 // convertersFor lists the converters that files of a path may need, so that a
 // new one is no change to sources of other files.
 func (m *Mapping) convertersFor(p string) []extract.Converter {
-	base := path.Base(p)
-	if ext := path.Ext(base); ext == "" || strings.ContainsAny(ext, "*?[{") {
+	ending := func(name string) (ext string, sure bool) {
+		ext = strings.ToLower(path.Ext(path.Base(name)))
+		return ext, ext != "" && !strings.ContainsAny(ext, "*?[{\\")
+	}
+	ext, sure := ending(p)
+	if !sure {
 		return m.converters
 	}
-	name := strings.NewReplacer("*", "x", "?", "x").Replace(base)
 	var some []extract.Converter
 	for _, c := range m.converters {
-		if opt := (&extract.Options{Converters: []extract.Converter{c}}); opt.Converts(name) {
+		if own, sure := ending(c.Match); !sure || own == ext {
 			some = append(some, c)
 		}
 	}
@@ -130,6 +133,12 @@ func (m *Mapping) readConverters(f field) {
 		}
 		if err := c.Check(); err != nil && s.has("match") && s.has("command") {
 			m.doc.errorf(s.pos, "see converters in mappings/README.md", "%s: %v", what, err)
+		}
+		// A program in a folder is one of the mapping's; others are in PATH.
+		if len(c.Command) > 0 && strings.Contains(c.Command[0], "/") && !filepath.IsAbs(c.Command[0]) {
+			if abs, err := filepath.Abs(filepath.Join(filepath.Dir(m.doc.file), c.Command[0])); err == nil {
+				c.Command[0] = abs
+			}
 		}
 		m.converters = append(m.converters, c)
 	}
@@ -324,7 +333,6 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 	if sec.has("format") {
 		opt.Format = sec.word("source", "format")
 	}
-	opt.Converters = m.convertersFor(s.Path)
 	if sec.has("item") {
 		opt.Item = sec.word("source", "item")
 	}
@@ -336,6 +344,9 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 	}
 	if sec.has("attachments") {
 		opt.Attachments = sec.word("source", "attachments")
+	}
+	if opt.Converters = m.convertersFor(s.Path); opt.Attachments == extract.AttachmentItems {
+		opt.Converters = m.converters
 	}
 	if c, ok := m.childOf(sec, "csv", "csv"); ok {
 		opt.CSV = extract.CSVOptions{Delimiter: c.text("delimiter"), Quote: c.text("quote"), Encoding: c.text("encoding"),

@@ -42,7 +42,8 @@ Options are those of a mapping's source, given one by one or taken from one:
   importer extract mails/*.eml --option attachments=items
   importer extract register.xlsx --mapping contracts.yaml --source register
 
-With --json every record is an object of its own.`,
+With --json every record, warning and refusal is an object of its own, and so is
+the end of each file. Exit codes: 0 when all was read, 3 when something was not.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{errors.New("extract needs a file; see importer extract --help")}

@@ -353,8 +353,5 @@ func (j *extractJSON) record(rec extract.Record) error {
 }
 
 func (j *extractJSON) end(records int, more bool) error {
-	if !more {
-		return nil
-	}
-	return j.print(map[string]any{"type": "more", "version": jsonVersion, "after": records})
+	return j.print(map[string]any{"type": "end", "version": jsonVersion, "file": j.facts.Path, "records": records, "more": more})
 }
