@@ -17,8 +17,10 @@ func attached(t *testing.T, seq iter.Seq2[Record, error]) string {
 			fmt.Fprintf(&b, "!%v\n", err)
 			continue
 		}
-		if rec.SetFile(&File{Path: "dir/" + strings.SplitN(rec.Place.File, partSep, 2)[0], Name: "f", Stem: "f"}); rec.File == nil {
-			t.Fatal("a record without a file")
+		side := func() (Side, error) { return nil, nil }
+		rec.SetFile(&File{Path: "dir/" + strings.SplitN(rec.Place.File, partSep, 2)[0], Name: "f", Stem: "f", Side: side})
+		if rec.File == nil || rec.File.Side == nil { // a deny that stands there holds for what is attached
+			t.Fatal("a record without a file, or without the metadata beside it")
 		}
 		parent := ""
 		if rec.Part != nil {

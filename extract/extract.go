@@ -17,6 +17,7 @@
 package extract
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -321,6 +322,12 @@ type Limits struct {
 	Pages    int           `yaml:"pages"`    // 20,000
 	Time     time.Duration `yaml:"time"`     // per document where the format can hang; 20 s and more for large ones
 	Memory   int64         `yaml:"memory"`   // bytes that reading a document may take, where the format can explode; 2 GiB
+}
+
+// Over gives the limits that l sets, and of the others those of below.
+func (l Limits) Over(below Limits) Limits {
+	return Limits{Record: cmp.Or(l.Record, below.Record), Columns: cmp.Or(l.Columns, below.Columns), Unzipped: cmp.Or(l.Unzipped, below.Unzipped),
+		Pages: cmp.Or(l.Pages, below.Pages), Time: cmp.Or(l.Time, below.Time), Memory: cmp.Or(l.Memory, below.Memory)}
 }
 
 // ErrShort means that the input ended, or may have ended, before its end: a

@@ -248,6 +248,15 @@ func (s *Source) computeDigest() [32]byte {
 	return sha256.Sum256(c.b)
 }
 
+// Limit sets limits of the source's files in place of its own, where they are
+// set. They are a change of the mapping as any other.
+func (s *Source) Limit(l extract.Limits) {
+	if l != (extract.Limits{}) {
+		s.Options.Limits = l.Over(s.Options.Limits)
+		s.digest = s.computeDigest()
+	}
+}
+
 // UsesModified tells whether the file's time can decide what a record becomes:
 // then a file that was rewritten with the same content is not unchanged.
 func (s *Source) UsesModified() bool { return s.modified }

@@ -94,3 +94,17 @@ func optionNames() []string {
 	}
 	return names
 }
+
+// ParseLimits reads limits of a file as KEY=VALUE, such as time=60s: the keys
+// are those of limits in the mapping language.
+func ParseLimits(pairs []string) (extract.Limits, error) {
+	var options []string
+	for _, pair := range pairs {
+		options = append(options, "limits."+strings.TrimSpace(pair))
+	}
+	opt, err := ParseOptions(options)
+	if err != nil {
+		return extract.Limits{}, errors.New(strings.ReplaceAll(strings.Replace(err.Error(), "--option", "--limits", 1), "limits.", ""))
+	}
+	return opt.Limits, nil
+}

@@ -30,6 +30,7 @@ type job struct {
 	known   bool // there must be a memory of earlier runs
 	deletes transform.Limit
 	errors  transform.Budget
+	limits  extract.Limits
 	cache   *extract.Cache
 	// do is what is done with the crawl; nil is to run it.
 	do      func(context.Context, *target, *pipeline.Crawl) (*pipeline.Report, error)
@@ -58,6 +59,9 @@ func (a *app) newJob(path string, f *runFlags) (*job, error) {
 		if j.errors, err = transform.ParseBudget(f.maxErrors); err != nil {
 			return nil, usageError{fmt.Errorf("--max-errors %w", err)}
 		}
+	}
+	if j.limits, err = transform.ParseLimits(f.limits); err != nil {
+		return nil, usageError{err}
 	}
 	if !f.noCache {
 		most, err := humanize.ParseBytes(orElse(f.cacheSize, "2GB"))
@@ -94,7 +98,15 @@ func (a *app) newJob(path string, f *runFlags) (*job, error) {
 }
 
 // load reads and checks the job's mapping.
-func (j *job) load() (*pipeline.Loaded, error) { return pipeline.Load(j.path) }
+func (j *job) load() (*pipeline.Loaded, error) {
+	m, err := pipeline.Load(j.path)
+	if err == nil {
+		for _, src := range m.Mapping.Sources {
+			src.Limit(j.limits)
+		}
+	}
+	return m, err
+}
 
 // crawl opens target and state, crawls, and reports. before, when there is
 // one, may change the crawl before it begins. What went wrong has been told

@@ -21,6 +21,7 @@ type runFlags struct {
 	maxDeletes string
 	widenings  int64
 	maxErrors  string
+	limits     []string
 	keep       bool
 	full       bool
 	increment  bool
@@ -75,6 +76,7 @@ func (f *runFlags) addCrawl(fl *pflag.FlagSet) {
 	fl.StringVar(&f.maxDeletes, "max-deletes", "", "most deletes of this run, as 2% or 500, instead of the mapping's")
 	fl.Int64Var(&f.widenings, "max-acl-widenings", -1, "most stored items that this run may show to more people than before, instead of the mapping's; negative is the mapping's")
 	fl.StringVar(&f.maxErrors, "max-errors", "", "refused records that end this run, as 500, none, or a list such as total=5000,consecutive=100,share=15%, instead of the mapping's")
+	fl.StringSliceVar(&f.limits, "limits", nil, "`limits` of each file instead of those of the mapping, such as time=60s,memory=1GB (also record, columns, unzipped, pages); a change of them reads all files again")
 	fl.BoolVar(&f.keep, "no-delete", false, "delete nothing in this run")
 	fl.BoolVar(&f.noCache, "no-cache", false, "read every document anew, and keep nothing of it")
 	fl.StringVar(&f.cacheSize, "cache-size", "2GB", "most that is kept in --data of documents that are dear to read, such as PDFs")
