@@ -194,3 +194,11 @@ func TestOldWord(t *testing.T) {
 	}
 	same(t, "text", strings.Join(strings.Fields(got.recs[0].Doc.Body), " "), "see the page and that")
 }
+
+// TestConverterOfAttachments has a converter read what is attached.
+func TestConverterOfAttachments(t *testing.T) {
+	c := Converter{Match: "plan*.dwg", Command: []string{shProgram(t, `tr a-z A-Z < "$1"`), "{in}"}}
+	raw := "From: a@b\r\nSubject: m\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename=Plan1.dwg\r\n\r\na plan\r\n--b--\r\n"
+	got := attached(t, Records(t.Context(), bytesInput("m.eml", []byte(raw)), Options{Attachments: AttachmentItems, Converters: []Converter{c}}))
+	same(t, "records", got, "dir/m.eml f: \ndir/m.eml!Plan1.dwg Plan1.dwg of m: A PLAN\n")
+}

@@ -44,7 +44,7 @@ func readDOCX(ctx context.Context, in Input, opt Options) (*Document, error) {
 		return nil, zipPartError(in.Name, main, err)
 	}
 	doc := &Document{}
-	d := &docxReader{zip: z, doc: doc, text: newDocText(opt)}
+	d := &docxReader{ctx: ctx, name: in.Name, zip: z, doc: doc, text: newDocText(opt), rels: rels}
 	d.readStyles(rels.target("styles"))
 	var around []string // headers and footers that were told
 	d.edge(rels, "header", &around)
@@ -73,7 +73,10 @@ func readDOCX(ctx context.Context, in Input, opt Options) (*Document, error) {
 
 // A docxReader walks the parts of a Word document.
 type docxReader struct {
+	ctx      context.Context
+	name     string // of the file
 	zip      *bookZip
+	rels     relations // of the document's part
 	doc      *Document
 	text     *docText
 	headings map[string]bool // ids of paragraph styles that are headings
@@ -85,7 +88,7 @@ func (d *docxReader) edge(rels relations, kind string, told *[]string) {
 		if rel.kind != kind || !d.zip.has(rel.target) {
 			continue
 		}
-		own := &docxReader{zip: d.zip, doc: &Document{}, text: &docText{most: d.text.most}, headings: d.headings}
+		own := &docxReader{ctx: d.ctx, name: d.name, zip: d.zip, doc: &Document{}, text: &docText{most: d.text.most}, headings: d.headings}
 		if own.part(rel.target, false) != nil {
 			continue // the file's checksum is wrong there; nobody misses a header
 		}
@@ -242,6 +245,53 @@ func (d *docxReader) tag(s *tagScanner, t *tag, st *docxState, main bool) {
 		}
 	case "tbl", "tr", "tc":
 		d.table(t, st)
+	case "altChunk":
+		if main && !t.close {
+			d.chunk(d.rels.byID[t.relID()].target)
+		}
+	}
+}
+
+// chunk reads a page or a text that Word is to take in when it opens the
+// document, as programs write it that make documents of web pages (ECMA-376
+// part 1, 17.17.2). One of another kind is told.
+func (d *docxReader) chunk(part string) {
+	lost := func() {
+		d.doc.Warnings = append(d.doc.Warnings, fmt.Sprintf("the text in %s, which Word would take in, cannot be read; open the document in Word and save it again", path.Base(part)))
+	}
+	if !d.zip.has(part) || len(d.doc.Warnings) > 100 {
+		return
+	}
+	data, err := d.zip.readAll(part)
+	if err != nil {
+		lost()
+		return
+	}
+	var page *Document
+	switch strings.ToLower(path.Ext(part)) {
+	case ".htm", ".html", ".xhtml":
+		page, err = htmlText(d.ctx, d.name, data)
+	case ".mht", ".mhtml", ".eml":
+		var m *mailMessage
+		if m, err = parseMail(d.ctx, data); err == nil {
+			page, err = m.document(d.ctx, Input{Name: d.name}, Options{})
+		}
+	case ".txt":
+		text, _, decodeErr := decodeText(data, "", false)
+		page, err = &Document{Body: cleanText(text)}, decodeErr
+	default:
+		lost()
+		return
+	}
+	if err != nil {
+		lost()
+		return
+	}
+	d.text.gap()
+	d.text.write(page.Body)
+	d.text.gap()
+	for _, h := range page.Headings {
+		d.doc.addHeading(h)
 	}
 }
 

@@ -68,6 +68,23 @@ func TestDOCX(t *testing.T) {
 	}
 }
 
+// TestDOCXChunks reads what other programs leave to Word to take in.
+func TestDOCXChunks(t *testing.T) {
+	rels := relsXML([3]string{"h", "aFChunk", "page.html"}, [3]string{"m", "aFChunk", "page.mht"}, [3]string{"t", "aFChunk", "note.txt"}, [3]string{"x", "aFChunk", "other.rtf"})
+	chunk := func(id string) string { return `<w:altChunk xmlns:r="r" r:id="` + id + `"/>` }
+	b := zipBytes(t, zipEntry{name: "word/_rels/document.xml.rels", content: rels},
+		zipEntry{name: "word/document.xml", content: `<w:document ` + wordNS + `><w:body>` + wordPara("first") + chunk("h") + wordPara("then") + chunk("m") + chunk("t") + chunk("x") + chunk("none") + `</w:body></w:document>`},
+		zipEntry{name: "word/page.html", content: `<h1>A page</h1><p>of &auml; text</p>`},
+		zipEntry{name: "word/page.mht", content: "MIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n<p>Gr=C3=BC=C3=9Fe</p>"},
+		zipEntry{name: "word/note.txt", content: "a note"}, zipEntry{name: "word/other.rtf", content: "{\\rtf1 x}"})
+	doc := oneFile(t, "a.docx", b, Options{})
+	same(t, "body", doc.Body, "first\n\nA page\n\nof ä text\n\nthen\n\nGrüße\n\na note")
+	same(t, "headings", strings.Join(doc.Headings, "|"), "A page")
+	if len(doc.Warnings) != 1 || !strings.Contains(doc.Warnings[0], "the text in other.rtf") {
+		t.Errorf("warnings %q, want one of other.rtf", doc.Warnings)
+	}
+}
+
 func TestDOCXRefused(t *testing.T) {
 	good := docxOf(t, wordPara("text"), nil)
 	refused(t, "a.docx", good[:len(good)-30], Options{}, ReasonShort, "cut short")
