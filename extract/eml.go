@@ -312,7 +312,11 @@ func (p *mailParser) attach(kind, name, encoding string, body []byte) {
 func (p *mailParser) multipart(kind, boundary string, body []byte, depth int) error {
 	alternative := kind == "multipart/alternative"
 	texts, pages := len(p.texts), len(p.pages)
-	for _, raw := range splitParts(body, boundary) {
+	parts, whole := splitParts(body, boundary)
+	if !whole && len(p.m.warnings) == 0 {
+		p.m.warnings = append(p.m.warnings, "the message has no end: a part of it may be missing")
+	}
+	for _, raw := range parts {
 		head, content := splitMail(raw)
 		if len(head) == 0 { // a part without headers begins with an empty line
 			content = bytes.TrimLeft(raw, "\r\n")
@@ -335,10 +339,10 @@ func (p *mailParser) multipart(kind, boundary string, body []byte, depth int) er
 	return nil
 }
 
-// splitParts gives what stands between lines of the boundary.
-func splitParts(body []byte, boundary string) [][]byte {
+// splitParts gives what stands between lines of the boundary; whole tells that
+// the last of them is there.
+func splitParts(body []byte, boundary string) (parts [][]byte, whole bool) {
 	mark := []byte("--" + boundary)
-	var parts [][]byte
 	start := -1
 	for at := 0; at < len(body) && len(parts) < maxMailParts; {
 		end := bytes.IndexByte(body[at:], '\n')
@@ -355,7 +359,7 @@ func splitParts(body []byte, boundary string) [][]byte {
 				}
 				start = next
 				if len(rest) > 0 {
-					return parts
+					return parts, true
 				}
 			}
 		}
@@ -364,7 +368,7 @@ func splitParts(body []byte, boundary string) [][]byte {
 	if start >= 0 && start < len(body) {
 		parts = append(parts, body[start:])
 	}
-	return parts
+	return parts, false
 }
 
 // decodeTransfer undoes a transfer encoding, as far as the bytes are in it.

@@ -91,6 +91,10 @@ func TestEMLBent(t *testing.T) {
 		doc := oneFile(t, "a.eml", []byte(tt.raw), Options{})
 		same(t, tt.name, strings.ReplaceAll(doc.Body, "-- ", "--"), tt.want)
 	}
+	cut := oneFile(t, "a.eml", mixedMail[:len(mixedMail)*2/3], Options{})
+	if whole := oneFile(t, "a.eml", mixedMail, Options{}); len(cut.Warnings) == 0 || !strings.Contains(cut.Warnings[0], "no end") || len(whole.Warnings) > 0 {
+		t.Errorf("warnings %q of a message that is cut, %q of the whole one", cut.Warnings, whole.Warnings)
+	}
 	refused(t, "a.eml", []byte("no message at all\n"), Options{}, ReasonBroken, "not a message")
 	deep := "From: a@b\n"
 	for i := range 200 {
