@@ -5,7 +5,7 @@ BIN     ?= bin/importer
 # A corpus of real files for the tests, when there is one.
 export IMPORTER_CORPUS
 
-.PHONY: build test race check bench bench-rate bench-scale bench-search clients fuzz samples deps
+.PHONY: build test race check bench bench-rate bench-scale bench-search score clients fuzz samples deps
 
 build: ## the program, in bin/
 	$(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/importer
@@ -33,6 +33,10 @@ bench-scale: build ## crawls of 10,000 to 10,000,000 rows: the cost must not gro
 bench-search: ## CPU of each class of search over 200,000 items of the local Graph, beside its goal
 	$(GO) test -v -run '^$$' -bench 'Search' -benchtime 20x -timeout 60m ./load/localgraph
 
+score: deps ## how well real files are read, as the table that the tests hold
+	$(GO) run ./cmd/importer/internal/score -o extract/testdata/scores.md
+	@cat extract/testdata/scores.md
+
 clients: build ## Graph clients of others against importer serve; they need Node.js, npm's registry and the Go module proxy
 	$(GO) run ./cmd/importer/internal/runclients -bin $(BIN)
 
@@ -46,11 +50,13 @@ samples: ## make samples/ anew, and the items that they become
 	$(GO) run ./samples/gen -o samples
 	$(GO) test ./cmd/importer -run TestSamples -update
 
-# pdftotext gives the reference text that some tests compare with. They are
-# skipped, and say so, where it is not installed and cannot be.
+# pdftotext and mutool give the reference text that some tests compare with, and
+# tesseract reads pictures. What needs them is skipped, and says so, where they
+# are not installed and cannot be.
+DEPS = poppler-utils mupdf-tools fonts-droid-fallback tesseract-ocr tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-fra tesseract-ocr-osd fonts-liberation fonts-dejavu-core
 deps:
-	@command -v pdftotext >/dev/null 2>&1 || \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends poppler-utils fonts-droid-fallback; } >/dev/null 2>&1 || \
-	      echo 'pdftotext could not be installed; the tests that need it are skipped'; \
-	  else echo 'pdftotext is not installed (Debian: poppler-utils); the tests that need it are skipped'; fi
+	@if command -v pdftotext && command -v mutool && command -v tesseract; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(DEPS); } || \
+	    echo 'not all of $(DEPS) could be installed; the tests that need them are skipped' >&2; \
+	else echo 'pdftotext, mutool and tesseract are not all installed (Debian: $(DEPS)); the tests that need them are skipped' >&2; fi >/dev/null

@@ -128,7 +128,7 @@ func (d *ledongthucDocument) page(n int) (pdfPage, error) {
 	if err != nil {
 		return pdfPage{}, errNoPage // of this page only: the reader has no state
 	}
-	p := pdfPage{text: text}
+	p := pdfPage{lines: []pdfLine{{text: text}}}
 	if cleanPDFText(text) == "" {
 		p.state = pageNoText
 		if page.V.Key("Contents").IsNull() {

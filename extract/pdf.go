@@ -26,7 +26,7 @@ var PDF = &Format{
 	Sniff:   sniffPDF,
 	Read:    readPDF,
 	Keep:    true,
-	Version: "pdf1 " + pdfEngineVersion,
+	Version: "pdf2 " + pdfEngineVersion,
 }
 
 // pdfHeaderWithin is how deep a reader looks for %PDF-: ISO 32000-1, annex H,

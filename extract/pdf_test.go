@@ -196,7 +196,7 @@ func TestPDFText(t *testing.T) {
 			stream("", "BT /F1 12 Tf 20 300 Td (Name:) Tj ET"), helvetica,
 			"<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(Ada Lovelace)/Rect[80 290 300 310]/F 4/P 3 0 R/DA(/F1 12 Tf)/AP<</N 7 0 R>>>>",
 			stream("/Type/XObject/Subtype/Form/BBox[0 0 220 20]/Resources<</Font<</F1 5 0 R>>>>", "BT /F1 12 Tf 2 5 Td (Ada Lovelace) Tj ET")),
-			"Name:\nAda Lovelace"},
+			"Name: Ada Lovelace"},
 		{"word divided at a line end", rawPDF(catalog, pages, page(""),
 			stream("", "BT /F1 12 Tf 14 TL 20 300 Td (the auto-) Tj T* (matic feeder) Tj ET"), helvetica),
 			"the automatic feeder"},

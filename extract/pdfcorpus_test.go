@@ -1,16 +1,12 @@
 package extract
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sort"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -140,56 +136,6 @@ func TestPDFCorpus(t *testing.T) {
 			t.Errorf("%d of %d files read, want 8 in 10", ok, len(results))
 		}
 	})
-}
-
-// TestPDFCorpusText compares the words with those of pdftotext.
-func TestPDFCorpusText(t *testing.T) {
-	pdftotext, err := exec.LookPath("pdftotext")
-	if err != nil {
-		t.Skip("pdftotext is not installed (package poppler-utils)")
-	}
-	engine := os.Getenv("PDF_ENGINE")
-	var mu sync.Mutex
-	var scores []float64
-	results := readCorpus(t, corpusPDFs(t), Options{PDF: PDFOptions{Engine: engine}})
-	var g errgroup.Group
-	g.SetLimit(runtime.NumCPU())
-	for _, r := range results {
-		if r.doc == nil {
-			continue
-		}
-		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			ref, err := exec.CommandContext(ctx, pdftotext, "-q", r.path, "-").Output()
-			want := wordBag(string(ref))
-			if err != nil || len(want) < 5 {
-				return nil
-			}
-			f1 := bagF1(wordBag(r.doc.Body), want)
-			mu.Lock()
-			defer mu.Unlock()
-			scores = append(scores, f1)
-			if os.Getenv("VERBOSE") != "" && f1 < .5 {
-				t.Logf("%.2f %s %d words of %d %q", f1, r.path, len(wordBag(r.doc.Body)), len(want), r.doc.Warnings)
-			}
-			return nil
-		})
-	}
-	g.Wait()
-	sum, good := 0.0, 0
-	for _, s := range scores {
-		sum += s
-		if s >= .9 {
-			good++
-		}
-	}
-	sort.Float64s(scores)
-	mean := sum / float64(len(scores))
-	t.Logf("%d files: mean F1 %.3f, median %.3f, %d%% at .9 or more", len(scores), mean, scores[len(scores)/2], good*100/len(scores))
-	if engine == "" && mean < .88 {
-		t.Errorf("mean F1 against pdftotext is %.3f, want .88", mean)
-	}
 }
 
 // wordBag counts the words of a text; a CJK character is a word.

@@ -15,11 +15,8 @@ import (
 	"time"
 
 	"github.com/klippa-app/go-pdfium"
-	"github.com/klippa-app/go-pdfium/enums"
 	pdfiumerrors "github.com/klippa-app/go-pdfium/errors"
-	"github.com/klippa-app/go-pdfium/references"
 	"github.com/klippa-app/go-pdfium/requests"
-	"github.com/klippa-app/go-pdfium/responses"
 	"github.com/klippa-app/go-pdfium/webassembly"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -48,6 +45,7 @@ const (
 type pdfiumEngine struct {
 	pool pdfium.Pool
 	inst pdfium.Pdfium // nil until it is needed
+	raw  *rawPDFium    // of inst
 	docs int           // opened by inst
 }
 
@@ -168,6 +166,10 @@ func (e *pdfiumEngine) instance() (pdfium.Pdfium, error) {
 		if err != nil {
 			return nil, err
 		}
+		if e.raw, err = newRawPDFium(inst); err != nil {
+			inst.Close()
+			return nil, err
+		}
 		e.inst, e.docs = inst, 0
 	}
 	e.docs++
@@ -177,7 +179,7 @@ func (e *pdfiumEngine) instance() (pdfium.Pdfium, error) {
 func (e *pdfiumEngine) recycle() {
 	if e.inst != nil {
 		e.inst.Close() // may fail after a trap; the instance is dropped all the same
-		e.inst = nil
+		e.inst, e.raw = nil, nil
 	}
 }
 
@@ -208,7 +210,11 @@ func (e *pdfiumEngine) open(f io.ReaderAt, size int64, passwords []string) (pdfD
 	}
 	switch {
 	case err == nil:
-		return &pdfiumDocument{inst: inst, doc: resp.Document}, nil
+		h, err := e.raw.document(inst, resp.Document)
+		if err != nil {
+			return nil, brokenPDF("PDFium: " + err.Error())
+		}
+		return &pdfiumDocument{inst: inst, doc: resp.Document, raw: e.raw, handle: h}, nil
 	case errors.Is(err, pdfiumerrors.ErrPassword):
 		return nil, encryptedPDF(len(passwords))
 	case errors.Is(err, pdfiumerrors.ErrSecurity):
@@ -218,162 +224,4 @@ func (e *pdfiumEngine) open(f io.ReaderAt, size int64, passwords []string) (pdfD
 	}
 	e.recycle()
 	return nil, brokenPDF("PDFium: " + oneLine(err.Error()))
-}
-
-// A pdfiumDocument is a document open in an instance.
-type pdfiumDocument struct {
-	inst pdfium.Pdfium
-	doc  references.FPDF_DOCUMENT
-}
-
-func (d *pdfiumDocument) close() {
-	d.inst.FPDF_CloseDocument(&requests.FPDF_CloseDocument{Document: d.doc})
-}
-
-func (d *pdfiumDocument) facts() pdfFacts {
-	var f pdfFacts
-	if n, err := d.inst.FPDF_GetPageCount(&requests.FPDF_GetPageCount{Document: d.doc}); err == nil {
-		f.Pages = n.PageCount
-	}
-	if m, err := d.inst.GetMetaData(&requests.GetMetaData{Document: d.doc}); err == nil {
-		for _, t := range m.Tags {
-			f.setInfo(t.Tag, t.Value)
-		}
-	}
-	if l, err := d.inst.FPDFCatalog_GetLanguage(&requests.FPDFCatalog_GetLanguage{Document: d.doc}); err == nil {
-		f.setInfo("Lang", l.Language)
-	}
-	steps := 0
-	d.outline(&f, nil, 0, &steps)
-	return f
-}
-
-// outline walks the bookmarks below parent. GetBookmarks does so without a
-// limit, and circular outlines exist.
-func (d *pdfiumDocument) outline(f *pdfFacts, parent *references.FPDF_BOOKMARK, depth int, steps *int) {
-	if depth > maxHeadingDepth {
-		return
-	}
-	first, err := d.inst.FPDFBookmark_GetFirstChild(&requests.FPDFBookmark_GetFirstChild{Document: d.doc, Bookmark: parent})
-	if err != nil {
-		return
-	}
-	for mark := first.Bookmark; mark != nil && *steps < maxHeadings; {
-		*steps++
-		if t, err := d.inst.FPDFBookmark_GetTitle(&requests.FPDFBookmark_GetTitle{Bookmark: *mark}); err == nil {
-			f.addHeading(t.Title, d.leadsTo(*mark))
-		}
-		d.outline(f, mark, depth+1, steps)
-		next, err := d.inst.FPDFBookmark_GetNextSibling(&requests.FPDFBookmark_GetNextSibling{Document: d.doc, Bookmark: *mark})
-		if err != nil {
-			return
-		}
-		mark = next.Bookmark
-	}
-}
-
-// leadsTo is the page of a bookmark, from 1, or 0.
-func (d *pdfiumDocument) leadsTo(mark references.FPDF_BOOKMARK) int {
-	dest, err := d.inst.FPDFBookmark_GetDest(&requests.FPDFBookmark_GetDest{Document: d.doc, Bookmark: mark})
-	if err != nil || dest.Dest == nil {
-		return 0
-	}
-	page, err := d.inst.FPDFDest_GetDestPageIndex(&requests.FPDFDest_GetDestPageIndex{Document: d.doc, Dest: *dest.Dest})
-	if err != nil || page.Index < 0 {
-		return 0
-	}
-	return page.Index + 1
-}
-
-func (d *pdfiumDocument) page(n int) (pdfPage, error) {
-	loaded, err := d.inst.FPDF_LoadPage(&requests.FPDF_LoadPage{Document: d.doc, Index: n - 1})
-	if errors.Is(err, pdfiumerrors.ErrPage) {
-		return pdfPage{}, errNoPage
-	}
-	if err != nil {
-		return pdfPage{}, err
-	}
-	page := requests.Page{ByReference: &loaded.Page}
-	defer d.inst.FPDF_ClosePage(&requests.FPDF_ClosePage{Page: loaded.Page})
-
-	plain, err := d.text(page)
-	if err != nil {
-		return pdfPage{}, err
-	}
-	text, err := d.flattened(page, plain)
-	if err != nil {
-		return pdfPage{}, err
-	}
-	p := pdfPage{text: text}
-	if cleanPDFText(text) == "" {
-		p.state, p.shows = d.without(page)
-	}
-	return p, nil
-}
-
-// text is the text of a page by FPDFText_GetText: GetPageText goes character
-// by character and breaks surrogate pairs.
-func (d *pdfiumDocument) text(page requests.Page) (string, error) {
-	tp, err := d.inst.FPDFText_LoadPage(&requests.FPDFText_LoadPage{Page: page})
-	if err != nil {
-		return "", err
-	}
-	defer d.inst.FPDFText_ClosePage(&requests.FPDFText_ClosePage{TextPage: tp.TextPage})
-	n, err := d.inst.FPDFText_CountChars(&requests.FPDFText_CountChars{TextPage: tp.TextPage})
-	if err != nil || n.Count <= 0 {
-		return "", err
-	}
-	// Twice the characters: those outside the BMP are two units.
-	t, err := d.inst.FPDFText_GetText(&requests.FPDFText_GetText{TextPage: tp.TextPage, Count: 2 * n.Count})
-	if err != nil {
-		return "", err
-	}
-	return t.Text, nil
-}
-
-// flattened is the text with what stands in form fields and annotations,
-// which PDFium tells only of a page into which they have been drawn. Flattening
-// a form of many states draws all of them (AcroFormsBasicFields.pdf goes from
-// 314 words to 18,300), so there is a cap, and plain beyond it.
-func (d *pdfiumDocument) flattened(page requests.Page, plain string) (string, error) {
-	annots, err := d.inst.FPDFPage_GetAnnotCount(&requests.FPDFPage_GetAnnotCount{Page: page})
-	if err != nil || annots.Count <= 0 {
-		return plain, nil
-	}
-	flat, err := d.inst.FPDFPage_Flatten(&requests.FPDFPage_Flatten{Page: page, Usage: requests.FPDFPage_FlattenUsageNormalDisplay})
-	if err != nil {
-		return "", err
-	}
-	if flat.Result != responses.FPDFPage_FlattenResultSuccess {
-		return plain, nil
-	}
-	text, err := d.text(page)
-	if err != nil {
-		return "", err
-	}
-	if len(strings.Fields(text)) > 3*len(strings.Fields(plain))+500 {
-		return plain, nil
-	}
-	return text, nil
-}
-
-// without says what a page without text shows. It looks at the first objects
-// only: a drawing may have a million.
-func (d *pdfiumDocument) without(page requests.Page) (state pageState, shows bool) {
-	const most = 500
-	n, err := d.inst.FPDFPage_CountObjects(&requests.FPDFPage_CountObjects{Page: page})
-	if err != nil || n.Count <= 0 {
-		return pageBlank, false
-	}
-	for i := range min(n.Count, most) {
-		obj, err := d.inst.FPDFPage_GetObject(&requests.FPDFPage_GetObject{Page: page, Index: i})
-		if err != nil {
-			continue
-		}
-		t, err := d.inst.FPDFPageObj_GetType(&requests.FPDFPageObj_GetType{PageObject: obj.PageObject})
-		if err == nil && t.Type == enums.FPDF_PAGEOBJ_TEXT {
-			return pageNoText, true
-		}
-	}
-	return pageNoText, false
 }

@@ -32,7 +32,7 @@ type pdfDocument interface {
 
 // A pdfPage is an engine's text of a page, as it came.
 type pdfPage struct {
-	text  string
+	lines []pdfLine
 	state pageState // of a page without text
 	// shows tells that the page has text operators, though no text came of them.
 	shows bool
@@ -349,7 +349,7 @@ func (d *pdfReading) page(n int) (pdfFrame, error) {
 			return frame, err
 		}
 	}
-	frame.Text, frame.State = cleanPDFText(p.text), p.state
+	frame.Text, frame.State = cleanPDFText(joinPDFLines(p.lines)), p.state
 	if frame.Text == "" && (err != nil || p.shows) {
 		text, rerr := d.rescue(n)
 		if rerr != nil {
@@ -423,7 +423,8 @@ func (d *pdfReading) rescue(n int) (text string, err error) {
 	if err != nil {
 		return "", nil
 	}
-	if text = cleanPDFText(p.text); !plausible(p.text, text) {
+	raw := joinPDFLines(p.lines)
+	if text = cleanPDFText(raw); !plausible(raw, text) {
 		return "", nil
 	}
 	return text, nil

@@ -105,13 +105,13 @@ func (d *scriptDocument) do(what string) (pdfPage, error) {
 	case "print":
 		fmt.Println("a library that prints")
 		fmt.Fprintln(os.Stderr, "and complains")
-		return pdfPage{text: "printed"}, nil
+		return pdfPage{lines: []pdfLine{{text: "printed"}}}, nil
 	case "lost":
 		return pdfPage{}, errNoPage
 	case "nothing":
 		return pdfPage{shows: true, state: pageNoText}, nil
 	}
-	return pdfPage{text: what}, nil
+	return pdfPage{lines: []pdfLine{{text: what}}}, nil
 }
 
 // workerOutput is a worker's way to its parent, for scripts that misuse it.

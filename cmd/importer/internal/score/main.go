@@ -1,0 +1,119 @@
+//go:build linux || darwin
+
+// Command score measures how well real files are read, and writes the figures
+// as the table that stands in extract/testdata/scores.md.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"importer/extract"
+)
+
+func main() {
+	extract.ServeWorkerIfAsked()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := run(ctx)
+	extract.CloseWorkers()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "score:", err)
+		os.Exit(1)
+	}
+}
+
+// settings say what is measured.
+type settings struct {
+	corpus string
+	engine string
+	keep   string // where the references' texts are kept
+}
+
+func (s *settings) options() extract.Options {
+	return extract.Options{Format: "pdf", PDF: extract.PDFOptions{Engine: s.engine}}
+}
+
+// newSettings makes the folder for references.
+func newSettings(corpus, engine string) (*settings, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	keep := filepath.Join(cache, "importer", "score")
+	return &settings{corpus: corpus, engine: engine, keep: keep}, os.MkdirAll(keep, 0o700)
+}
+
+func run(ctx context.Context) error {
+	corpus := flag.String("corpus", os.Getenv("IMPORTER_CORPUS"), "folder of real files with pdf/ and html/ in it")
+	out := flag.String("o", "", "file to write the table to; none prints it")
+	engine := flag.String("engine", "auto", "pdf.engine")
+	list := flag.Int("worst", 0, "print so many of the worst files")
+	order := flag.Bool("order", false, "with -worst: by reading order and not by words")
+	dump := flag.String("dump", "", "print what one PDF scores and its text")
+	fast := flag.Bool("no-speed", false, "do not measure speed")
+	flag.Parse()
+	if *corpus == "" && *dump == "" {
+		return fmt.Errorf("no corpus: give -corpus or set IMPORTER_CORPUS")
+	}
+	s, err := newSettings(*corpus, *engine)
+	if err != nil {
+		return err
+	}
+	if *dump != "" {
+		return dumpPDF(ctx, s, *dump)
+	}
+	results, err := scorePDFs(ctx, s)
+	if err != nil {
+		return err
+	}
+	worst(os.Stderr, results, *list, *order)
+	sections := []section{pdfSection(results)}
+	if !*fast {
+		sec, err := speed(ctx, s, results)
+		if err != nil {
+			return err
+		}
+		sections = append(sections, sec)
+	}
+	sec, err := scoreHTML(ctx, s)
+	if err != nil {
+		return err
+	}
+	table := render(append(sections, sec))
+	if *out == "" {
+		_, err := fmt.Print(table)
+		return err
+	}
+	return os.WriteFile(*out, []byte(table), 0o644)
+}
+
+// dumpPDF prints a PDF's text and what in words it lacks and has too much.
+func dumpPDF(ctx context.Context, s *settings, file string) error {
+	r, err := scorePDF(ctx, s, file)
+	if err != nil {
+		return err
+	}
+	fmt.Println(r.body)
+	fmt.Printf("----\n%s %s %q\njudged %v score %.3f strict %.3f order %.3f of %.3f\n", r.reason, r.detail, r.warns, r.judged, r.score, r.strict, r.order, r.between)
+	a, _ := pdftotext.text(ctx, s.keep, file)
+	b, _ := mutool.text(ctx, s.keep, file)
+	ours, x, y := grams(words(r.body), 1), grams(words(a), 1), grams(words(b), 1)
+	lacks, extra := map[string]int{}, map[string]int{}
+	for w, n := range x {
+		if k := min(n, y[w]) - ours[w]; k > 0 {
+			lacks[w] = k
+		}
+	}
+	for w, n := range ours {
+		if k := n - max(x[w], y[w]); k > 0 {
+			extra[w] = k
+		}
+	}
+	fmt.Printf("lacks: %.3000s\nhas too much: %.3000s\n", counts(lacks), counts(extra))
+	return nil
+}
