@@ -234,6 +234,8 @@ type Options struct {
 	Text  TextOptions  `yaml:"text"`
 	JSON  JSONOptions  `yaml:"json"`
 	XML   XMLOptions   `yaml:"xml"`
+	// OCR reads text in pictures: images, and pages of a PDF that have no text.
+	OCR OCROptions `yaml:"ocr"`
 	// Attachments says what becomes of what is attached to a document: its names
 	// are told (AttachmentNames, the default), or it yields records as well
 	// (AttachmentItems), or nothing (AttachmentNone).

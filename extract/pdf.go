@@ -78,8 +78,10 @@ type pdfRecords struct {
 	empty  pageSet         // pages that show something, but no text
 	blank  pageSet         // pages that show nothing
 	lost   pageSet         // pages that no engine can open
-	notes  []string        // warnings of the document
-	cutOff bool            // the text reached its limit
+	ocr    ocrTally
+	texts  int      // pages with text
+	notes  []string // warnings of the document
+	cutOff bool     // the text reached its limit
 }
 
 func (r *pdfRecords) fileError(reason, detail string, err error) error {
@@ -144,6 +146,10 @@ func (r *pdfRecords) request() (pdfRequest, error) {
 		Whole:     !r.byPage,
 		Time:      lim.Time,
 		Memory:    lim.Memory,
+		OCR:       r.opt.OCR,
+	}
+	if err := req.OCR.check(); err != nil {
+		return req, r.fileError(ReasonOption, err.Error(), nil)
 	}
 	switch req.Engine {
 	case "":
@@ -199,12 +205,15 @@ func (r *pdfRecords) page(f pdfFrame) bool {
 		return true
 	}
 	if !r.byPage {
-		switch f.State {
-		case pageNoText:
-			r.empty.add(f.Page)
-		case pageBlank:
+		switch {
+		case f.State == pageText:
+			r.texts++
+		case f.State == pageBlank:
 			r.blank.add(f.Page)
+		case f.Sure == 0:
+			r.empty.add(f.Page)
 		}
+		r.ocr.add(f.Page, f.Sure)
 		r.cutOff = r.cutOff || f.Cut
 		if f.Page > 1 {
 			r.body.WriteByte('\f')
@@ -218,9 +227,12 @@ func (r *pdfRecords) page(f pdfFrame) bool {
 	doc := r.document()
 	doc.Page, doc.Body = f.Page, f.Text
 	doc.Headings = r.facts.headings(f.Page)
+	var ocr ocrTally
+	ocr.add(f.Page, f.Sure)
+	ocr.tell(doc, f.State == pageText)
 	switch {
-	case f.State == pageNoText:
-		doc.Warnings = []string{fmt.Sprintf("page %d has no text (scanned?)", f.Page)}
+	case f.State == pageNoText && f.Sure == 0:
+		doc.Warnings = []string{fmt.Sprintf("page %d has no text (%s)", f.Page, r.scanned())}
 	case f.State == pageBlank:
 		doc.Warnings = []string{fmt.Sprintf("page %d has no text (blank)", f.Page)}
 	case f.Cut:
@@ -327,8 +339,9 @@ func (r *pdfRecords) whole() *Document {
 	doc.Body = r.body.String()
 	doc.Headings = r.facts.headings(0)
 	doc.Warnings = r.notes
+	r.ocr.tell(doc, r.texts > 0)
 	if len(r.empty) > 0 {
-		doc.Warnings = append(doc.Warnings, r.empty.String()+" "+r.empty.has()+" no text (scanned?)")
+		doc.Warnings = append(doc.Warnings, r.empty.String()+" "+r.empty.has()+" no text ("+r.scanned()+")")
 	}
 	if len(r.blank) > 0 {
 		doc.Warnings = append(doc.Warnings, r.blank.String()+" "+r.blank.has()+" no text (blank)")
@@ -340,6 +353,15 @@ func (r *pdfRecords) whole() *Document {
 		doc.Warnings = append(doc.Warnings, fmt.Sprintf("the text was cut at %d bytes, on page %d of %d; raise limits.record, or set item to page", len(doc.Body), r.told, r.facts.Pages))
 	}
 	return doc
+}
+
+// scanned is what may be the matter with a page that shows something and has
+// no text.
+func (r *pdfRecords) scanned() string {
+	if r.opt.OCR.on() {
+		return "scanned?"
+	}
+	return "scanned? set ocr to have it read"
 }
 
 // withoutPath takes the path off an error of package os: it is that of a

@@ -69,36 +69,39 @@ func (d *pdfiumDocument) annots(page handle, do func(a handle, kind int) (bool, 
 	return nil
 }
 
-// withNotes reads what stands in form fields and annotations into p, and closes
-// the page.
+// notes reads what stands in form fields and annotations of a page into p.
 //
 // PDFium tells only the text that has been drawn into the page. Drawing
 // annotations into it (flattening) may spoil its fonts, so the page's own
 // content is taken out before.
-func (d *pdfiumDocument) withNotes(page handle, index int, p pdfPage) (pdfPage, error) {
+func (d *pdfiumDocument) notes(n int, p *pdfPage) error {
+	page, err := d.load(n - 1)
+	if err != nil {
+		return err
+	}
 	fields, rects, err := d.fields(page)
 	if err != nil {
-		return p, err
+		return err
 	}
 	if err := d.clear(page); err != nil {
-		return p, err
+		return err
 	}
 	const drawn = 1 // FLATTEN_SUCCESS
 	done, err := d.raw.number("FPDFPage_Flatten", page, 0)
 	if err != nil {
-		return p, err
+		return err
 	}
 	if err := d.unload(page); err != nil {
-		return p, err
+		return err
 	}
 	notes := fields
 	if done == drawn {
-		if page, err = d.load(index); err != nil {
-			return p, err
+		if page, err = d.load(n - 1); err != nil {
+			return err
 		}
 		chars, err := d.chars(page)
 		if err != nil {
-			return p, err
+			return err
 		}
 		// A field shows the part of its text that it has room for. The rest
 		// belongs to it, but if that is very much, it is the same text again in
@@ -108,11 +111,11 @@ func (d *pdfiumDocument) withNotes(page handle, index int, p pdfPage) (pdfPage, 
 		}
 		notes = append(layoutPDF(chars), fields...)
 		if err := d.unload(page); err != nil {
-			return p, err
+			return err
 		}
 	}
 	p.lines = mergePDFLines(p.lines, notes)
-	return p, nil
+	return nil
 }
 
 func textLength(lines []pdfLine) (n int) {

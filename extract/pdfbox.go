@@ -47,6 +47,7 @@ type pdfDeath struct {
 	opened bool
 	page   int  // the last that was told
 	rescue bool // the second engine was at work
+	ocr    bool // the page was being drawn for OCR, or read by it
 }
 
 func (e *pdfDeath) Unwrap() error { return &e.workerDeath }
@@ -88,7 +89,7 @@ func (p *workerPool) run(ctx context.Context, req pdfRequest) iter.Seq2[pdfFrame
 // engine to try.
 func (e *pdfDeath) retry(req pdfRequest) (again pdfRequest, note string, ok bool) {
 	again = req
-	if req.Engine != engineAuto || !havePDFium {
+	if req.Engine != engineAuto && !e.ocr || !havePDFium {
 		return again, "", false
 	}
 	again.From = e.page + 1
@@ -96,6 +97,9 @@ func (e *pdfDeath) retry(req pdfRequest) (again pdfRequest, note string, ok bool
 	case e.rescue:
 		again.NoRescue = true
 		note = fmt.Sprintf("page %d was given up for text by the second engine: %s", e.page+1, e.detail)
+	case e.ocr:
+		again.SkipOCR = e.page + 1
+		note = fmt.Sprintf("page %d was given up for OCR: %s", e.page+1, e.detail)
 	case e.opened:
 		again.Skip = e.page + 1
 		note = fmt.Sprintf("PDFium was stopped on page %d: %s", e.page+1, e.detail)
@@ -136,6 +140,10 @@ func (w *worker) servePDF(req pdfRequest, yield func(pdfFrame) bool) error {
 		case frameRescue:
 			death.rescue = true
 			continue
+		case frameOCR:
+			death.ocr = true
+			clock.extend(req.OCR.time())
+			continue
 		case frameOpen:
 			if f.Facts == nil || f.Facts.Pages < 0 {
 				err = errMessage
@@ -148,7 +156,8 @@ func (w *worker) servePDF(req pdfRequest, yield func(pdfFrame) bool) error {
 				err = errMessage
 				continue
 			}
-			death.page, death.rescue = f.Page, false
+			death.page, death.rescue, death.ocr = f.Page, false, false
+			clock.extra = 0
 		}
 		if !yield(f) {
 			return errBreak

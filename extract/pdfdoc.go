@@ -3,6 +3,9 @@
 package extract
 
 import (
+	"errors"
+	"unicode"
+
 	"github.com/klippa-app/go-pdfium"
 	"github.com/klippa-app/go-pdfium/references"
 	"github.com/klippa-app/go-pdfium/requests"
@@ -107,21 +110,17 @@ func (d *pdfiumDocument) unload(page handle) error {
 	return err
 }
 
-func (d *pdfiumDocument) page(n int) (pdfPage, error) {
+func (d *pdfiumDocument) page(n int) (p pdfPage, err error) {
 	page, err := d.load(n - 1)
-	if err != nil {
-		return pdfPage{}, err
-	}
-	p, err := d.read(page)
-	if err != nil {
-		return p, err // the module is gone, and the page with it
-	}
-	notes, err := d.hasNotes(page)
 	if err != nil {
 		return p, err
 	}
-	if notes {
-		return d.withNotes(page, n-1, p)
+	// After any other error the module is gone, and the page with it.
+	if p, err = d.read(page); err != nil {
+		return p, err
+	}
+	if p.notes, err = d.hasNotes(page); err != nil {
+		return p, err
 	}
 	return p, d.unload(page)
 }
@@ -132,18 +131,32 @@ func (d *pdfiumDocument) read(page handle) (p pdfPage, err error) {
 	if err != nil {
 		return p, err
 	}
-	// What lies beyond the page's edge nobody sees: another page of the sheet,
-	// or marks for the printer.
-	if box, ok, err := d.box(page); err != nil {
+	box, known, err := d.box(page)
+	if err != nil {
 		return p, err
-	} else if ok {
+	}
+	if known {
+		// What lies beyond the page's edge nobody sees: another page of the
+		// sheet, or marks for the printer.
 		chars = inside(chars, 1, box)
 	}
 	p.lines = layoutPDF(chars)
-	if cleanPDFText(joinPDFLines(p.lines)) == "" {
-		p.state, p.shows, err = d.without(page)
+	if text := cleanPDFText(joinPDFLines(p.lines)); countLetters(text) < fewLetters {
+		err = d.look(page, box, text == "", &p)
 	}
 	return p, err
+}
+
+// fewLetters is what may be stamped on a scan: a number, a date.
+const fewLetters = 20
+
+func countLetters(s string) (n int) {
+	for _, c := range s {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			n++
+		}
+	}
+	return n
 }
 
 // chars are the characters of a page's content.
@@ -194,23 +207,138 @@ func inside(chars []pdfChar, margin float32, rects ...rect) []pdfChar {
 	return chars[:kept]
 }
 
-// without says what a page without text shows. It looks at the first objects
-// only: a drawing may have a million.
-func (d *pdfiumDocument) without(page handle) (state pageState, shows bool, err error) {
-	const most, text = 500, 1 // FPDF_PAGEOBJ_TEXT
+// What PDFium calls the kinds of objects of a page (fpdf_edit.h).
+const (
+	objectText  = 1
+	objectPath  = 2
+	objectImage = 3
+	objectForm  = 5
+)
+
+// look says what a page shows that has little or no text. It looks at the
+// first objects only: a drawing may have a million.
+func (d *pdfiumDocument) look(page handle, box rect, empty bool, p *pdfPage) error {
+	const most, drawing = 500, 20
 	n, err := d.raw.number("FPDFPage_CountObjects", page)
-	if err != nil || n <= 0 {
-		return pageBlank, false, err
+	if err != nil {
+		return err
 	}
+	if n <= 0 {
+		if empty {
+			p.state = pageBlank
+		}
+		return nil
+	}
+	paths, covered := 0, float32(0)
 	for i := range min(n, most) {
 		obj, err := d.raw.call("FPDFPage_GetObject", page, uint64(i))
 		if err != nil {
-			return pageNoText, false, err
+			return err
 		}
 		kind, err := d.raw.number("FPDFPageObj_GetType", obj)
-		if err != nil || kind == text {
-			return pageNoText, true, err
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case objectText:
+			p.shows = true
+		case objectPath:
+			paths++
+		case objectImage, objectForm:
+			r, err := d.bounds(obj)
+			if err != nil {
+				return err
+			}
+			covered = max(covered, r.share(box))
 		}
 	}
-	return pageNoText, false, nil
+	if empty {
+		p.state = pageNoText
+		p.scanned = p.shows || paths >= drawing || covered > 0.02
+	} else {
+		p.scanned = covered > 0.5
+	}
+	return nil
+}
+
+// bounds is the place of an object.
+func (d *pdfiumDocument) bounds(obj handle) (r rect, err error) {
+	o := d.raw.out
+	found, err := d.raw.number("FPDFPageObj_GetBounds", obj, o, o+4, o+8, o+12) // left, bottom, right, top
+	if err != nil || found == 0 {
+		return r, err
+	}
+	return d.raw.rect()
+}
+
+// share is the part of box that the rectangle covers, 0 to 1.
+func (r rect) share(box rect) float32 {
+	wide := min(r.right, box.right) - max(r.left, box.left)
+	high := min(r.top, box.top) - max(r.bottom, box.bottom)
+	all := (box.right - box.left) * (box.top - box.bottom)
+	if wide <= 0 || high <= 0 || all <= 0 {
+		return 0
+	}
+	return wide * high / all
+}
+
+// paint draws a page without its form fields and annotations.
+func (d *pdfiumDocument) paint(n, dpi int) (picture, error) {
+	page, err := d.load(n - 1)
+	if err != nil {
+		return picture{}, err
+	}
+	wide, err := d.raw.float("FPDF_GetPageWidthF", page)
+	if err != nil {
+		return picture{}, err
+	}
+	high, err := d.raw.float("FPDF_GetPageHeightF", page)
+	if err != nil {
+		return picture{}, err
+	}
+	pic := sizePicture(wide, high, dpi)
+	if pic.gray, err = d.draw(page, pic.width, pic.height); err != nil {
+		return pic, err
+	}
+	return pic, d.unload(page)
+}
+
+// draw gives a page in grey, a byte a pixel.
+func (d *pdfiumDocument) draw(page handle, width, height int) ([]byte, error) {
+	const gray, white = 1, 0xFFFFFFFF // FPDFBitmap_Gray
+	w, h := uint64(width), uint64(height)
+	bitmap, err := d.raw.call("FPDFBitmap_CreateEx", w, h, gray, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	if bitmap == 0 {
+		return nil, errors.New("PDFium is out of memory")
+	}
+	if _, err := d.raw.call("FPDFBitmap_FillRect", bitmap, 0, 0, w, h, white); err != nil {
+		return nil, err
+	}
+	if _, err := d.raw.call("FPDF_RenderPageBitmap", bitmap, page, 0, 0, w, h, 0, 0); err != nil {
+		return nil, err
+	}
+	at, err := d.raw.call("FPDFBitmap_GetBuffer", bitmap)
+	if err != nil {
+		return nil, err
+	}
+	stride, err := d.raw.number("FPDFBitmap_GetStride", bitmap)
+	if err != nil {
+		return nil, err
+	}
+	if stride < width {
+		return nil, errors.New("PDFium draws rows that are too short")
+	}
+	pixels, err := d.raw.read(at, stride*height)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, width*height)
+	for y := range height {
+		out = append(out, pixels[y*stride:y*stride+width]...)
+	}
+	_, err = d.raw.call("FPDFBitmap_Destroy", bitmap)
+	return out, err
 }

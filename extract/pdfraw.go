@@ -109,6 +109,12 @@ func (r *rawPDFium) number(name string, args ...uint64) (int, error) {
 	return int(int32(v)), err
 }
 
+// float calls a function that gives a float.
+func (r *rawPDFium) float(name string, args ...uint64) (float64, error) {
+	v, err := r.call(name, args...)
+	return float64(math.Float32frombits(uint32(v))), err
+}
+
 // buffer gives room for so many bytes.
 func (r *rawPDFium) buffer(size int) (uint64, error) {
 	if r.size >= uint64(size) {

@@ -30,10 +30,22 @@ type pdfDocument interface {
 	close()
 }
 
+// A pdfPainter is a document whose pages can be drawn, and which has text in
+// form fields and annotations apart from its pages.
+type pdfPainter interface {
+	// paint draws page n in grey. It is called before notes.
+	paint(n, dpi int) (picture, error)
+	// notes adds what stands in form fields and annotations of page n.
+	notes(n int, p *pdfPage) error
+}
+
 // A pdfPage is an engine's text of a page, as it came.
 type pdfPage struct {
 	lines []pdfLine
-	state pageState // of a page without text
+	notes bool // there is more in form fields or annotations
+	// scanned tells that the page has little or no text and much to be seen.
+	scanned bool
+	state   pageState // of a page without text
 	// shows tells that the page has text operators, though no text came of them.
 	shows bool
 }
@@ -146,10 +158,13 @@ type pdfRequest struct {
 	MaxText   int64    `json:"maxText"`         // bytes of text of a record
 	Whole     bool     `json:"whole,omitempty"` // the record is the document, so MaxText is for all pages together
 
+	OCR OCROptions `json:"ocr"`
+
 	// The rest is for the second attempt at a document.
 	From     int  `json:"from,omitempty"`     // the first page to read; 0 is 1
 	Skip     int  `json:"skip,omitempty"`     // a page that the first engine must not touch
 	NoRescue bool `json:"noRescue,omitempty"` // the second engine must not be used
+	SkipOCR  int  `json:"skipOCR,omitempty"`  // a page that must not be drawn
 
 	Time   time.Duration `json:"-"` // of the whole document; 0 is by its pages
 	Memory int64         `json:"-"` // of the worker; 0 is the default
@@ -164,6 +179,7 @@ type pdfFrame struct {
 	Text   string    `json:"text,omitempty"`  // page, note
 	State  pageState `json:"state,omitempty"` // page
 	Cut    bool      `json:"cut,omitempty"`   // page: its text was cut at MaxText
+	Sure   int       `json:"sure,omitempty"`  // page: its text was read by OCR, with this confidence of 100
 	Reason string    `json:"reason,omitempty"`
 	Detail string    `json:"detail,omitempty"` // fail
 }
@@ -174,6 +190,7 @@ const (
 	frameReady  frameKind = "ready"  // the engine has started, and the document's clock with it
 	frameOpen   frameKind = "open"   // Facts
 	frameRescue frameKind = "rescue" // the second engine is about to read Page
+	frameOCR    frameKind = "ocr"    // Page is about to be drawn and read by OCR
 	framePage   frameKind = "page"
 	frameNote   frameKind = "note" // Text is a warning
 	frameEnd    frameKind = "end"
@@ -239,6 +256,9 @@ type pdfReading struct {
 	secondFailed bool
 	breaks       int   // how often the first engine broke down
 	text         int64 // bytes told
+
+	drawn  int  // pages given to OCR
+	noMore bool // it has been told why no more are
 }
 
 // maxBreaks is how many pages of one document may break the engine.
@@ -339,7 +359,8 @@ func (d *pdfReading) read() (err error) {
 	return nil
 }
 
-// page reads page n, by the second engine when the first has no text of it.
+// page reads page n: by the first engine, by the second where that has no
+// text of it, and by OCR where nobody has.
 func (d *pdfReading) page(n int) (pdfFrame, error) {
 	frame := pdfFrame{Kind: framePage, Page: n}
 	p, err := d.firstPage(n)
@@ -349,37 +370,74 @@ func (d *pdfReading) page(n int) (pdfFrame, error) {
 			return frame, err
 		}
 	}
-	frame.Text, frame.State = cleanPDFText(joinPDFLines(p.lines)), p.state
-	if frame.Text == "" && (err != nil || p.shows) {
+	if p.empty() && (err != nil || p.shows) {
 		text, rerr := d.rescue(n)
 		if rerr != nil {
 			return frame, rerr
 		}
 		if text != "" {
-			frame.Text = text
-		} else if err != nil {
-			frame.State = pageLost
+			p.lines, p.scanned = []pdfLine{{text: text}}, false
 		}
 	}
-	if frame.Text != "" {
+	if err == nil {
+		if frame.Sure, err = d.byOCR(n, &p); err != nil {
+			return frame, err
+		}
+		if err := d.withNotes(n, &p); err != nil {
+			return frame, err
+		}
+	}
+	frame.Text, frame.State = cleanPDFText(joinPDFLines(p.lines)), p.state
+	switch {
+	case frame.Text != "":
 		frame.State = pageText
-	} else if frame.State == pageText {
+	case err != nil:
+		frame.State = pageLost
+	case frame.State == pageText:
 		frame.State = pageNoText
 	}
 	d.limit(&frame)
 	return frame, nil
 }
 
-func (d *pdfReading) firstPage(n int) (p pdfPage, err error) {
-	if n == d.req.Skip {
-		return pdfPage{}, errNoPage
+func (p *pdfPage) empty() bool { return cleanPDFText(joinPDFLines(p.lines)) == "" }
+
+// withNotes adds what stands in form fields and annotations. A failure costs
+// no more than them.
+func (d *pdfReading) withNotes(n int, p *pdfPage) error {
+	painter, ok := d.doc.(pdfPainter)
+	if !ok || !p.notes {
+		return nil
 	}
+	err := guarded(func() error { return painter.notes(n, p) })
+	if err == nil || errors.Is(err, errNoPage) {
+		return nil
+	}
+	if err := d.emit(pdfFrame{Kind: frameNote, Text: fmt.Sprintf("form fields and annotations of page %d cannot be read", n)}); err != nil {
+		return err
+	}
+	return d.reopen(n, err)
+}
+
+// guarded makes a panic of an engine an error.
+func guarded(do func() error) (err error) {
 	defer func() {
 		if x := recover(); x != nil {
 			err = fmt.Errorf("panic: %v", x)
 		}
 	}()
-	return d.doc.page(n)
+	return do()
+}
+
+func (d *pdfReading) firstPage(n int) (p pdfPage, err error) {
+	if n == d.req.Skip {
+		return pdfPage{}, errNoPage
+	}
+	err = guarded(func() (err error) {
+		p, err = d.doc.page(n)
+		return err
+	})
+	return p, err
 }
 
 // reopen starts the document again in a fresh engine, after one that page n

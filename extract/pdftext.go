@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,25 +28,18 @@ const (
 // (no NFKC over all: x² is not x2).
 func cleanPDFText(s string) string {
 	out := make([]byte, 0, len(s))
+	hyphens := false
 	for i := 0; i < len(s); {
 		c, size := utf8.DecodeRuneInString(s[i:])
-		at := i
 		i += size
 		switch {
 		case c == '\r' && strings.HasPrefix(s[i:], "\n"):
 			// the line ends at its \n
 		case lineEnd(c):
 			out = append(trimBlanks(out), '\n')
-		case c == hyphenMark || c == oldHyphenMark:
-			i += joinLines(s[i:])
-		case c == softHyphen:
-			skip := joinLines(s[i:])
-			i += skip
-			// WinAnsi writes the hyphen as either 2D or AD, so where it does
-			// not divide a word it is a hyphen (ISO 32000-1, D.2).
-			if skip == 0 && !(letterBefore(s[:at]) && letterAfter(s[i:])) {
-				out = append(out, '-')
-			}
+		case isHyphen(c):
+			hyphens = true
+			out = utf8.AppendRune(out, c)
 		case c == '\t':
 			out = append(out, '\t')
 		case c == utf8.RuneError && size == 1, notText(c):
@@ -55,7 +49,53 @@ func cleanPDFText(s string) string {
 			out = utf8.AppendRune(out, c)
 		}
 	}
+	if hyphens {
+		out = joinWords(string(out))
+	}
 	return strings.TrimLeft(strings.TrimRightFunc(string(out), unicode.IsSpace), "\n")
+}
+
+func isHyphen(c rune) bool {
+	return c == '-' || c == '\u2010' || c == softHyphen || c == hyphenMark || c == oldHyphenMark
+}
+
+// joinWords joins the words of a clean text that are divided at line ends.
+func joinWords(s string) []byte {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		c, size := utf8.DecodeRuneInString(s[i:])
+		at := i
+		i += size
+		switch {
+		case c == '\n':
+			out = append(trimBlanks(out), '\n') // after a mark that has gone
+		case !isHyphen(c):
+			out = append(out, s[at:i]...)
+		case c == softHyphen:
+			skip := joinLines(s[i:])
+			i += skip
+			// WinAnsi writes the hyphen as either 2D or AD, so where it does
+			// not divide a word it is a hyphen (ISO 32000-1, D.2).
+			if skip == 0 && !(letterBefore(s[:at]) && letterAfter(s[i:])) {
+				out = append(out, '-')
+			}
+		default:
+			written := c == '-' || c == '\u2010'
+			if written && !letterBefore(s[:at]) {
+				out = append(out, s[at:i]...)
+				continue
+			}
+			skip, keep := hyphen(out, s[i:])
+			i += skip
+			switch {
+			case written && (keep || skip == 0):
+				out = utf8.AppendRune(out, c)
+			case keep:
+				out = append(out, '-')
+			}
+		}
+	}
+	return out
 }
 
 func lineEnd(c rune) bool {
@@ -90,6 +130,38 @@ func joinLines(s string) int {
 		return 0
 	}
 	return len(s) - len(rest)
+}
+
+// hyphen judges a hyphen by what is before it and what follows. skip is the
+// length of a line end that it spans, and keep whether it belongs to the word.
+// Without a dictionary that can only be guessed: most hyphens at line ends
+// divide a word.
+func hyphen(before []byte, rest string) (skip int, keep bool) {
+	if skip = joinLines(rest); skip == 0 {
+		return 0, false
+	}
+	word := before[bytes.LastIndexFunc(before, unicode.IsSpace)+1:]
+	next := rest[skip:]
+	if i := strings.IndexFunc(next, func(r rune) bool { return !unicode.IsLetter(r) }); i >= 0 {
+		next = next[:i]
+	}
+	first, _ := utf8.DecodeRuneInString(next)
+	switch {
+	case hanging[strings.ToLower(next)]: // Ein- und Ausgang
+		return 0, true
+	case unicode.IsUpper(first), // Jean-Paul
+		utf8.RuneCount(word) < 2, // e-mail
+		bytes.ContainsFunc(word, func(r rune) bool { return unicode.IsDigit(r) || strings.ContainsRune("/@:._-", r) }): // an address, well-to-do
+		return skip, true
+	}
+	return skip, false
+}
+
+// hanging are the words that follow a hyphen which stands for a part that comes
+// later, in the languages that write so.
+var hanging = map[string]bool{
+	"und": true, "oder": true, "bzw": true, "sowie": true, "als": true, "bis": true, "and": true, "or": true, "to": true,
+	"et": true, "ou": true, "en": true, "of": true, "och": true, "eller": true, "og": true, "e": true, "o": true, "y": true, "i": true, "ja": true, "tai": true,
 }
 
 func letterBefore(s string) bool {
@@ -232,4 +304,12 @@ func (s pageSet) has() string {
 		return "has"
 	}
 	return "have"
+}
+
+// was is the verb of what was done with the set.
+func (s pageSet) was() string {
+	if s.has() == "has" {
+		return "was"
+	}
+	return "were"
 }

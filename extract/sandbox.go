@@ -65,16 +65,21 @@ func workerCommand() (*exec.Cmd, error) {
 	}
 	cmd := exec.Command(path)
 	cmd.Args[0] = "importer-worker"
-	cmd.Env = []string{workerEnv + "=1"}
+	cmd.Env = append(littleEnv(), workerEnv+"=1")
+	return cmd, nil
+}
+
+// littleEnv is what programs that we start see of the environment.
+func littleEnv() (env []string) {
 	for _, name := range []string{
-		"HOME", "XDG_CACHE_HOME", "TMPDIR", "PATH", "GOCOVERDIR",
+		"HOME", "XDG_CACHE_HOME", "TMPDIR", "PATH", "GOCOVERDIR", "TESSDATA_PREFIX",
 		"SystemRoot", "LOCALAPPDATA", "USERPROFILE", "TEMP", "TMP",
 	} {
 		if v, ok := os.LookupEnv(name); ok {
-			cmd.Env = append(cmd.Env, name+"="+v)
+			env = append(env, name+"="+v)
 		}
 	}
-	return cmd, nil
+	return env
 }
 
 var errBreak = errors.New("the consumer wants no more")
@@ -339,8 +344,9 @@ type workerClock struct {
 	silence time.Duration // between two frames
 	total   time.Duration // 0 is none: a table is as long as it is
 	spent   time.Duration
-	fixed   bool  // by the user: it does not grow with the document
-	memory  int64 // bytes that the worker may have more than at its start
+	extra   time.Duration // for the next frame, beyond silence
+	fixed   bool          // by the user: it does not grow with the document
+	memory  int64         // bytes that the worker may have more than at its start
 }
 
 // ready starts the document's clock: the engine has started.
@@ -352,9 +358,17 @@ func (c *workerClock) limit() time.Duration {
 	case !c.started:
 		return workerStart
 	case c.total == 0:
-		return c.silence
+		return c.silence + c.extra
 	}
-	return max(0, min(c.silence, c.total-c.spent))
+	return max(0, min(c.silence+c.extra, c.total-c.spent))
+}
+
+// extend gives time for something in the document that has a limit of its own.
+func (c *workerClock) extend(by time.Duration) {
+	c.extra = by
+	if c.total > 0 {
+		c.total += by
+	}
 }
 
 // A tailWriter keeps the beginning and the end of what is written to it.
