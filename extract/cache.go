@@ -74,10 +74,10 @@ func cached(name string, opt Options) *Format {
 func (c *Cache) key(sum []byte, f *Format, opt Options) string {
 	opt.Warn, opt.Found = nil, nil
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n%x\n%+v", cacheVersion, f.Name, f.Version, sum, opt)
+	fmt.Fprintf(h, "%s\n%s\n%s\n%x\n%+v", cacheVersion, f.Name, f.VersionFor(opt), sum, opt)
 	if opt.Attachments == AttachmentItems { // which may be of any format
 		for _, f := range Formats {
-			fmt.Fprintf(h, "\n%s\n%s", f.Name, f.Version)
+			fmt.Fprintf(h, "\n%s\n%s", f.Name, f.VersionFor(opt))
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

@@ -333,7 +333,7 @@ func byMimetypePart(part *zip.File) *Format {
 // other types are named by their media type.
 var nouns = map[string]string{
 	"csv": "a text table", "excel": "an Excel workbook", "xls": "an old Excel workbook (.xls)", "xlsb": "a binary Excel workbook (.xlsb)", "ods": "an OpenDocument spreadsheet",
-	"pdf": "a PDF", "html": "a web page", "docx": "a Word document", "pptx": "a PowerPoint presentation", "odt": "an OpenDocument text", "odp": "an OpenDocument presentation",
+	"pdf": "a PDF", "image": "an image", "html": "a web page", "docx": "a Word document", "pptx": "a PowerPoint presentation", "odt": "an OpenDocument text", "odp": "an OpenDocument presentation",
 	"rtf": "rich text", "epub": "an EPUB book", "eml": "a message", "mbox": "a mailbox", "msg": "an Outlook message", "doc": "an old Word document (.doc)", "ppt": "an old PowerPoint presentation (.ppt)",
 	"parquet": "a Parquet file", "json": "JSON", "jsonl": "JSON lines", "xml": "XML", "text": "plain text", "markdown": "Markdown",
 	"application/zip":             "a zip archive",

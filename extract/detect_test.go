@@ -65,8 +65,9 @@ func TestDetect(t *testing.T) {
 
 		{"a.csv", "", "", nil, ReasonEmpty, "empty", false},
 		{"a.csv", "a,b\n", "cvs", nil, ReasonOption, "csv, doc, docx", false},
-		{"a.png", png, "", nil, ReasonUnsupported, "a PNG image", false},
-		{"a.csv", png, "", nil, ReasonUnsupported, "a PNG image", false},
+		{"a.png", png, "", Image, "", "", false},
+		{"a.csv", png, "", Image, "", "", true},
+		{"a.gif", "GIF89a" + strings.Repeat("\x00\x01", 40), "", nil, ReasonUnsupported, "a GIF image", false},
 		{"a.docx", zipOf(t, "[Content_Types].xml", "word/document.xml"), "", DOCX, "", "", false},
 		{"a.csv", zipOf(t, "a.csv"), "", nil, ReasonUnsupported, "a zip archive", false},
 		{"a.xlsb", zipOf(t, "xl/workbook.bin"), "", XLSB, "", "", false},

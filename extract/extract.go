@@ -404,6 +404,9 @@ type Format struct {
 	// Isolate has the files read in a child process: the reader, or a library that
 	// it uses, may hang or explode.
 	Isolate bool
+	// Patience is how much longer than usual a document may take in a child
+	// process; nil is no longer.
+	Patience func(in Input, opt Options) time.Duration
 	// Version changes when the same bytes would give other records, so that
 	// what was remembered of a file is not trusted afterwards.
 	Version string
@@ -412,8 +415,19 @@ type Format struct {
 // ID names the format and its version, in one line.
 func (f *Format) ID() string { return f.Name + ":" + f.Version }
 
+// VersionFor is the Version together with those of other programs that the
+// reader calls by the options.
+func (f *Format) VersionFor(opt Options) string {
+	if f == PDF || f == Image {
+		if v := ocrVersion(opt.OCR); v != "" {
+			return f.Version + " " + v
+		}
+	}
+	return f.Version
+}
+
 // Formats lists what can be read, in the order in which content is sniffed.
-var Formats = []*Format{PDF, Excel, HTML, CSV, XLSB, XLS, ODS, Parquet, DOCX, PPTX, ODT, ODP, EPUB, RTF, MSG, EML, Mbox, Doc, PPT, JSON, JSONLines, XML, Markdown, Text}
+var Formats = []*Format{PDF, Excel, Image, HTML, CSV, XLSB, XLS, ODS, Parquet, DOCX, PPTX, ODT, ODP, EPUB, RTF, MSG, EML, Mbox, Doc, PPT, JSON, JSONLines, XML, Markdown, Text}
 
 // Records yields the records of in, in order. Each pair is a Record and nil,
 // or a zero Record and an error. After a *RecordError the sequence goes on;

@@ -115,6 +115,9 @@ func (r *readBox) clock() *workerClock {
 	if t := r.opt.Limits.Time; t > 0 {
 		c.silence, c.total = t, t
 	}
+	if r.format.Patience != nil {
+		c.extend(r.format.Patience(r.in, r.opt))
+	}
 	return c
 }
 

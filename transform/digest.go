@@ -186,7 +186,7 @@ func (s *Source) computeDigest() [32]byte {
 	c.str(d.loc.String())
 	for _, f := range s.formats() {
 		c.str(f.Name)
-		c.str(f.Version)
+		c.str(f.VersionFor(s.Options))
 	}
 	opt := s.Options
 	opt.Warn, opt.Found = nil, nil
