@@ -117,6 +117,67 @@ func ledongthucOutline(f *pdfFacts, parent pdf.Value, depth int, steps *int) {
 	}
 }
 
+// files lists the embedded files. Those that are pinned to a page it leaves to
+// PDFium.
+func (d *ledongthucDocument) files(n int) (files []pdfFile, err error) {
+	if n > 0 {
+		return nil, nil
+	}
+	for _, spec := range d.embedded() {
+		f := pdfFile{Name: spec.Key("UF").Text(), Type: fileStream(spec).Key("Subtype").Name()}
+		if f.Name == "" {
+			f.Name = spec.Key("F").Text()
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func (d *ledongthucDocument) content(_, i int) (b []byte, err error) {
+	defer func() {
+		if recover() != nil { // of a filter
+			b, err = nil, errNoFile
+		}
+	}()
+	r := fileStream(d.embedded()[i]).Reader()
+	defer r.Close()
+	if b, err = io.ReadAll(io.LimitReader(r, defaultUnzippedLimit)); err != nil {
+		return nil, errNoFile
+	}
+	return b, nil
+}
+
+func fileStream(spec pdf.Value) pdf.Value {
+	streams := spec.Key("EF")
+	if s := streams.Key("UF"); s.Kind() == pdf.Stream {
+		return s
+	}
+	return streams.Key("F")
+}
+
+// embedded are the file specifications of the document's name tree.
+func (d *ledongthucDocument) embedded() (specs []pdf.Value) {
+	nodes := 0
+	var walk func(node pdf.Value, depth int)
+	walk = func(node pdf.Value, depth int) {
+		if nodes++; depth > maxTreeDepth || nodes > maxTreeNodes {
+			return
+		}
+		names := node.Key("Names")
+		for i := 1; i < names.Len() && len(specs) <= maxAttachments; i += 2 {
+			if spec := names.Index(i); fileStream(spec).Kind() == pdf.Stream {
+				specs = append(specs, spec)
+			}
+		}
+		kids := node.Key("Kids")
+		for i := range kids.Len() {
+			walk(kids.Index(i), depth+1)
+		}
+	}
+	walk(d.r.Trailer().Key("Root").Key("Names").Key("EmbeddedFiles"), 0)
+	return specs
+}
+
 func (d *ledongthucDocument) page(n int) (pdfPage, error) {
 	if n > len(d.pages) {
 		return pdfPage{}, errNoPage

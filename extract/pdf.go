@@ -26,7 +26,7 @@ var PDF = &Format{
 	Sniff:   sniffPDF,
 	Read:    readPDF,
 	Keep:    true,
-	Version: "pdf2 " + pdfEngineVersion,
+	Version: "pdf3 " + pdfEngineVersion,
 }
 
 // pdfHeaderWithin is how deep a reader looks for %PDF-: ISO 32000-1, annex H,
@@ -73,6 +73,9 @@ type pdfRecords struct {
 	byPage  bool
 	stopped bool // the consumer has broken off
 
+	spool string    // of attachments; "" where their contents are not wanted
+	files []pdfFile // met and not told yet
+
 	body   strings.Builder // the document's text so far
 	told   int             // pages that came, lost ones included
 	empty  pageSet         // pages that show something, but no text
@@ -103,6 +106,12 @@ func (r *pdfRecords) read() error {
 	}
 	defer done()
 	req.Path = path
+	if r.opt.Attachments == AttachmentItems && r.opt.spool != nil {
+		if r.spool, err = r.opt.spool.folder(); err != nil {
+			return r.fileError(ReasonUnreadable, err.Error(), nil)
+		}
+		req.Spool = r.spool
+	}
 
 	err = nil
 	for f, ferr := range r.run(r.ctx, req) {
@@ -147,6 +156,8 @@ func (r *pdfRecords) request() (pdfRequest, error) {
 		Time:      lim.Time,
 		Memory:    lim.Memory,
 		OCR:       r.opt.OCR,
+		NoFiles:   r.opt.Attachments == AttachmentNone,
+		MaxSpool:  orDefault(lim.Unzipped, defaultUnzippedLimit),
 	}
 	if err := req.OCR.check(); err != nil {
 		return req, r.fileError(ReasonOption, err.Error(), nil)
@@ -178,7 +189,10 @@ func (r *pdfRecords) take(f pdfFrame) bool {
 		r.facts = *f.Facts
 	case frameNote:
 		r.note(f.Text)
+	case frameFiles:
+		r.files = append(r.files, f.Files...)
 	case framePage:
+		r.files = append(r.files, f.Files...)
 		return r.page(f)
 	}
 	return true
@@ -263,13 +277,17 @@ func (r *pdfRecords) tellLost() bool {
 	})
 }
 
-// document makes what all records of the file share.
+// document makes what all records of the file share, and gives it the files
+// that have been met.
 func (r *pdfRecords) document() *Document {
-	return &Document{
-		Title: r.facts.Meta["title"],
-		Meta:  maps.Clone(r.facts.Meta),
-		Pages: r.facts.Pages,
+	doc := &Document{
+		Title:       r.facts.Meta["title"],
+		Meta:        maps.Clone(r.facts.Meta),
+		Pages:       r.facts.Pages,
+		Attachments: attachments(r.files, r.spool),
 	}
+	r.files = nil
+	return doc
 }
 
 // finish yields the document and says how the reading ended. err is what

@@ -431,3 +431,73 @@ func TestSniffPDF(t *testing.T) {
 		}
 	}
 }
+
+// TestPDFAttachments has what is attached to a document, and to a page of it,
+// as records of their own.
+func TestPDFAttachments(t *testing.T) {
+	report := fpdf.Attachment{Content: []byte("no,amount\n1,20\n"), Filename: "Beträge.csv"}
+	inner := makePDF(t, []string{"The inner one."})
+	pdf := makePDF(t, []string{"Open the front cover.", "Replace the toner."}, func(p *fpdf.Fpdf) {
+		p.SetAttachments([]fpdf.Attachment{report, {Content: inner, Filename: "inner.pdf"}})
+	})
+	read := func(engine, attachments, item string) (got []string) {
+		opt := Options{Attachments: attachments, Item: item, PDF: PDFOptions{Engine: engine}}
+		pdf := pdf
+		if engine == enginePDFium { // which wants a name, where fpdf writes none; auto has the second engine
+			pdf = bytes.ReplaceAll(pdf, []byte("/F ()"), []byte("/F( )"))
+		}
+		for rec, err := range Records(t.Context(), bytesInput("m.pdf", pdf), opt) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := "-"
+			if rec.Part != nil {
+				path = rec.Part.Path
+			}
+			text := strings.Join(strings.Fields(rec.Doc.Body), " ")
+			for _, a := range rec.Doc.Attachments {
+				text += " +" + a.Name
+			}
+			got = append(got, path+" "+text)
+		}
+		return got
+	}
+	eachEngine(t, func(t *testing.T, engine string) {
+		all := []string{"- Open the front cover. Replace the toner. +Beträge.csv +inner.pdf", "Beträge.csv no amount 1 20", "inner.pdf The inner one."}
+		if got := read(engine, AttachmentItems, "document"); !slices.Equal(got, all) {
+			t.Errorf("items: got %q, want %q", got, all)
+		}
+		if got := read(engine, "", ""); !slices.Equal(got, all[:1]) {
+			t.Errorf("names: got %q, want %q", got, all[:1])
+		}
+		if got, want := read(engine, AttachmentNone, ""), []string{"- Open the front cover. Replace the toner."}; !slices.Equal(got, want) {
+			t.Errorf("none: got %q, want %q", got, want)
+		}
+		pages := []string{"- Open the front cover. +Beträge.csv +inner.pdf", "- Replace the toner.", "Beträge.csv no amount 1 20", "inner.pdf The inner one."}
+		if got := read(engine, AttachmentItems, "page"); !slices.Equal(got, pages) {
+			t.Errorf("pages: got %q, want %q", got, pages)
+		}
+	})
+}
+
+// TestPDFPinned has a file that is pinned to a page.
+func TestPDFPinned(t *testing.T) {
+	if !havePDFium {
+		t.Skip("only PDFium finds them")
+	}
+	pdf := rawPDF("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]/Annots[4 0 R 7 0 R]>>",
+		"<</Type/Annot/Subtype/FileAttachment/Rect[0 0 20 20]/FS 5 0 R>>", "<</Type/Filespec/F(note.txt)/UF(note.txt)/EF<</F 6 0 R>>>>",
+		stream("/Type/EmbeddedFile/Subtype/text#2Fplain", "a note"),
+		"<</Type/Annot/Subtype/FileAttachment/Rect[0 0 20 20]/FS<</Type/Filespec/F(bad.txt)/EF<</F 99 0 R>>>>>>")
+	opt := Options{Attachments: AttachmentItems, spool: &spool{}}
+	defer opt.spool.remove()
+	doc := oneDoc(t, bytesInput("m.pdf", pdf), opt)
+	var got []string
+	for _, a := range doc.Attachments {
+		got = append(got, fmt.Sprintf("%s %s %d: %s", a.Name, a.Type, a.Size, contentOf(a)))
+	}
+	if want := []string{"note.txt text/plain 6: a note", "bad.txt  0: its content is damaged"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -31,13 +31,15 @@ const (
 // maxAnnots is how many annotations of a page are looked at.
 const maxAnnots = 5_000
 
-// hasNotes tells that a page has annotations or form fields that may show text.
-func (d *pdfiumDocument) hasNotes(page handle) (found bool, err error) {
+// hasNotes tells that a page has annotations or form fields that may show text,
+// and that files are pinned to it.
+func (d *pdfiumDocument) hasNotes(page handle) (notes, files bool, err error) {
 	err = d.annots(page, func(_ handle, kind int) (bool, error) {
-		found = kind != annotLink && kind != annotPopup
-		return !found, nil
+		notes = notes || kind != annotLink && kind != annotPopup && kind != annotFile
+		files = files || kind == annotFile
+		return true, nil
 	})
-	return found, err
+	return notes, files, err
 }
 
 // annots calls do with the annotations of a page until it says false.

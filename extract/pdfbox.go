@@ -48,6 +48,7 @@ type pdfDeath struct {
 	page   int  // the last that was told
 	rescue bool // the second engine was at work
 	ocr    bool // the page was being drawn for OCR, or read by it
+	files  bool // the files inside were being read
 }
 
 func (e *pdfDeath) Unwrap() error { return &e.workerDeath }
@@ -57,13 +58,13 @@ func (e *pdfDeath) Unwrap() error { return &e.workerDeath }
 // death ends the document.
 func (p *workerPool) run(ctx context.Context, req pdfRequest) iter.Seq2[pdfFrame, error] {
 	return func(yield func(pdfFrame, error) bool) {
-		opened := false
+		told := map[frameKind]bool{}
 		give := func(f pdfFrame) bool {
-			if f.Kind == frameOpen {
-				if opened {
+			if f.Kind == frameOpen || f.Kind == frameFiles {
+				if told[f.Kind] {
 					return true // the second attempt's
 				}
-				opened = true
+				told[f.Kind] = true
 			}
 			return yield(f, nil)
 		}
@@ -94,6 +95,9 @@ func (e *pdfDeath) retry(req pdfRequest) (again pdfRequest, note string, ok bool
 	}
 	again.From = e.page + 1
 	switch {
+	case e.files:
+		again.NoFiles = true
+		note = "what is attached was given up: " + e.detail
 	case e.rescue:
 		again.NoRescue = true
 		note = fmt.Sprintf("page %d was given up for text by the second engine: %s", e.page+1, e.detail)
@@ -144,6 +148,11 @@ func (w *worker) servePDF(req pdfRequest, yield func(pdfFrame) bool) error {
 			death.ocr = true
 			clock.extend(req.OCR.time())
 			continue
+		case frameUnpack:
+			death.files = true
+			continue
+		case frameFiles:
+			death.files = false
 		case frameOpen:
 			if f.Facts == nil || f.Facts.Pages < 0 {
 				err = errMessage
@@ -156,7 +165,7 @@ func (w *worker) servePDF(req pdfRequest, yield func(pdfFrame) bool) error {
 				err = errMessage
 				continue
 			}
-			death.page, death.rescue, death.ocr = f.Page, false, false
+			death.page, death.rescue, death.ocr, death.files = f.Page, false, false, false
 			clock.extra = 0
 		}
 		if !yield(f) {

@@ -119,7 +119,7 @@ func (d *pdfiumDocument) page(n int) (p pdfPage, err error) {
 	if p, err = d.read(page); err != nil {
 		return p, err
 	}
-	if p.notes, err = d.hasNotes(page); err != nil {
+	if p.notes, p.files, err = d.hasNotes(page); err != nil {
 		return p, err
 	}
 	return p, d.unload(page)

@@ -27,6 +27,11 @@ type pdfDocument interface {
 	// page reads page n, from 1. Its error is errNoPage, or one after which
 	// the engine must be recycled.
 	page(n int) (pdfPage, error)
+	// files lists the files pinned to page n, or for 0 those of the document, one
+	// more than maxAttachments at most, and content is that of the i-th of them.
+	// An error other than errNoFile is one after which the engine must be recycled.
+	files(n int) ([]pdfFile, error)
+	content(n, i int) ([]byte, error)
 	close()
 }
 
@@ -43,6 +48,7 @@ type pdfPainter interface {
 type pdfPage struct {
 	lines []pdfLine
 	notes bool // there is more in form fields or annotations
+	files bool // files are pinned to it
 	// scanned tells that the page has little or no text and much to be seen.
 	scanned bool
 	state   pageState // of a page without text
@@ -160,6 +166,10 @@ type pdfRequest struct {
 
 	OCR OCROptions `json:"ocr"`
 
+	NoFiles  bool   `json:"noFiles,omitempty"`  // nothing is told of the files inside
+	Spool    string `json:"spool,omitempty"`    // a folder for their contents; "" is not at all
+	MaxSpool int64  `json:"maxSpool,omitempty"` // bytes of them
+
 	// The rest is for the second attempt at a document.
 	From     int  `json:"from,omitempty"`     // the first page to read; 0 is 1
 	Skip     int  `json:"skip,omitempty"`     // a page that the first engine must not touch
@@ -182,6 +192,7 @@ type pdfFrame struct {
 	Sure   int       `json:"sure,omitempty"`  // page: its text was read by OCR, with this confidence of 100
 	Reason string    `json:"reason,omitempty"`
 	Detail string    `json:"detail,omitempty"` // fail
+	Files  []pdfFile `json:"files,omitempty"`  // files, page
 }
 
 type frameKind string
@@ -192,7 +203,9 @@ const (
 	frameRescue frameKind = "rescue" // the second engine is about to read Page
 	frameOCR    frameKind = "ocr"    // Page is about to be drawn and read by OCR
 	framePage   frameKind = "page"
-	frameNote   frameKind = "note" // Text is a warning
+	frameUnpack frameKind = "unpack" // files inside are about to be read
+	frameFiles  frameKind = "files"  // Files are those of the document
+	frameNote   frameKind = "note"   // Text is a warning
 	frameEnd    frameKind = "end"
 	frameFail   frameKind = "fail"
 )
@@ -256,6 +269,7 @@ type pdfReading struct {
 	secondFailed bool
 	breaks       int   // how often the first engine broke down
 	text         int64 // bytes told
+	spool        spooler
 
 	drawn  int  // pages given to OCR
 	noMore bool // it has been told why no more are
@@ -287,7 +301,7 @@ func (r *pdfReader) read(req pdfRequest, emit func(pdfFrame) error) (err error) 
 	}
 	defer f.Close()
 
-	d := &pdfReading{pdfReader: r, req: req, emit: emit, file: &watchedFile{f: f}, first: first}
+	d := &pdfReading{pdfReader: r, req: req, emit: emit, file: &watchedFile{f: f}, first: first, spool: spooler{dir: req.Spool, most: req.MaxSpool}}
 	defer d.closeDocs()
 	defer func() {
 		if p := recover(); p != nil {
@@ -341,6 +355,15 @@ func (d *pdfReading) read() (err error) {
 	if err := d.emit(pdfFrame{Kind: frameOpen, Facts: &facts}); err != nil {
 		return err
 	}
+	if d.req.From <= 1 {
+		files, err := d.files(0)
+		if err != nil {
+			return err
+		}
+		if err := d.emit(pdfFrame{Kind: frameFiles, Files: files}); err != nil {
+			return err
+		}
+	}
 	for n := max(1, d.req.From); n <= facts.Pages; n++ {
 		frame, err := d.page(n)
 		if err != nil {
@@ -385,6 +408,11 @@ func (d *pdfReading) page(n int) (pdfFrame, error) {
 		}
 		if err := d.withNotes(n, &p); err != nil {
 			return frame, err
+		}
+		if p.files {
+			if frame.Files, err = d.files(n); err != nil {
+				return frame, err
+			}
 		}
 	}
 	frame.Text, frame.State = cleanPDFText(joinPDFLines(p.lines)), p.state
@@ -450,59 +478,6 @@ func (d *pdfReading) reopen(n int, why error) (err error) {
 	d.first.recycle()
 	d.doc, err = d.first.open(d.file, d.req.Size, d.req.Passwords)
 	return err
-}
-
-// rescue gives the second engine's text of page n, "" when it has none that
-// is worth having.
-func (d *pdfReading) rescue(n int) (text string, err error) {
-	if d.req.Engine != engineAuto || d.req.NoRescue || d.secondFailed {
-		return "", nil
-	}
-	second, err := d.engine(engineLedongthuc)
-	if err != nil || second == d.first {
-		return "", nil
-	}
-	// Whoever watches us knows by this frame which engine hangs.
-	if err := d.emit(pdfFrame{Kind: frameRescue, Page: n}); err != nil {
-		return "", err
-	}
-	defer func() {
-		if recover() != nil {
-			text, d.second, d.secondFailed = "", nil, true
-		}
-	}()
-	if d.second == nil {
-		if d.second, err = second.open(d.file, d.req.Size, d.req.Passwords); err != nil {
-			d.second, d.secondFailed = nil, true
-			return "", nil
-		}
-	}
-	p, err := d.second.page(n)
-	if err != nil {
-		return "", nil
-	}
-	raw := joinPDFLines(p.lines)
-	if text = cleanPDFText(raw); !plausible(raw, text) {
-		return "", nil
-	}
-	return text, nil
-}
-
-// plausible tells text from the undecoded codes of a font, which ledongthuc
-// gives where it has no map: under 0.5% of characters that are not text, and
-// some that are.
-func plausible(raw, clean string) bool {
-	odd, good, all := 0, 0, 0
-	for _, c := range raw {
-		all++
-		switch {
-		case unicode.IsLetter(c) || unicode.IsDigit(c):
-			good++
-		case c == utf8.RuneError, unicode.Is(unicode.Co, c), notText(c) && !lineEnd(c) && c != '\t':
-			odd++
-		}
-	}
-	return clean != "" && good > 0 && odd*200 <= all
 }
 
 // limit cuts the text of a page at what is left of MaxText.

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -171,7 +172,7 @@ func (r *readBox) line(l *wireLine) bool {
 	rec := l.record(r.in.Name, r.header)
 	if rec.Doc != nil {
 		for i := range rec.Doc.Attachments {
-			rec.Doc.Attachments[i].Open = spooled(r.spool, r.files)
+			rec.Doc.Attachments[i].Open = spooled(r.spool, strconv.Itoa(r.files))
 			r.files++
 		}
 	}
@@ -230,6 +231,7 @@ type readServer struct {
 
 	header *Header
 	spool  spooler
+	files  int // put into it
 }
 
 func (s *readServer) take(rec Record, err error) bool {
@@ -249,7 +251,8 @@ func (s *readServer) take(rec Record, err error) bool {
 	line, size := lineOfRecord(rec)
 	if rec.Doc != nil && s.req.Spool != "" {
 		for i, att := range rec.Doc.Attachments {
-			size, err := s.spool.put(att.Open)
+			size, err := s.spool.put(strconv.Itoa(s.files), att.Open)
+			s.files++
 			if err != nil {
 				s.add(wireLine{Place: noFile(rec.Place), Warn: fmt.Sprintf("the attachment %q cannot be read: %v", att.Name, err)}, 100)
 			}

@@ -63,6 +63,23 @@ func (d *scriptDocument) close()                      {}
 func (d *scriptDocument) facts() pdfFacts             { return pdfFacts{Pages: len(d.lines) - 1} }
 func (d *scriptDocument) page(n int) (pdfPage, error) { return d.do(d.lines[n]) }
 
+// files has a file on a page, or in the document, whose line begins so.
+func (d *scriptDocument) files(n int) ([]pdfFile, error) {
+	if what, ok := strings.CutPrefix(d.lines[n], "file:"); ok {
+		return []pdfFile{{Name: what + ".txt"}}, nil
+	}
+	return nil, nil
+}
+
+func (d *scriptDocument) content(n, i int) ([]byte, error) {
+	what := strings.TrimPrefix(d.lines[n], "file:")
+	if what == "damaged" {
+		return nil, errNoFile
+	}
+	_, err := d.do(what)
+	return []byte("in " + what), err
+}
+
 var sink [][]byte
 
 func (d *scriptDocument) do(what string) (pdfPage, error) {
@@ -108,10 +125,12 @@ func (d *scriptDocument) do(what string) (pdfPage, error) {
 		return pdfPage{lines: []pdfLine{{text: "printed"}}}, nil
 	case "lost":
 		return pdfPage{}, errNoPage
+	case "trap":
+		return pdfPage{}, errors.New("the module has trapped")
 	case "nothing":
 		return pdfPage{shows: true, state: pageNoText}, nil
 	}
-	return pdfPage{lines: []pdfLine{{text: what}}}, nil
+	return pdfPage{lines: []pdfLine{{text: what}}, files: strings.HasPrefix(what, "file:")}, nil
 }
 
 // workerOutput is a worker's way to its parent, for scripts that misuse it.
@@ -142,17 +161,71 @@ func scriptPDF(lines ...string) Input {
 func readScript(ctx context.Context, p *workerPool, in Input, opt Options) (string, error) {
 	var b strings.Builder
 	var last error
+	opt.spool = &spool{}
+	defer opt.spool.remove()
 	opt.Warn = func(_ Place, s string) { fmt.Fprintf(&b, "(%.22s...) ", s) }
 	r := &pdfRecords{ctx: ctx, in: in, opt: opt, run: p.run, yield: func(rec Record, err error) bool {
 		if err != nil {
 			fmt.Fprint(&b, "lost ")
 		} else {
 			fmt.Fprint(&b, rec.Doc.Body, " ")
+			for _, a := range rec.Doc.Attachments {
+				fmt.Fprintf(&b, "[%s %s] ", a.Name, contentOf(a))
+			}
 		}
 		return true
 	}}
 	last = r.read()
 	return strings.TrimSpace(b.String()), last
+}
+
+// contentOf is what is in an attachment, or why it cannot be had.
+func contentOf(a Attachment) string {
+	in, err := a.Open()
+	if err != nil {
+		return err.Error()
+	}
+	defer in.close()
+	b, err := io.ReadAll(io.NewSectionReader(in, 0, in.Size))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// TestSandboxFiles has files inside of documents cost no more than themselves.
+func TestSandboxFiles(t *testing.T) {
+	const limit = 700 * time.Millisecond
+	pool := scripts(t, 1)
+	for _, tt := range []struct {
+		name        string
+		script      []string
+		attachments string
+		want        string
+	}{
+		{"of the document", []string{"file:good|", "one|", "two|"}, AttachmentItems, "one [good.txt in good] two"},
+		{"of a page", []string{"|", "one|", "file:good|"}, AttachmentItems, "one file:good [good.txt in good]"},
+		{"both", []string{"file:a|", "file:b|"}, AttachmentItems, "file:b [a.txt in a] [b.txt in b]"},
+		{"names", []string{"file:good|", "one|"}, "", "one [good.txt attachments: items was not asked for]"},
+		{"none", []string{"file:good|", "file:good|"}, AttachmentNone, "file:good"},
+		{"damaged", []string{"file:damaged|", "one|"}, AttachmentItems, "(the attachment \"damage...) one [damaged.txt its content is damaged]"},
+		{"traps", []string{"file:trap|", "file:good|"}, AttachmentItems, "(the attachment \"trap.t...) file:good [trap.txt its content is damaged] [good.txt in good]"},
+		{"panics", []string{"|", "file:panic|", "two|"}, AttachmentItems, "(the attachment \"panic....) file:panic [panic.txt its content is damaged] two"},
+		{"hangs", []string{"file:hang|", "one|", "file:good|"}, AttachmentItems, "(what is attached was g...) one file:good"},
+		{"hangs on a page", []string{"file:a|", "one|", "file:hang|", "three|"}, AttachmentItems, "one [a.txt in a] (what is attached was g...) file:hang three"},
+		{"dies after it has told its files", []string{"file:a|", "hang|", "two|"}, AttachmentItems, "(PDFium was stopped on ...) lost two [a.txt in a]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			opt := Options{Item: "page", Attachments: tt.attachments, PDF: PDFOptions{Engine: engineAuto}}
+			if strings.Contains(strings.Join(tt.script, ""), "hang") {
+				opt.Limits.Time = limit
+			}
+			got, err := readScript(t.Context(), pool, scriptPDF(tt.script...), opt)
+			if got != tt.want || err != nil {
+				t.Errorf("got %q, error %v, want %q", got, err, tt.want)
+			}
+		})
+	}
 }
 
 func TestSandbox(t *testing.T) {

@@ -44,18 +44,16 @@ func (s *spool) remove() {
 	}
 }
 
-// A spooler puts attachments into a folder, as 0, 1, 2, ... in their order.
+// A spooler puts attachments into a folder.
 type spooler struct {
 	dir   string
 	most  int64 // bytes of all together
-	files int
 	bytes int64
 }
 
-// put copies what open gives, and tells its size.
-func (s *spooler) put(open func() (Input, error)) (int64, error) {
-	name := filepath.Join(s.dir, strconv.Itoa(s.files))
-	s.files++
+// put copies what open gives to the file name, and tells its size.
+func (s *spooler) put(name string, open func() (Input, error)) (int64, error) {
+	name = filepath.Join(s.dir, name)
 	out, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // a second attempt at a document writes it again
 	if err != nil {
 		return 0, withoutPath(err)
@@ -72,13 +70,13 @@ func (s *spooler) put(open func() (Input, error)) (int64, error) {
 	return io.Copy(out, io.NewSectionReader(in, 0, in.Size))
 }
 
-// spooled opens the n-th attachment in a folder; "" is that of a document whose
-// attachments were not asked for.
-func spooled(dir string, n int) func() (Input, error) {
+// spooled opens the attachment that has been put into a folder; "" is that of a
+// document whose attachments were not asked for.
+func spooled(dir, name string) func() (Input, error) {
 	if dir == "" {
 		return func() (Input, error) { return Input{}, errNotSpooled }
 	}
-	name := filepath.Join(dir, strconv.Itoa(n))
+	name = filepath.Join(dir, name)
 	return func() (Input, error) {
 		f, err := os.Open(name)
 		if err != nil {
