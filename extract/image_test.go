@@ -171,8 +171,13 @@ func TestSuiteImage(t *testing.T) {
 *) [ -r "$1" ] && printf '5\t1\t1\t1\t1\t1\t0\t0\t9\t9\t90\tword\n' ;;
 esac`)
 	t.Setenv("PATH", filepath.Dir(fake.path)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	CloseWorkers() // those that know another
-	t.Cleanup(CloseWorkers)
+	CloseWorkers() // those that know another, as this process may
+	known := findOCR
+	findOCR = func() (*OCRTool, error) { return askOCR(fake.path) }
+	t.Cleanup(func() {
+		findOCR = known
+		CloseWorkers()
+	})
 	opt := Options{OCR: OCROptions{When: OCRAuto}}
 	small := image.NewGray(image.Rect(0, 0, 61, 40))
 	t.Run("tiff", func(t *testing.T) {

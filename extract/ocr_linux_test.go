@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,4 +62,43 @@ esac`)
 	if _, err := io.ReadAll(rd); err != nil {
 		t.Error(err)
 	}
+}
+
+// BenchmarkOCR reads clean scans of 300 dpi, a page at a time; the metrics are
+// the time of processors for a page and the words that are right, of all.
+func BenchmarkOCR(b *testing.B) {
+	pages, right, cpu := 0, 0.0, time.Duration(0)
+	for b.Loop() {
+		for language, text := range scanTexts {
+			o := needOCR(b, language)
+			for _, font := range scanFonts {
+				if _, err := os.Stat(font); err != nil && filepath.IsAbs(font) {
+					continue
+				}
+				pdf := scannedPDF(b, scan(b, text, font, 11, 0))
+				CloseWorkers()
+				began := childrenCPU()
+				docs, _, err := readPDFs(b.Context(), bytesInput("scan.pdf", pdf), Options{OCR: o})
+				if err != nil {
+					b.Fatal(err)
+				}
+				CloseWorkers() // their time counts when they have ended
+				cpu += childrenCPU() - began
+				right += wordAccuracy(docs[0].Body, text)
+				pages++
+			}
+		}
+	}
+	b.ReportMetric(cpu.Seconds()/float64(pages), "cpu-s/page")
+	b.ReportMetric(right/float64(pages), "word-accuracy")
+}
+
+// childrenCPU is the time of processors that processes started from here have
+// taken, with those that they started, when they have ended.
+func childrenCPU() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_CHILDREN, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
