@@ -207,6 +207,9 @@ type Document struct {
 	// Select gives the text of the elements that a CSS selector matches; nil
 	// in formats without elements.
 	Select func(css string) ([]string, error)
+	// Unread counts the pages that show something of which no text could be had:
+	// scans and drawings where there is no OCR.
+	Unread int
 	// Attachments are the files inside of the document, in its order.
 	Attachments []Attachment
 	// Warnings tells what a user should know of this document: pages without

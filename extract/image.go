@@ -194,8 +194,12 @@ func (r *imageRecords) tell() error {
 	}
 	r.limit(doc)
 	var ocr ocrTally
+	doc.Unread = len(r.pages)
 	for i, sure := range r.sure {
 		ocr.add(i+1, sure)
+		if sure != 0 {
+			doc.Unread--
+		}
 	}
 	ocr.tell(doc, false)
 	r.yield(Record{Place: Place{File: r.in.Name}, Doc: doc}, nil)
@@ -212,11 +216,14 @@ func (r *imageRecords) tellPages() error {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
-		doc := &Document{Page: i + 1, Pages: len(r.pages)}
+		doc := &Document{Page: i + 1, Pages: len(r.pages), Unread: 1}
 		var ocr ocrTally
 		if i < len(r.texts) {
 			doc.Body = r.texts[i]
 			ocr.add(i+1, r.sure[i])
+			if r.sure[i] != 0 {
+				doc.Unread = 0
+			}
 		}
 		r.limit(doc)
 		ocr.tell(doc, false)

@@ -381,18 +381,12 @@ func (t *ocrTally) add(page, sure int) {
 // tell puts into a document what a mapping or a user wants to know. texts tells
 // that the document has text.
 func (t *ocrTally) tell(doc *Document, texts bool) {
-	set := func(key, value string) {
-		if doc.Meta == nil {
-			doc.Meta = map[string]string{}
-		}
-		doc.Meta[key] = value
-	}
 	if n := t.read.size(); n > 0 {
-		set("extraction", "ocr")
-		set("ocrPages", strings.TrimPrefix(strings.TrimPrefix(t.read.String(), "pages "), "page "))
-		set("ocrConfidence", strconv.Itoa(t.sum/n))
+		doc.setMeta("extraction", "ocr")
+		doc.setMeta("ocrPages", strings.TrimPrefix(strings.TrimPrefix(t.read.String(), "pages "), "page "))
+		doc.setMeta("ocrConfidence", strconv.Itoa(t.sum/n))
 	} else if !texts {
-		set("extraction", "none")
+		doc.setMeta("extraction", "none")
 	}
 	if len(t.unsure) > 0 {
 		doc.Warnings = append(doc.Warnings, t.unsure.String()+" "+t.unsure.was()+" read by OCR with little confidence")

@@ -241,11 +241,15 @@ func (r *pdfRecords) page(f pdfFrame) bool {
 	doc := r.document()
 	doc.Page, doc.Body = f.Page, f.Text
 	doc.Headings = r.facts.headings(f.Page)
+	if f.Label != "" {
+		doc.setMeta("pageLabel", f.Label)
+	}
 	var ocr ocrTally
 	ocr.add(f.Page, f.Sure)
 	ocr.tell(doc, f.State == pageText)
 	switch {
 	case f.State == pageNoText && f.Sure == 0:
+		doc.Unread = 1
 		doc.Warnings = []string{fmt.Sprintf("page %d has no text (%s)", f.Page, r.scanned())}
 	case f.State == pageBlank:
 		doc.Warnings = []string{fmt.Sprintf("page %d has no text (blank)", f.Page)}
@@ -358,6 +362,7 @@ func (r *pdfRecords) whole() *Document {
 	doc.Headings = r.facts.headings(0)
 	doc.Warnings = r.notes
 	r.ocr.tell(doc, r.texts > 0)
+	doc.Unread = r.empty.size()
 	if len(r.empty) > 0 {
 		doc.Warnings = append(doc.Warnings, r.empty.String()+" "+r.empty.has()+" no text ("+r.scanned()+")")
 	}
@@ -376,8 +381,8 @@ func (r *pdfRecords) whole() *Document {
 // scanned is what may be the matter with a page that shows something and has
 // no text.
 func (r *pdfRecords) scanned() string {
-	if r.opt.OCR.on() {
-		return "scanned?"
+	if r.opt.OCR.on() || !havePDFium || r.opt.PDF.Engine == engineLedongthuc {
+		return "scanned?" // only PDFium draws pages for OCR
 	}
 	return "scanned? set ocr to have it read"
 }

@@ -501,3 +501,32 @@ func TestPDFPinned(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestPDFLabels has the numbers that are printed on pages, which are not those
+// of the file.
+func TestPDFLabels(t *testing.T) {
+	if !havePDFium {
+		t.Skip("only PDFium tells them")
+	}
+	page := "<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]>>"
+	read := func(labels string) (got []string) {
+		pdf := rawPDF("<</Type/Catalog/Pages 2 0 R"+labels+">>", "<</Type/Pages/Kids[3 0 R 4 0 R 5 0 R]/Count 3>>", page, page, page)
+		docs, _, err := readPDFs(t.Context(), bytesInput("m.pdf", pdf), Options{Item: "page"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range docs {
+			got = append(got, d.Meta["pageLabel"])
+		}
+		return got
+	}
+	if got, want := read("/PageLabels<</Nums[0<</S/r/St 3>>2<</S/D/P(A-)>>]>>"), []string{"iii", "iv", "A-1"}; !slices.Equal(got, want) {
+		t.Errorf("labels = %q, want %q", got, want)
+	}
+	if got, want := read(""), []string{"", "", ""}; !slices.Equal(got, want) {
+		t.Errorf("without labels: %q", got)
+	}
+	if got := read("/PageLabels<</Nums[0<</P(" + strings.Repeat("long ", 10_000) + ")>>]>>"); len(got[0]) > 100 {
+		t.Errorf("a label of %d bytes", len(got[0]))
+	}
+}

@@ -122,7 +122,18 @@ func (d *pdfiumDocument) page(n int) (p pdfPage, err error) {
 	if p.notes, p.files, err = d.hasNotes(page); err != nil {
 		return p, err
 	}
+	if p.label, err = d.label(n); err != nil {
+		return p, err
+	}
 	return p, d.unload(page)
+}
+
+// label is the number that is printed on page n, "" where the document does not
+// have it.
+func (d *pdfiumDocument) label(n int) (string, error) {
+	const most = 100 // bytes; the prefix of a label may be anything
+	label, err := d.raw.text("FPDF_GetPageLabel", d.handle, uint64(n-1))
+	return cutText(oneLine(label), most), err
 }
 
 // read reads what stands on the page itself.

@@ -52,6 +52,7 @@ type pdfPage struct {
 	// scanned tells that the page has little or no text and much to be seen.
 	scanned bool
 	state   pageState // of a page without text
+	label   string    // the number that is printed on it, where the document has it
 	// shows tells that the page has text operators, though no text came of them.
 	shows bool
 }
@@ -188,6 +189,7 @@ type pdfFrame struct {
 	Page   int       `json:"page,omitempty"`  // page, rescue
 	Text   string    `json:"text,omitempty"`  // page, note
 	State  pageState `json:"state,omitempty"` // page
+	Label  string    `json:"label,omitempty"` // page: its number as it is printed, such as iv, where the document has it
 	Cut    bool      `json:"cut,omitempty"`   // page: its text was cut at MaxText
 	Sure   int       `json:"sure,omitempty"`  // page: its text was read by OCR, with this confidence of 100
 	Reason string    `json:"reason,omitempty"`
@@ -415,7 +417,7 @@ func (d *pdfReading) page(n int) (pdfFrame, error) {
 			}
 		}
 	}
-	frame.Text, frame.State = cleanPDFText(joinPDFLines(p.lines)), p.state
+	frame.Text, frame.State, frame.Label = cleanPDFText(joinPDFLines(p.lines)), p.state, p.label
 	switch {
 	case frame.Text != "":
 		frame.State = pageText

@@ -207,7 +207,7 @@ func TestWire(t *testing.T) {
 		t.Errorf("got  %#v\nwant %#v", got, rec)
 	}
 	doc := Record{Place: Place{File: "f", Page: 2}, Doc: &Document{Body: "b", Title: "t", Headings: []string{"h"}, Meta: map[string]string{"a": "b"},
-		Page: 2, Pages: 3, Warnings: []string{"w"}}}
+		Page: 2, Pages: 3, Unread: 1, Warnings: []string{"w"}}}
 	line, _ = lineOfRecord(doc)
 	back = wireLine{}
 	roundTrip(t, line, &back)

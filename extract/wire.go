@@ -33,6 +33,7 @@ type wireDoc struct {
 	Pages       int               `json:"pages,omitempty"`
 	HTML        string            `json:"html,omitempty"`
 	Attachments []wireAttachment  `json:"attachments,omitempty"`
+	Unread      int               `json:"unread,omitempty"`
 	Warnings    []string          `json:"warnings,omitempty"`
 }
 
@@ -107,7 +108,7 @@ func (l *wireLine) record(file string, h *Header) Record {
 }
 
 func docToWire(d *Document) *wireDoc {
-	w := &wireDoc{Body: d.Body, Title: d.Title, Headings: d.Headings, Meta: d.Meta, Page: d.Page, Pages: d.Pages, Warnings: d.Warnings}
+	w := &wireDoc{Body: d.Body, Title: d.Title, Headings: d.Headings, Meta: d.Meta, Page: d.Page, Pages: d.Pages, Unread: d.Unread, Warnings: d.Warnings}
 	if d.HTML != nil {
 		w.HTML = d.HTML()
 	}
@@ -118,7 +119,7 @@ func docToWire(d *Document) *wireDoc {
 }
 
 func (w *wireDoc) document() *Document {
-	d := &Document{Body: w.Body, Title: w.Title, Headings: w.Headings, Meta: w.Meta, Page: w.Page, Pages: w.Pages, Warnings: w.Warnings}
+	d := &Document{Body: w.Body, Title: w.Title, Headings: w.Headings, Meta: w.Meta, Page: w.Page, Pages: w.Pages, Unread: w.Unread, Warnings: w.Warnings}
 	if w.HTML != "" {
 		d.HTML = func() string { return w.HTML }
 	}
