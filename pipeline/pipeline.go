@@ -117,6 +117,7 @@ type progress struct {
 	read, settled, quarantined    atomic.Int64
 	stored, unchanged, duplicates atomic.Int64
 	warned                        atomic.Int64
+	unreadPages, unreadDocuments  atomic.Int64
 }
 
 // Progress is a snapshot of a running crawl.
@@ -180,6 +181,10 @@ type Report struct {
 	Sources   []state.SourceBalance `json:"sources"`
 	Mended    int64                 `json:"mended"`  // records that are read as somebody has mended them
 	LeftOut   int64                 `json:"leftOut"` // filtered records that somebody left out on purpose
+	// UnreadPages show something of which no text could be had, such as scans, in
+	// so many documents or pages of their own that this process has read.
+	UnreadPages     int64 `json:"unreadPages"`
+	UnreadDocuments int64 `json:"unreadDocuments"`
 	// Problems are folders that could not be looked at and the like, a line each.
 	Problems []string `json:"problems,omitempty"`
 	// Refusals tells that records were refused, duplicates of the quarantine policy included.
@@ -360,6 +365,7 @@ func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status st
 		return err
 	}
 	rep.Mended, rep.LeftOut = fixes.Mended, fixes.LeftOut
+	rep.UnreadPages, rep.UnreadDocuments = c.progress.unreadPages.Load(), c.progress.unreadDocuments.Load()
 	if counts.Read != counts.Settled() {
 		status = "failed"
 	}

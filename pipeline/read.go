@@ -192,6 +192,10 @@ func (r *reader) records(seq iter.Seq2[extract.Record, error], file *extract.Fil
 		if err != nil && !errors.As(err, &bad) {
 			return err
 		}
+		if rec.Doc != nil && rec.Doc.Unread > 0 {
+			r.c.progress.unreadPages.Add(int64(rec.Doc.Unread))
+			r.c.progress.unreadDocuments.Add(1)
+		}
 		hit := r.fixes.meet(r.keep(rec, bad))
 		if r.part < f.Resume {
 			r.part++ // settled before the run was interrupted

@@ -306,6 +306,7 @@ type recordJSON struct {
 	Title       string            `json:"title,omitempty"`
 	Page        int               `json:"page,omitempty"`
 	Pages       int               `json:"pages,omitempty"`
+	Unread      int               `json:"unread,omitempty"`
 	Headings    []string          `json:"headings,omitempty"`
 	Meta        map[string]string `json:"meta,omitempty"`
 	Body        string            `json:"body,omitempty"`
@@ -337,7 +338,7 @@ func (j *extractJSON) record(rec extract.Record) error {
 		if d.Page > 0 {
 			r.Type = "page"
 		}
-		r.Title, r.Page, r.Pages, r.Headings, r.Meta, r.Body, r.Warnings = d.Title, d.Page, d.Pages, d.Headings, d.Meta, d.Body, d.Warnings
+		r.Title, r.Page, r.Pages, r.Headings, r.Meta, r.Body, r.Warnings, r.Unread = d.Title, d.Page, d.Pages, d.Headings, d.Meta, d.Body, d.Warnings, d.Unread
 		if d.HTML != nil {
 			r.HTML = d.HTML()
 		}

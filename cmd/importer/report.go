@@ -43,6 +43,8 @@ type summary struct {
 	Mended      int64                 `json:"mended"`
 	LeftOut     int64                 `json:"leftOut"`
 	Learned     *pipeline.Learned     `json:"learned,omitempty"`
+	UnreadPages int64                 `json:"unreadPages"`
+	UnreadDocs  int64                 `json:"unreadDocuments"`
 	Sources     []state.SourceBalance `json:"sources"`
 	Causes      []state.Cause         `json:"causes"`
 	Problems    []string              `json:"problems"`
@@ -63,7 +65,8 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 	s := summary{Type: "summary", Version: jsonVersion, Run: rep.Run, Connection: m.Connection.ID,
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
-		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Learned: rep.Learned, Mended: rep.Mended, LeftOut: rep.LeftOut, Sources: rep.Sources, Causes: rep.Causes, Problems: rep.Problems}
+		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Learned: rep.Learned, Mended: rep.Mended, LeftOut: rep.LeftOut,
+		UnreadPages: rep.UnreadPages, UnreadDocs: rep.UnreadDocuments, Sources: rep.Sources, Causes: rep.Causes, Problems: rep.Problems}
 	if s.Causes == nil {
 		s.Causes = []state.Cause{}
 	}
@@ -173,6 +176,9 @@ func printBalance(w io.Writer, rep *pipeline.Report) {
 
 // printNotes tells what else a run has done or left.
 func printNotes(w io.Writer, rep *pipeline.Report) {
+	if note := unreadNote(rep); note != "" {
+		fmt.Fprintln(w, note)
+	}
 	if rep.Widened > 0 {
 		fmt.Fprintf(w, "%s seen by more people than before:\n", count(rep.Widened, "stored item is", "stored items are"))
 		for _, v := range rep.Widenings {
@@ -226,6 +232,15 @@ func printNotes(w io.Writer, rep *pipeline.Report) {
 	}
 }
 
+// unreadNote tells of pages that have no text, "" where there are none.
+func unreadNote(rep *pipeline.Report) string {
+	if rep.UnreadPages == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s no text: scans, most often, which can be read with ocr (see importer extract)",
+		count(rep.UnreadPages, "page", "pages"), count(rep.UnreadDocuments, "document has", "documents have"))
+}
+
 // printLine is printReport for one of many crawls. It lists the quarantine
 // when that is not what it was after the crawl before.
 func (j *job) printLine(m *transform.Mapping, rep *pipeline.Report, err error) {
@@ -243,7 +258,7 @@ func (j *job) printLine(m *transform.Mapping, rep *pipeline.Report, err error) {
 		count int64
 		what  string
 	}{{rep.Quarantined, "in quarantine"}, {rep.Withdrawn, "withdrawn"}, {rep.Widened, "seen by more people than before"},
-		{rep.Missed, "gone and to be deleted later"}, {rep.Kept, "kept without being met"}} {
+		{rep.Missed, "gone and to be deleted later"}, {rep.Kept, "kept without being met"}, {rep.UnreadPages, "pages without text"}} {
 		if n.count > 0 {
 			fmt.Fprintf(&b, ", %s %s", number(n.count), n.what)
 		}
