@@ -303,7 +303,8 @@ type ExcelOptions struct {
 // PDFOptions choose how the text of a PDF is found.
 type PDFOptions struct {
 	// Engine is "auto" (PDFium, then ledongthuc for pages that come back
-	// empty; the default), "pdfium" or "ledongthuc".
+	// empty; the default), "pdfium", "ledongthuc", or "facts" (no text, only what
+	// the document says of itself; PDFium is started where ledongthuc fails).
 	Engine string `yaml:"engine"`
 	// Passwords are tried on an encrypted file, in order.
 	Passwords []string `yaml:"passwords"`

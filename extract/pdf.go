@@ -50,6 +50,7 @@ const (
 	engineAuto       = "auto"
 	enginePDFium     = "pdfium"
 	engineLedongthuc = "ledongthuc"
+	engineFacts      = "facts"
 )
 
 func readPDF(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
@@ -166,12 +167,16 @@ func (r *pdfRecords) request() (pdfRequest, error) {
 	case "":
 		req.Engine = engineAuto
 	case engineAuto, engineLedongthuc:
+	case engineFacts:
+		if r.byPage {
+			return req, r.fileError(ReasonOption, "pdf.engine is facts, which reads no pages; set item to document, or pdf.engine to auto", nil)
+		}
 	case enginePDFium:
 		if !havePDFium {
 			return req, r.fileError(ReasonUnsupported, "this program was built without PDFium (tag nopdfium); set pdf.engine to auto or ledongthuc", nil)
 		}
 	default:
-		return req, r.fileError(ReasonUnsupported, fmt.Sprintf("there is no PDF engine %q; set pdf.engine to auto, pdfium or ledongthuc", req.Engine), nil)
+		return req, r.fileError(ReasonUnsupported, fmt.Sprintf("there is no PDF engine %q; set pdf.engine to auto, pdfium, ledongthuc or facts", req.Engine), nil)
 	}
 	if req.MaxPages <= 0 {
 		req.MaxPages = pdfMaxPages
@@ -361,6 +366,10 @@ func (r *pdfRecords) whole() *Document {
 	doc.Body = r.body.String()
 	doc.Headings = r.facts.headings(0)
 	doc.Warnings = r.notes
+	if r.opt.PDF.Engine == engineFacts {
+		doc.setMeta("extraction", engineFacts)
+		return doc
+	}
 	r.ocr.tell(doc, r.texts > 0)
 	doc.Unread = r.empty.size()
 	if len(r.empty) > 0 {

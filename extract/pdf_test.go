@@ -530,3 +530,20 @@ func TestPDFLabels(t *testing.T) {
 		t.Errorf("a label of %d bytes", len(got[0]))
 	}
 }
+
+// TestPDFFacts has what a document says of itself, without its text.
+func TestPDFFacts(t *testing.T) {
+	pdf := makePDF(t, []string{"Open the front cover.", "Replace the toner."})
+	doc := oneDoc(t, bytesInput("m.pdf", pdf), Options{PDF: PDFOptions{Engine: engineFacts}})
+	if doc.Body != "" || doc.Pages != 2 || doc.Title != "Printer manual – deutsch" || doc.Meta["author"] != "Facilities" || doc.Meta["extraction"] != "facts" ||
+		!slices.Equal(doc.Headings, []string{"Chapter 1", "Chapter 2"}) || len(doc.Warnings) > 0 || doc.Unread > 0 {
+		t.Errorf("got %+v", doc)
+	}
+	_, _, err := readPDFs(t.Context(), bytesInput("m.pdf", pdf), Options{Item: "page", PDF: PDFOptions{Engine: engineFacts}})
+	if bad, ok := errors.AsType[*FileError](err); !ok || bad.Reason != ReasonOption {
+		t.Errorf("by page: %v", err)
+	}
+	if _, _, err := readPDFs(t.Context(), bytesInput("m.pdf", pdf[:len(pdf)/2]), Options{PDF: PDFOptions{Engine: engineFacts}}); !errors.Is(err, ErrShort) {
+		t.Errorf("a file that was cut off: %v, want ErrShort", err)
+	}
+}

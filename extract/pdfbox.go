@@ -90,7 +90,11 @@ func (p *workerPool) run(ctx context.Context, req pdfRequest) iter.Seq2[pdfFrame
 // engine to try.
 func (e *pdfDeath) retry(req pdfRequest) (again pdfRequest, note string, ok bool) {
 	again = req
-	if req.Engine != engineAuto && !e.ocr || !havePDFium {
+	if req.Engine == engineFacts && !e.opened && !req.NoRescue && havePDFium {
+		again.NoRescue = true
+		return again, "", true // PDFium reads it as well
+	}
+	if req.Engine != engineAuto && !e.ocr && !e.files || !havePDFium {
 		return again, "", false
 	}
 	again.From = e.page + 1

@@ -284,11 +284,11 @@ const maxBreaks = 5
 // *pdfError; a panic of an engine becomes the latter.
 func (r *pdfReader) read(req pdfRequest, emit func(pdfFrame) error) (err error) {
 	name := req.Engine
-	if name == engineAuto {
+	switch {
+	case name == engineFacts && !req.NoRescue, !havePDFium:
+		name = engineLedongthuc
+	case name != engineLedongthuc:
 		name = enginePDFium
-		if !havePDFium {
-			name = engineLedongthuc
-		}
 	}
 	first, err := r.engine(name)
 	if err != nil {
@@ -307,7 +307,7 @@ func (r *pdfReader) read(req pdfRequest, emit func(pdfFrame) error) (err error) 
 	defer d.closeDocs()
 	defer func() {
 		if p := recover(); p != nil {
-			first.recycle()
+			d.first.recycle()
 			err = brokenPDF(fmt.Sprint(p))
 		}
 		if d.file.err != nil && err != nil {
@@ -347,7 +347,7 @@ func (d *pdfReading) closeDocs() {
 }
 
 func (d *pdfReading) read() (err error) {
-	if d.doc, err = d.first.open(d.file, d.req.Size, d.req.Passwords); err != nil {
+	if err := d.open(); err != nil {
 		return err
 	}
 	facts := d.doc.facts()
@@ -366,6 +366,9 @@ func (d *pdfReading) read() (err error) {
 			return err
 		}
 	}
+	if d.req.Engine == engineFacts {
+		return nil
+	}
 	for n := max(1, d.req.From); n <= facts.Pages; n++ {
 		frame, err := d.page(n)
 		if err != nil {
@@ -382,6 +385,28 @@ func (d *pdfReading) read() (err error) {
 		}
 	}
 	return nil
+}
+
+// open opens the document in the first engine. That of facts alone is the one
+// that is quick to start, and where it fails the other.
+func (d *pdfReading) open() error {
+	open := func() (err error) {
+		d.doc, err = d.first.open(d.file, d.req.Size, d.req.Passwords)
+		return err
+	}
+	if d.req.Engine != engineFacts || d.req.NoRescue || !havePDFium {
+		return open()
+	}
+	err := guarded(open)
+	if err == nil {
+		return nil
+	}
+	other, noStart := d.engine(enginePDFium)
+	if noStart != nil {
+		return noStart
+	}
+	d.first = other
+	return open()
 }
 
 // page reads page n: by the first engine, by the second where that has no

@@ -169,6 +169,9 @@ func readScript(ctx context.Context, p *workerPool, in Input, opt Options) (stri
 			fmt.Fprint(&b, "lost ")
 		} else {
 			fmt.Fprint(&b, rec.Doc.Body, " ")
+			if opt.PDF.Engine == engineFacts {
+				fmt.Fprintf(&b, "of %d ", rec.Doc.Pages)
+			}
 			for _, a := range rec.Doc.Attachments {
 				fmt.Fprintf(&b, "[%s %s] ", a.Name, contentOf(a))
 			}
@@ -255,6 +258,11 @@ func TestSandbox(t *testing.T) {
 		{"only engine hangs", []string{"|", "one|", "hang|rescued"}, "pdfium", "one (reading stopped after ...)", ReasonTimeout, "after page 1 of 2"},
 		{"only engine hangs at once", []string{"|hang"}, "ledongthuc", "", ReasonTimeout, "save it again"},
 
+		{"facts by the second engine", []string{"hang|", "one|"}, "facts", "of 1", "", ""},
+		{"facts where it panics", []string{"|panic", "one|"}, "facts", "of 1", "", ""},
+		{"facts where it hangs", []string{"|hang", "one|"}, "facts", "of 1", "", ""},
+		{"facts where both hang", []string{"hang|hang", "one|"}, "facts", "", ReasonTimeout, "limits.time"},
+
 		{"grows", []string{"|grow"}, "ledongthuc", "", ReasonTooLarge, "memory"},
 		{"exits", []string{"|", "|one", "|exit"}, "ledongthuc", "one (reading stopped after ...)", ReasonBroken, "exit status 3"},
 		{"killed by the system", []string{"|", "|one", "|killed"}, "ledongthuc", "one (reading stopped after ...)", ReasonUnreadable, "short of memory"},
@@ -275,6 +283,9 @@ func TestSandbox(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			opt := Options{Item: "page", PDF: PDFOptions{Engine: tt.engine}, Limits: Limits{Memory: scriptMemory}}
+			if tt.engine == engineFacts {
+				opt.Item = ""
+			}
 			if strings.Contains(strings.Join(tt.script, ""), "hang") {
 				opt.Limits.Time = limit
 			}
