@@ -308,6 +308,9 @@ type PDFOptions struct {
 	Engine string `yaml:"engine"`
 	// Passwords are tried on an encrypted file, in order.
 	Passwords []string `yaml:"passwords"`
+	// Audit is the share of documents, 0 to 1, that the second engine reads too,
+	// to tell in meta.agreement how much percent of its text the first has.
+	Audit float64 `yaml:"audit"`
 }
 
 // HTMLOptions choose what of a page is content.

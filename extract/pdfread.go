@@ -167,6 +167,7 @@ type pdfRequest struct {
 
 	OCR OCROptions `json:"ocr"`
 
+	Audit    bool   `json:"audit,omitempty"`    // both engines read it, and are compared
 	NoFiles  bool   `json:"noFiles,omitempty"`  // nothing is told of the files inside
 	Spool    string `json:"spool,omitempty"`    // a folder for their contents; "" is not at all
 	MaxSpool int64  `json:"maxSpool,omitempty"` // bytes of them
@@ -195,6 +196,7 @@ type pdfFrame struct {
 	Reason string    `json:"reason,omitempty"`
 	Detail string    `json:"detail,omitempty"` // fail
 	Files  []pdfFile `json:"files,omitempty"`  // files, page
+	Agreed int       `json:"agreed,omitempty"` // agreed: percent of the second engine's text that the first has
 }
 
 type frameKind string
@@ -208,6 +210,7 @@ const (
 	frameUnpack frameKind = "unpack" // files inside are about to be read
 	frameFiles  frameKind = "files"  // Files are those of the document
 	frameNote   frameKind = "note"   // Text is a warning
+	frameAgreed frameKind = "agreed" // the second engine has read Page pages as well, and Agreed is what of it the first has
 	frameEnd    frameKind = "end"
 	frameFail   frameKind = "fail"
 )
@@ -272,6 +275,7 @@ type pdfReading struct {
 	breaks       int   // how often the first engine broke down
 	text         int64 // bytes told
 	spool        spooler
+	agreed       agreement
 
 	drawn  int  // pages given to OCR
 	noMore bool // it has been told why no more are
@@ -378,13 +382,16 @@ func (d *pdfReading) read() (err error) {
 			return err
 		}
 		if frame.Cut && d.req.Whole {
-			return nil // the rest would only be thrown away
+			break // the rest would only be thrown away
 		}
 		if d.file.err != nil {
 			return brokenPDF("it cannot be read") // read says why
 		}
 	}
-	return nil
+	if d.agreed.pages == 0 {
+		return nil
+	}
+	return d.emit(pdfFrame{Kind: frameAgreed, Page: d.agreed.pages, Agreed: d.agreed.percent()})
 }
 
 // open opens the document in the first engine. That of facts alone is the one
@@ -430,6 +437,11 @@ func (d *pdfReading) page(n int) (pdfFrame, error) {
 		}
 	}
 	if err == nil {
+		if d.req.Audit {
+			if err := d.compare(n, cleanPDFText(joinPDFLines(p.lines))); err != nil {
+				return frame, err
+			}
+		}
 		if frame.Sure, err = d.byOCR(n, &p); err != nil {
 			return frame, err
 		}

@@ -307,6 +307,51 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
+// TestSandboxAudit has the second engine's opinion of a document, which costs the
+// document nothing when that hangs.
+func TestSandboxAudit(t *testing.T) {
+	pool := scripts(t, 1)
+	for _, tt := range []struct {
+		name      string
+		script    []string
+		agreement string
+		warning   string
+	}{
+		{"agree", []string{"|", "one two|onetwo", "three and more|Three"}, "100", ""},
+		{"differ", []string{"|", "one two|one thirteen", "five|six"}, "20", "reads on 2 of its pages, the text has 20%"},
+		{"from left to right", []string{"|", "שלום עולם|םלוע םולש"}, "100", ""},
+		{"no opinion", []string{"|", "one two|lost", "three|\uFFFD\uFFFD"}, "", ""},
+		{"hangs", []string{"|", "one two|one two", "three|hang"}, "", "given up for text by the second engine"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			opt := Options{PDF: PDFOptions{Audit: 1}}
+			if strings.Contains(strings.Join(tt.script, ""), "hang") {
+				opt.Limits.Time = 700 * time.Millisecond
+			}
+			var doc *Document
+			r := &pdfRecords{ctx: t.Context(), in: scriptPDF(tt.script...), run: pool.run, opt: opt, yield: func(rec Record, err error) bool { doc = rec.Doc; return true }}
+			if err := r.read(); err != nil || doc == nil {
+				t.Fatal(doc, err)
+			}
+			if got := doc.Meta["agreement"]; got != tt.agreement {
+				t.Errorf("agreement %q, want %q", got, tt.agreement)
+			}
+			if got := strings.Join(doc.Warnings, "; "); (got == "") != (tt.warning == "") || !strings.Contains(got, tt.warning) {
+				t.Errorf("warnings %q, want %q", got, tt.warning)
+			}
+		})
+	}
+	chosen := 0
+	for i := range 1000 {
+		if audited(fmt.Sprintf("manuals/%d.pdf", i), 0.1) {
+			chosen++
+		}
+	}
+	if chosen < 50 || chosen > 200 || audited("a", 0) || !audited("a", 1) {
+		t.Errorf("of 1,000 documents %d are chosen, want about a tenth", chosen)
+	}
+}
+
 // TestSandboxDocument has a document that dies in the middle: what came is
 // told, and that it is not all.
 func TestSandboxDocument(t *testing.T) {
