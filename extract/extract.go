@@ -308,6 +308,10 @@ type PDFOptions struct {
 	Engine string `yaml:"engine"`
 	// Passwords are tried on an encrypted file, in order.
 	Passwords []string `yaml:"passwords"`
+	// RunningHeads is "keep" (the default), or "drop": heads, feet and page numbers
+	// that are repeated from page to page are taken out of the text, into
+	// meta.runningHeads.
+	RunningHeads string `yaml:"runningHeads"`
 	// Audit is the share of documents, 0 to 1, that the second engine reads too,
 	// to tell in meta.agreement how much percent of its text the first has.
 	Audit float64 `yaml:"audit"`

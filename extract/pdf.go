@@ -79,6 +79,9 @@ type pdfRecords struct {
 	byPage  bool
 	stopped bool // the consumer has broken off
 
+	heads    runningHeads
+	allHeads headList
+
 	agreed, compared int // percent; pages
 
 	spool string    // of attachments; "" where their contents are not wanted
@@ -135,6 +138,10 @@ func (r *pdfRecords) read() error {
 	if ctxErr := r.ctx.Err(); ctxErr != nil {
 		return ctxErr // whatever else went wrong is an echo of this
 	}
+	if !r.pages(r.heads.rest()) {
+		r.stopped = true
+		return nil
+	}
 	return r.finish(tail, err)
 }
 
@@ -164,9 +171,15 @@ func (r *pdfRecords) request() (pdfRequest, error) {
 		Time:      lim.Time,
 		Memory:    lim.Memory,
 		OCR:       r.opt.OCR,
+		Margins:   r.opt.PDF.RunningHeads == headsDrop,
 		Audit:     r.opt.PDF.Engine != engineLedongthuc && audited(r.in.Name, r.opt.PDF.Audit),
 		NoFiles:   r.opt.Attachments == AttachmentNone,
 		MaxSpool:  orDefault(lim.Unzipped, defaultUnzippedLimit),
+	}
+	switch r.opt.PDF.RunningHeads {
+	case "", headsKeep, headsDrop:
+	default:
+		return req, r.fileError(ReasonOption, fmt.Sprintf("pdf.runningHeads is %q; set it to keep or drop", r.opt.PDF.RunningHeads), nil)
 	}
 	if err := req.OCR.check(); err != nil {
 		return req, r.fileError(ReasonOption, err.Error(), nil)
@@ -207,7 +220,9 @@ func (r *pdfRecords) take(f pdfFrame) bool {
 	case frameFiles:
 		r.files = append(r.files, f.Files...)
 	case framePage:
-		r.files = append(r.files, f.Files...)
+		if r.opt.PDF.RunningHeads == headsDrop {
+			return r.pages(r.heads.add(f))
+		}
 		return r.page(f)
 	}
 	return true
@@ -227,8 +242,19 @@ func (r *pdfRecords) warn(s string) {
 	}
 }
 
+// pages receives those that have been held back.
+func (r *pdfRecords) pages(frames []pdfFrame) bool {
+	for _, f := range frames {
+		if !r.page(f) {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *pdfRecords) page(f pdfFrame) bool {
 	r.told = max(r.told, f.Page)
+	r.files = append(r.files, f.Files...)
 	if f.State == pageLost {
 		r.lost.add(f.Page) // one error for a run of pages: /Count may lie by thousands
 		return true
@@ -248,6 +274,7 @@ func (r *pdfRecords) page(f pdfFrame) bool {
 			r.body.WriteByte('\f')
 		}
 		r.body.WriteString(f.Text)
+		r.allHeads.add(f.Heads)
 		return true
 	}
 	if !r.tellLost() {
@@ -256,9 +283,8 @@ func (r *pdfRecords) page(f pdfFrame) bool {
 	doc := r.document()
 	doc.Page, doc.Body = f.Page, f.Text
 	doc.Headings = r.facts.headings(f.Page)
-	if f.Label != "" {
-		doc.setMeta("pageLabel", f.Label)
-	}
+	doc.setMeta("pageLabel", f.Label)
+	doc.setMeta("runningHeads", strings.Join(f.Heads, " | "))
 	var ocr ocrTally
 	ocr.add(f.Page, f.Sure)
 	ocr.tell(doc, f.State == pageText)
@@ -383,6 +409,7 @@ func (r *pdfRecords) whole() *Document {
 		doc.setMeta("extraction", engineFacts)
 		return doc
 	}
+	doc.setMeta("runningHeads", strings.Join(r.allHeads.texts, " | "))
 	if r.compared > 0 {
 		doc.setMeta("agreement", strconv.Itoa(r.agreed))
 	}

@@ -85,16 +85,6 @@ func (d *pdfiumDocument) leadsTo(mark references.FPDF_BOOKMARK) int {
 	return page.Index + 1
 }
 
-// A rect is a part of a page in points, upwards and to the right.
-type rect struct{ left, top, right, bottom float32 }
-
-// has tells that the middle of a character lies in the rectangle, or not more
-// than margin beside it.
-func (r rect) has(c *pdfChar, margin float32) bool {
-	x, y := (c.left+c.right)/2, (c.top+c.bottom)/2
-	return x >= r.left-margin && x <= r.right+margin && y >= r.bottom-margin && y <= r.top+margin
-}
-
 // load opens a page, from 0. It gives errNoPage, or an error after which
 // nothing more can be read.
 func (d *pdfiumDocument) load(index int) (handle, error) {
@@ -149,7 +139,7 @@ func (d *pdfiumDocument) read(page handle) (p pdfPage, err error) {
 	if known {
 		// What lies beyond the page's edge nobody sees: another page of the
 		// sheet, or marks for the printer.
-		chars = inside(chars, 1, box)
+		chars, p.box = inside(chars, 1, box), box
 	}
 	p.lines = layoutPDF(chars)
 	if text := cleanPDFText(joinPDFLines(p.lines)); countLetters(text) < fewLetters {

@@ -46,6 +46,16 @@ func (c pdfChar) mirrored() pdfChar {
 	return c
 }
 
+// A rect is a part of a page in points, upwards and to the right.
+type rect struct{ left, top, right, bottom float32 }
+
+// has tells that the middle of a character lies in the rectangle, or not more
+// than margin beside it.
+func (r rect) has(c *pdfChar, margin float32) bool {
+	x, y := (c.left+c.right)/2, (c.top+c.bottom)/2
+	return x >= r.left-margin && x <= r.right+margin && y >= r.bottom-margin && y <= r.top+margin
+}
+
 func (c pdfChar) height() float32 { return c.top - c.bottom }
 
 // A pdfLine is a line of text of a page.

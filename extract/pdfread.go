@@ -52,6 +52,7 @@ type pdfPage struct {
 	// scanned tells that the page has little or no text and much to be seen.
 	scanned bool
 	state   pageState // of a page without text
+	box     rect      // what is shown of it; zero where nobody knows
 	label   string    // the number that is printed on it, where the document has it
 	// shows tells that the page has text operators, though no text came of them.
 	shows bool
@@ -167,6 +168,7 @@ type pdfRequest struct {
 
 	OCR OCROptions `json:"ocr"`
 
+	Margins  bool   `json:"margins,omitempty"`  // lines in the margins of pages are told apart
 	Audit    bool   `json:"audit,omitempty"`    // both engines read it, and are compared
 	NoFiles  bool   `json:"noFiles,omitempty"`  // nothing is told of the files inside
 	Spool    string `json:"spool,omitempty"`    // a folder for their contents; "" is not at all
@@ -191,6 +193,8 @@ type pdfFrame struct {
 	Text   string    `json:"text,omitempty"`  // page, note
 	State  pageState `json:"state,omitempty"` // page
 	Label  string    `json:"label,omitempty"` // page: its number as it is printed, such as iv, where the document has it
+	Parts  []pdfPart `json:"parts,omitempty"` // page: its text in parts, where some of it may be running heads
+	Heads  []string  `json:"heads,omitempty"` // page: the running heads that have been taken off it
 	Cut    bool      `json:"cut,omitempty"`   // page: its text was cut at MaxText
 	Sure   int       `json:"sure,omitempty"`  // page: its text was read by OCR, with this confidence of 100
 	Reason string    `json:"reason,omitempty"`
@@ -464,6 +468,9 @@ func (d *pdfReading) page(n int) (pdfFrame, error) {
 		frame.State = pageNoText
 	}
 	d.limit(&frame)
+	if d.req.Margins && frame.Text != "" && frame.Sure == 0 && !frame.Cut {
+		frame.Parts = margins(&p)
+	}
 	return frame, nil
 }
 
