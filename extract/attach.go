@@ -168,7 +168,7 @@ func (w *attachmentWalk) attachment(in Input, a pending, at string, taken map[st
 	case err != nil && byExt(strings.ToLower(path.Ext(name))) == nil && !opt.Converts(name):
 		w.passed = append(w.passed, name)
 		return true
-	case f == Image && !w.opt.OCR.on(): // the logo of a signature, most often
+	case f == Image && !w.opt.OCR.On(): // the logo of a signature, most often
 		w.passed = append(w.passed, name)
 		return true
 	case f == PDF && w.opt.Item == "page":

@@ -134,6 +134,13 @@ func (o *Options) converter(name string) *Converter {
 	return nil
 }
 
+// Reads tells whether a folder's file of that name is read by the options: some
+// format or converter is for it. Images are read with OCR only.
+func (o *Options) Reads(name string) bool {
+	f := byExt(strings.ToLower(path.Ext(name)))
+	return f != nil && (f != Image || o.OCR.On()) || o.Converts(name)
+}
+
 // Converts tells whether a converter of the options is for a file of that name.
 func (o *Options) Converts(name string) bool { return o.converter(name) != nil }
 

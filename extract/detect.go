@@ -46,7 +46,8 @@ func Detect(in Input, opt Options) (*Format, error) {
 	switch {
 	case f != nil:
 		kin := workbookName(ext) && f.Table || named == Text && f == CSV
-		if named != f && !kin && ext != "" && opt.Warn != nil {
+		refused := f == Image && !opt.OCR.On() // which tells it
+		if named != f && !kin && !refused && ext != "" && opt.Warn != nil {
 			opt.Warn(Place{File: in.Name}, fmt.Sprintf("the name ends in %s but the file is %s; it is read as that", ext, what))
 		}
 		return f, nil
@@ -333,7 +334,7 @@ func byMimetypePart(part *zip.File) *Format {
 // other types are named by their media type.
 var nouns = map[string]string{
 	"csv": "a text table", "excel": "an Excel workbook", "xls": "an old Excel workbook (.xls)", "xlsb": "a binary Excel workbook (.xlsb)", "ods": "an OpenDocument spreadsheet",
-	"pdf": "a PDF", "image": "an image", "html": "a web page", "docx": "a Word document", "pptx": "a PowerPoint presentation", "odt": "an OpenDocument text", "odp": "an OpenDocument presentation",
+	"pdf": "a PDF", "image": "a picture", "html": "a web page", "docx": "a Word document", "pptx": "a PowerPoint presentation", "odt": "an OpenDocument text", "odp": "an OpenDocument presentation",
 	"rtf": "rich text", "epub": "an EPUB book", "eml": "a message", "mbox": "a mailbox", "msg": "an Outlook message", "doc": "an old Word document (.doc)", "ppt": "an old PowerPoint presentation (.ppt)",
 	"parquet": "a Parquet file", "json": "JSON", "jsonl": "JSON lines", "xml": "XML", "text": "plain text", "markdown": "Markdown",
 	"application/zip":             "a zip archive",

@@ -66,7 +66,7 @@ func TestDetect(t *testing.T) {
 		{"a.csv", "", "", nil, ReasonEmpty, "empty", false},
 		{"a.csv", "a,b\n", "cvs", nil, ReasonOption, "csv, doc, docx", false},
 		{"a.png", png, "", Image, "", "", false},
-		{"a.csv", png, "", Image, "", "", true},
+		{"a.csv", png, "", Image, "", "", false}, // without ocr its refusal tells
 		{"a.gif", "GIF89a" + strings.Repeat("\x00\x01", 40), "", nil, ReasonUnsupported, "a GIF image", false},
 		{"a.docx", zipOf(t, "[Content_Types].xml", "word/document.xml"), "", DOCX, "", "", false},
 		{"a.csv", zipOf(t, "a.csv"), "", nil, ReasonUnsupported, "a zip archive", false},

@@ -25,7 +25,7 @@ var Image = &Format{
 	Keep:    true,
 	Isolate: true,
 	Patience: func(in Input, opt Options) time.Duration {
-		if !opt.OCR.on() {
+		if !opt.OCR.On() {
 			return 0
 		}
 		pages, err := imagePages(in)
@@ -117,7 +117,7 @@ func (r *imageRecords) read() (err error) {
 
 // check looks at the options.
 func (r *imageRecords) check() error {
-	if err := r.opt.OCR.check(); err != nil {
+	if err := r.opt.OCR.Check(); err != nil {
 		return r.fail(ReasonOption, err.Error(), nil)
 	}
 	switch r.opt.Item {
@@ -125,8 +125,8 @@ func (r *imageRecords) check() error {
 	default:
 		return r.fail(ReasonUnsupported, fmt.Sprintf("an image has no %ss; set item to document or page", r.opt.Item), nil)
 	}
-	if !r.opt.OCR.on() {
-		return r.fail(ReasonUnsupported, "the file is an image, whose text only OCR can read; set ocr: {languages: [eng]} in the source, or take it out of the source's path", nil)
+	if !r.opt.OCR.On() {
+		return r.fail(ReasonUnsupported, "the file is a picture, whose text only OCR can read; set ocr: {languages: [eng]} in the source, or take it out of the source's path", nil)
 	}
 	return nil
 }

@@ -57,7 +57,8 @@ const (
 	ocrSure = 20
 )
 
-func (o OCROptions) on() bool { return o.When == OCRAuto || o.When == OCRAlways }
+// On tells that some text in pictures is read.
+func (o OCROptions) On() bool { return o.When == OCRAuto || o.When == OCRAlways }
 
 func (o OCROptions) time() time.Duration {
 	if o.Time > 0 {
@@ -87,8 +88,8 @@ func (o OCROptions) languages() []string {
 	return o.Languages
 }
 
-// check says what is wrong with the options.
-func (o OCROptions) check() error {
+// Check says what is wrong with the options, and what to do.
+func (o OCROptions) Check() error {
 	switch o.When {
 	case "", OCRNever, OCRAuto, OCRAlways:
 	default:
@@ -178,7 +179,7 @@ func ocrTool(o OCROptions) (*OCRTool, error) {
 // ocrVersion identifies what OCR would make of a page by the options, "" when
 // it is not wanted.
 func ocrVersion(o OCROptions) string {
-	if !o.on() {
+	if !o.On() {
 		return ""
 	}
 	t, err := ocrTool(o)

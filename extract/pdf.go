@@ -181,7 +181,7 @@ func (r *pdfRecords) request() (pdfRequest, error) {
 	default:
 		return req, r.fileError(ReasonOption, fmt.Sprintf("pdf.runningHeads is %q; set it to keep or drop", r.opt.PDF.RunningHeads), nil)
 	}
-	if err := req.OCR.check(); err != nil {
+	if err := req.OCR.Check(); err != nil {
 		return req, r.fileError(ReasonOption, err.Error(), nil)
 	}
 	switch req.Engine {
@@ -433,7 +433,7 @@ func (r *pdfRecords) whole() *Document {
 // scanned is what may be the matter with a page that shows something and has
 // no text.
 func (r *pdfRecords) scanned() string {
-	if r.opt.OCR.on() || !havePDFium || r.opt.PDF.Engine == engineLedongthuc {
+	if r.opt.OCR.On() || !havePDFium || r.opt.PDF.Engine == engineLedongthuc {
 		return "scanned?" // only PDFium draws pages for OCR
 	}
 	return "scanned? set ocr to have it read"

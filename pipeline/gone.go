@@ -14,6 +14,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"importer/pipeline/state"
+	"importer/transform"
 )
 
 // A file that the walk does not meet any more is gone only if the folders say
@@ -43,7 +44,7 @@ func (c *Crawl) missing(ctx context.Context, run state.Run) error {
 		}
 		if of[source] == nil {
 			root, pattern := splitPath(c.Dir, src)
-			of[source] = &folders{root: filepath.FromSlash(root), pattern: pattern, seen: map[string]testimony{}}
+			of[source] = &folders{src: src, root: filepath.FromSlash(root), pattern: pattern, seen: map[string]testimony{}}
 		}
 		return of[source].doubt(rel)
 	})
@@ -51,6 +52,7 @@ func (c *Crawl) missing(ctx context.Context, run state.Run) error {
 
 // folders are those of a source, as witnesses of the files that are gone.
 type folders struct {
+	src     *transform.Source
 	root    string
 	pattern string
 	seen    map[string]testimony // by path below the root
@@ -70,7 +72,7 @@ func (w *folders) doubt(rel string) string {
 	if _, err := os.Lstat(full); err == nil {
 		matches, _ := doublestar.Match(w.pattern, rel)
 		if w.pattern == "**" {
-			matches = readable(rel)
+			matches = w.src.Options.Reads(rel)
 		}
 		if !matches {
 			return "" // the mapping does not want it any more

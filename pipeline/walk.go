@@ -14,7 +14,6 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
-	"importer/extract"
 	"importer/transform"
 )
 
@@ -170,7 +169,7 @@ func (w *walker) listed(full string) {
 func (w *walker) entry(d fs.DirEntry, full, rel string, above []string) {
 	isLink := d.Type()&fs.ModeSymlink != 0
 	matches, _ := doublestar.Match(w.pattern, rel) // the pattern has been validated
-	matches = matches && (!w.all || readable(d.Name()) || w.src.Options.Converts(d.Name())) && !isBeside(w.src, full)
+	matches = matches && (!w.all || w.src.Options.Reads(d.Name())) && !isBeside(w.src, full)
 	if !d.IsDir() && !isLink && !matches {
 		return
 	}
@@ -193,10 +192,4 @@ func (w *walker) entry(d fs.DirEntry, full, rel string, above []string) {
 	case matches && info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) == 0:
 		w.done = w.done || !w.yield(walked{rel, full, info}, nil)
 	}
-}
-
-// readable tells whether some format has the name's extension.
-func readable(name string) bool {
-	ext := strings.ToLower(path.Ext(name))
-	return slices.ContainsFunc(extract.Formats, func(f *extract.Format) bool { return slices.Contains(f.Exts, ext) })
 }

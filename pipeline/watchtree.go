@@ -64,7 +64,7 @@ func (sc *scope) matches(rel string) bool {
 
 func (sc *scope) files(rel string) bool {
 	ok, _ := doublestar.Match(sc.pattern, rel)
-	return ok && (!sc.all || readable(rel))
+	return ok && (!sc.all || sc.src.Options.Reads(rel))
 }
 
 // passedOver are names that a walk passes over.

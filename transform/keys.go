@@ -107,6 +107,7 @@ var objects = []*object{
 		{name: "csv", kind: kindObject, object: "csv", example: `{delimiter: ";"}`, doc: "How CSV files are read."},
 		{name: "excel", kind: kindObject, object: "excel", example: "{sheets: [Register]}", doc: "How workbooks are read, those of OpenDocument and of old Excel too."},
 		{name: "pdf", kind: kindObject, object: "pdf", example: "{engine: pdfium}", doc: "How PDF files are read."},
+		{name: "ocr", kind: kindObject, object: "ocr", example: "{languages: [eng, deu]}", doc: "How text in pictures is read: images, and pages of PDF files that have none. Without it such pages are counted and told. See [Text in pictures](#text-in-pictures)."},
 		{name: "html", kind: kindObject, object: "html", example: "{content: main}", doc: "How HTML files are read."},
 		{name: "text", kind: kindObject, object: "text", example: "{encoding: windows-1252}", doc: "How plain text and Markdown are read."},
 		{name: "json", kind: kindObject, object: "json", example: "{records: data.items}", doc: "What of JSON and JSON lines is a record."},
@@ -188,8 +189,17 @@ var objects = []*object{
 		{name: "size", kind: kindSize, example: "64MB", doc: "How large the result may be; 64MB."},
 	}},
 	{"pdf", "How the text of a PDF is found.", []key{
-		{name: "engine", kind: kindEnum, enum: []string{"auto", "pdfium", "ledongthuc"}, example: "auto", doc: "auto (the default) reads with PDFium, and again with ledongthuc where a page comes back empty."},
+		{name: "engine", kind: kindEnum, enum: []string{"auto", "pdfium", "ledongthuc", "facts"}, example: "auto", doc: "auto (the default) reads with PDFium, and with ledongthuc where PDFium has nothing; pdfium and ledongthuc read with one of them; facts reads no text, only title, author, dates, outline, number of pages and attachments, and is quick."},
 		{name: "passwords", kind: kindStrings, example: `["${env:PDF_PASSWORD}"]`, doc: "Tried on encrypted files, in order."},
+		{name: "runningHeads", kind: kindEnum, enum: []string{"keep", "drop"}, example: "drop", doc: "Heads, feet and page numbers that are repeated from page to page: they stay in the text (the default), or move to meta.runningHeads."},
+		{name: "audit", kind: kindLimit, example: "5%", doc: "The share of documents that the other engine reads as well: meta.agreement tells how much percent of what that reads the text has, and under 80 is a warning. The default is none."},
+	}},
+	{"ocr", "How text in pictures is read: by tesseract, which has to be installed (Debian: tesseract-ocr, and a package for every language).", []key{
+		{name: "when", kind: kindEnum, enum: []string{extract.OCRAuto, extract.OCRAlways, extract.OCRNever}, example: "auto", doc: "auto (the default) reads images and pages that have no text; always reads every page that shows something, in place of its own text; never reads none."},
+		{name: "languages", kind: kindStrings, example: "[eng, deu]", doc: "The languages of the text, by tesseract's names, the most frequent first. The default is eng."},
+		{name: "dpi", kind: kindInt, example: "300", doc: "How finely pages of PDF files are drawn for it; 300."},
+		{name: "pages", kind: kindInt, example: "1000", doc: "How many pages of one document are read so; 1000. Those after them are told."},
+		{name: "time", kind: kindDuration, example: "60s", doc: "How long one page may take; 60s. It comes on top of limits.time."},
 	}},
 	{"html", "What of a page is content.", []key{
 		{name: "content", kind: kindEnum, enum: []string{"article", "main", "full"}, example: "main", doc: "The main text (article, the default), everything but navigation, header, footer and scripts (main), or everything."},

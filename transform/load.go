@@ -318,6 +318,20 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 		if c.has("engine") {
 			opt.PDF.Engine = c.word("pdf", "engine")
 		}
+		if c.has("runningHeads") {
+			opt.PDF.RunningHeads = c.word("pdf", "runningHeads")
+		}
+		opt.PDF.Audit = c.share("audit")
+	}
+	if c, ok := m.childOf(sec, "ocr", "ocr"); ok {
+		opt.OCR = extract.OCROptions{When: extract.OCRAuto, Languages: c.texts("languages"), DPI: c.int("dpi", 70), Pages: c.int("pages", 1), Time: c.duration("time")}
+		if c.has("when") {
+			opt.OCR.When = c.word("ocr", "when")
+		}
+		if err := opt.OCR.Check(); err != nil {
+			what, remedy, _ := strings.Cut(err.Error(), "; ")
+			m.doc.errorf(sec.posOf("ocr"), remedy, "%s: %s", sec.what, what)
+		}
 	}
 	if c, ok := m.childOf(sec, "html", "html"); ok {
 		opt.HTML.Encoding = c.text("encoding")

@@ -87,7 +87,7 @@ func yamlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") +
 // optionNames lists what ParseOptions takes.
 func optionNames() []string {
 	names := []string{"item", "format", "attachments"}
-	for _, object := range []string{"csv", "excel", "pdf", "html", "text", "json", "xml", "limits"} {
+	for _, object := range []string{"csv", "excel", "pdf", "ocr", "html", "text", "json", "xml", "limits"} {
 		for _, k := range objectNamed(object).keys {
 			names = append(names, object+"."+k.name)
 		}

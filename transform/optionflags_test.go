@@ -11,7 +11,7 @@ import (
 func TestParseOptions(t *testing.T) {
 	t.Setenv("BOOK_PASSWORD", "it's: secret")
 	got, err := ParseOptions([]string{"csv.delimiter=|", "csv.header=none", "csv.columns=a, b", "item=page", "excel.passwords=${env:BOOK_PASSWORD}",
-		"limits.time=90s", "attachments=items", "format=csv", "csv.quote='", "json.records=a.b", "xml.record=//x"})
+		"limits.time=90s", "attachments=items", "format=csv", "csv.quote='", "json.records=a.b", "xml.record=//x", "ocr.languages=eng,deu", "pdf.audit=100%"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,6 +19,8 @@ func TestParseOptions(t *testing.T) {
 		CSV:    extract.CSVOptions{Delimiter: "|", Header: -1, Columns: []string{"a", "b"}, Quote: "'"},
 		Excel:  extract.ExcelOptions{Passwords: []string{"it's: secret"}},
 		JSON:   extract.JSONOptions{Records: "a.b"},
+		PDF:    extract.PDFOptions{Audit: 1},
+		OCR:    extract.OCROptions{When: "auto", Languages: []string{"eng", "deu"}},
 		XML:    extract.XMLOptions{Record: "//x"},
 		Limits: extract.Limits{Time: 90 * time.Second}})
 
@@ -32,6 +34,11 @@ func TestParseOptions(t *testing.T) {
 		{"item=rows", `did you mean "row"?`},
 		{"pdf.passwords=secret", "is seen by others"},
 		{"xml.record=a[1]", "xml.record"},
+		{"pdf.audit=5", "write a percentage"},
+		{"pdf.audit=NaN%", "write a percentage"},
+		{"ocr.languages=--help", "tesseract --list-langs"},
+		{"ocr.dpi=5000", "70 to 1200"},
+		{"ocr.when=sometimes", "when cannot be"},
 	} {
 		_, err := ParseOptions([]string{tt.option})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -217,6 +217,21 @@ func (s section) limit(name string) Limit {
 	return Limit{}
 }
 
+// share reads "5%" as 0.05.
+func (s section) share(name string) float64 {
+	v, ok := s.scalar(name)
+	if !ok {
+		return 0
+	}
+	num, percent := strings.CutSuffix(strings.TrimSpace(v.s), "%")
+	f, err := strconv.ParseFloat(strings.TrimSpace(num), 64)
+	if !percent || err != nil || !(f >= 0 && f <= 100) {
+		s.d.errorf(v.pos, "write a percentage such as 5%", "%s: %s cannot be %q", s.what, name, v.s)
+		return 0
+	}
+	return f / 100
+}
+
 // budget reads how many records may be refused.
 func (s section) budget(name string) Budget {
 	v, ok := s.scalar(name)

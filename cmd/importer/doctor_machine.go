@@ -39,7 +39,7 @@ func (d *doctor) machine(ctx context.Context) {
 	}
 	d.temp()
 	d.pdf(ctx)
-	d.ok("tools.ocr", "text in pictures is not read: there is no OCR, and pages without text are told of")
+	d.ocr()
 }
 
 // folder tells whether a file can be written into a folder. One that a run
@@ -223,6 +223,36 @@ func (d *doctor) pdf(ctx context.Context) {
 		d.fail("tools.pdf", "no PDF file can be read: "+strings.Join(bad, "; "), "look whether this user may start processes and write temporary files")
 	default:
 		d.warn("tools.pdf", "PDF files are read by "+good[0]+" only: "+strings.Join(bad, "; "), "use a build with PDFium, the better one, or look whether this user may start processes")
+	}
+}
+
+// ocr looks for what reads text in pictures, for the sources that want it.
+func (d *doctor) ocr() {
+	tool, err := extract.FindOCR()
+	wanted := 0
+	if d.m != nil {
+		for _, src := range d.m.Sources {
+			if !src.Options.OCR.On() {
+				continue
+			}
+			wanted++
+			missing := err
+			if tool != nil {
+				missing = tool.Lacks(src.Options.OCR)
+			}
+			if missing != nil {
+				d.warn("tools.ocr", fmt.Sprintf("source %q: text in pictures is not read: %v", src.Name, missing), "install it; until then such documents have no text, and tell so")
+				return
+			}
+		}
+	}
+	switch {
+	case tool == nil:
+		d.ok("tools.ocr", "text in pictures is not read (%v), and pages without text are told of", err)
+	case wanted == 0:
+		d.ok("tools.ocr", "text in pictures can be read by tesseract %s (%s), where ocr is set in the mapping", tool.Version, strings.Join(tool.Languages, ", "))
+	default:
+		d.ok("tools.ocr", "text in pictures is read by tesseract %s", tool.Version)
 	}
 }
 

@@ -237,7 +237,7 @@ func unreadNote(rep *pipeline.Report) string {
 	if rep.UnreadPages == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s of %s no text: scans, most often, which can be read with ocr (see importer extract)",
+	return fmt.Sprintf("%s of %s no text: scans, most often; ocr in the mapping has them read, and importer doctor tells what that needs",
 		count(rep.UnreadPages, "page", "pages"), count(rep.UnreadDocuments, "document has", "documents have"))
 }
 
