@@ -377,7 +377,13 @@ func (d *pdfReading) read() (err error) {
 	if d.req.Engine == engineFacts {
 		return nil
 	}
-	for n := max(1, d.req.From); n <= facts.Pages; n++ {
+	from := max(1, d.req.From)
+	for n := from; n <= facts.Pages; n++ {
+		if (n-from)%renewPages == renewPages-1 {
+			if err := d.renew(); err != nil {
+				return err
+			}
+		}
 		frame, err := d.page(n)
 		if err != nil {
 			return err
@@ -418,6 +424,18 @@ func (d *pdfReading) open() error {
 	}
 	d.first = other
 	return open()
+}
+
+// renewPages is after how many pages a document is opened anew: PDFium keeps all
+// objects of it that it has met.
+const renewPages = 1_000
+
+func (d *pdfReading) renew() error {
+	if guarded(func() error { d.doc.close(); return nil }) != nil {
+		d.first.recycle()
+	}
+	d.doc = nil
+	return d.open()
 }
 
 // page reads page n: by the first engine, by the second where that has no

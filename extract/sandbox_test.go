@@ -504,3 +504,56 @@ func TestInProcess(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// countingEngine counts how often it opens and closes documents.
+type countingEngine struct {
+	scriptEngine
+	opened, closed int
+}
+
+type countedDocument struct {
+	pdfDocument
+	e *countingEngine
+}
+
+func (d *countedDocument) close() { d.e.closed++ }
+
+func (e *countingEngine) open(f io.ReaderAt, size int64, passwords []string) (pdfDocument, error) {
+	e.opened++
+	doc, err := e.scriptEngine.open(f, size, passwords)
+	return &countedDocument{doc, e}, err
+}
+
+// TestPDFRenewed has a long document opened anew while it is read, so that its
+// engine does not keep all of it, and all pages told.
+func TestPDFRenewed(t *testing.T) {
+	e := &countingEngine{}
+	r := &pdfReader{engines: map[string]func() (pdfEngine, error){
+		enginePDFium: func() (pdfEngine, error) { return e, nil }, engineLedongthuc: func() (pdfEngine, error) { return e, nil },
+	}}
+	lines := []string{""}
+	for n := range 2*renewPages + 10 {
+		lines = append(lines, fmt.Sprint(n+1))
+	}
+	path, done, err := scriptPDF(lines...).file("importer-*.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	next := 1
+	err = r.read(pdfRequest{Path: path, Size: 1 << 20, Engine: engineAuto, MaxPages: len(lines), MaxText: 1 << 20}, func(f pdfFrame) error {
+		if f.Kind == framePage {
+			if f.Page != next || f.Text != fmt.Sprint(next) {
+				t.Fatalf("page %d: %q, want page %d", f.Page, f.Text, next)
+			}
+			next++
+		}
+		return nil
+	})
+	if err != nil || next != len(lines) {
+		t.Errorf("%d pages told, error %v, want %d", next-1, err, len(lines)-1)
+	}
+	if e.opened != 3 || e.closed != 3 {
+		t.Errorf("opened %d times and closed %d, want 3", e.opened, e.closed)
+	}
+}

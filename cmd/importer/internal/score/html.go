@@ -19,6 +19,11 @@ import (
 // benchmarks of main-text extraction.
 const shingleLength = 4
 
+func htmlPart(ctx context.Context, s *settings) ([]section, error) {
+	sec, err := scoreHTML(ctx, s)
+	return []section{sec}, err
+}
+
 // scoreHTML compares the text of pages with that of the main content that
 // people marked: source.html and expected.html in a folder for each page.
 func scoreHTML(ctx context.Context, s *settings) (section, error) {

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"importer/extract"
 )
@@ -19,7 +21,12 @@ func main() {
 	extract.ServeWorkerIfAsked()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	err := run(ctx)
+	var err error
+	if len(os.Args) == 4 && os.Args[1] == pagesArg {
+		err = printPages(ctx, os.Args[2], os.Args[3])
+	} else {
+		err = run(ctx)
+	}
 	extract.CloseWorkers()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "score:", err)
@@ -27,11 +34,25 @@ func main() {
 	}
 }
 
+// A part makes sections of the table. More formats are more parts.
+type part struct {
+	name string
+	make func(ctx context.Context, s *settings) ([]section, error)
+}
+
+var parts = []part{
+	{"pdf", pdfPart},
+	{"html", htmlPart},
+}
+
 // settings say what is measured.
 type settings struct {
 	corpus string
 	engine string
 	keep   string // where the references' texts are kept
+	worst  int    // so many of the worst files are printed
+	order  bool   // by their order and not by their words
+	fast   bool   // speed and memory are not measured
 }
 
 func (s *settings) options() extract.Options {
@@ -52,10 +73,11 @@ func run(ctx context.Context) error {
 	corpus := flag.String("corpus", os.Getenv("IMPORTER_CORPUS"), "folder of real files with pdf/ and html/ in it")
 	out := flag.String("o", "", "file to write the table to; none prints it")
 	engine := flag.String("engine", "auto", "pdf.engine")
-	list := flag.Int("worst", 0, "print so many of the worst files")
+	only := flag.String("only", "", "the parts of the table to make, by commas: "+partNames()+"; the others stay as they are in -o")
+	list := flag.Int("worst", 0, "print so many of the worst PDF files")
 	order := flag.Bool("order", false, "with -worst: by reading order and not by words")
 	dump := flag.String("dump", "", "print what one PDF scores and its text")
-	fast := flag.Bool("no-speed", false, "do not measure speed")
+	fast := flag.Bool("no-speed", false, "do not measure speed and memory")
 	flag.Parse()
 	if *corpus == "" && *dump == "" {
 		return fmt.Errorf("no corpus: give -corpus or set IMPORTER_CORPUS")
@@ -67,29 +89,53 @@ func run(ctx context.Context) error {
 	if *dump != "" {
 		return dumpPDF(ctx, s, *dump)
 	}
-	results, err := scorePDFs(ctx, s)
+	s.worst, s.order, s.fast = *list, *order, *fast
+	before := ""
+	if b, err := os.ReadFile(*out); err == nil {
+		before = string(b)
+	}
+	table, err := makeTable(ctx, s, *only, before)
 	if err != nil {
 		return err
 	}
-	worst(os.Stderr, results, *list, *order)
-	sections := []section{pdfSection(results)}
-	if !*fast {
-		sec, err := speed(ctx, s, results)
-		if err != nil {
-			return err
-		}
-		sections = append(sections, sec)
-	}
-	sec, err := scoreHTML(ctx, s)
-	if err != nil {
-		return err
-	}
-	table := render(append(sections, sec))
 	if *out == "" {
 		_, err := fmt.Print(table)
 		return err
 	}
 	return os.WriteFile(*out, []byte(table), 0o644)
+}
+
+func partNames() string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// makeTable makes the parts that only names, or all, and takes the other sections
+// from the table that was there before.
+func makeTable(ctx context.Context, s *settings, only, before string) (string, error) {
+	for name := range strings.SplitSeq(only, ",") {
+		if only != "" && !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return "", fmt.Errorf("-only %s: there is no such part; known are %s", name, partNames())
+		}
+	}
+	var sections []section
+	for _, p := range parts {
+		if only != "" && !slices.Contains(strings.Split(only, ","), p.name) {
+			continue
+		}
+		made, err := p.make(ctx, s)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", p.name, err)
+		}
+		sections = append(sections, made...)
+	}
+	if only == "" {
+		before = ""
+	}
+	return merge(before, sections), nil
 }
 
 // dumpPDF prints a PDF's text and what in words it lacks and has too much.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -56,9 +57,47 @@ func filesBelow(dir, ext string) ([]string, error) {
 	return files, err
 }
 
-// scorePDFs reads every PDF and compares those on whose words pdftotext and
-// mutool agree.
-func scorePDFs(ctx context.Context, s *settings) ([]*pdfResult, error) {
+// pdfPart makes the sections of PDFs.
+func pdfPart(ctx context.Context, s *settings) ([]section, error) {
+	var long section
+	if !s.fast {
+		var err error
+		if long, err = longPDF(ctx, s); err != nil { // first, see there
+			return nil, err
+		}
+	}
+	results, err := scorePDFs(ctx, s, all)
+	if err != nil {
+		return nil, err
+	}
+	worst(os.Stderr, results, s.worst, s.order)
+	sections := []section{pdfSection(results), sampleSection(results)}
+	if s.fast {
+		return sections, nil
+	}
+	fast, err := speed(ctx, s, results)
+	return append(sections, fast, long), err
+}
+
+func all(string) bool { return true }
+
+// sampled tells the files of the fixed sample that tests read, one of eight, by
+// their names.
+func sampled(file string) bool {
+	sum := sha256.Sum256([]byte(filepath.Base(file)))
+	return sum[0]%8 == 0
+}
+
+func sampleSection(results []*pdfResult) section {
+	sec := pdfSection(slices.DeleteFunc(slices.Clone(results), func(r *pdfResult) bool { return !sampled(r.file) }))
+	sec.title = "PDF sample"
+	sec.note = "What the test reads, one file of eight. " + sec.note
+	return sec
+}
+
+// scorePDFs reads the PDFs that are chosen and compares those on whose words
+// pdftotext and mutool agree.
+func scorePDFs(ctx context.Context, s *settings, chosen func(file string) bool) ([]*pdfResult, error) {
 	for _, r := range []reference{pdftotext, mutool} {
 		if err := r.missing(); err != nil {
 			return nil, err
@@ -68,6 +107,7 @@ func scorePDFs(ctx context.Context, s *settings) ([]*pdfResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	files = slices.DeleteFunc(files, func(file string) bool { return !chosen(file) })
 	if len(files) == 0 {
 		return nil, fmt.Errorf("there are no PDFs below %s", s.corpus)
 	}

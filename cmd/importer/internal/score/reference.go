@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,15 +15,16 @@ import (
 	"time"
 )
 
-// A reference is a program that prints the text of a PDF.
+// A reference is a program that prints what it reads from a file.
 type reference struct {
-	name string
-	args func(file string) []string
+	name    string
+	args    func(file string) []string
+	program string // to run; "" is name
 }
 
 var (
-	pdftotext = reference{"pdftotext", func(file string) []string { return []string{"-q", "-enc", "UTF-8", file, "-"} }}
-	mutool    = reference{"mutool", func(file string) []string { return []string{"draw", "-q", "-F", "txt", "-o", "-", file} }}
+	pdftotext = reference{name: "pdftotext", args: func(file string) []string { return []string{"-q", "-enc", "UTF-8", file, "-"} }}
+	mutool    = reference{name: "mutool", args: func(file string) []string { return []string{"draw", "-q", "-F", "txt", "-o", "-", file} }}
 )
 
 // missing names the package of a reference that is not installed.
@@ -63,7 +65,7 @@ func (r reference) text(ctx context.Context, dir, file string) (string, bool) {
 func (r reference) run(ctx context.Context, file string) (out []byte, took bool) {
 	ctx, cancel := context.WithTimeout(ctx, referenceTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, r.name, r.args(file)...)
+	cmd := exec.CommandContext(ctx, cmp.Or(r.program, r.name), r.args(file)...)
 	out, err := cmd.Output()
 	return out, err == nil
 }

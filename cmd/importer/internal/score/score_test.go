@@ -26,7 +26,7 @@ var table = filepath.Join("..", "..", "..", "..", "extract", "testdata", "scores
 func corpusSettings(t *testing.T) *settings {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("reads some thousand files")
+		t.Skip("reads some hundred files")
 	}
 	corpus := os.Getenv("IMPORTER_CORPUS")
 	if corpus == "" {
@@ -53,11 +53,11 @@ func TestScoresPDF(t *testing.T) {
 	if err := errors.Join(pdftotext.missing(), mutool.missing()); err != nil {
 		t.Skip(err)
 	}
-	results, err := scorePDFs(t.Context(), s)
+	results, err := scorePDFs(t.Context(), s, sampled)
 	if err != nil {
 		t.Fatal(err)
 	}
-	report(t, pdfSection(results))
+	report(t, sampleSection(results))
 }
 
 func TestScoresHTML(t *testing.T) {
@@ -141,5 +141,24 @@ func TestF1(t *testing.T) {
 	}
 	if got := f1(grams(words("a b c"), 2), grams(words("a c b"), 2)); got != 0 {
 		t.Errorf("bigram F1 of another order = %v, want 0", got)
+	}
+}
+
+// TestMerge makes one section of a table anew: the others stay as they are.
+func TestMerge(t *testing.T) {
+	one, two, three := section{title: "One", note: "First."}, section{title: "Two", note: "Second."}, section{title: "Three", note: "Third."}
+	one.add("files", 10, atLeast, 0, "")
+	two.add("files", 20, atLeast, 0, "")
+	three.add("files", 30, atLeast, 0, "")
+	before := render([]section{one, two})
+	if got := merge(before, nil); got != before {
+		t.Errorf("nothing made anew:\n%s\nwant\n%s", got, before)
+	}
+	two.rows[0].value = 21
+	if got, want := merge(before, []section{three, two}), render([]section{one, two, three}); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if _, err := makeTable(t.Context(), &settings{}, "pdf,dpf", ""); err == nil || !strings.Contains(err.Error(), "known are pdf, html") {
+		t.Errorf("a part that is none: %v", err)
 	}
 }

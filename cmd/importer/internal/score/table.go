@@ -70,14 +70,40 @@ cmd/importer/internal/score fails when a figure becomes worse than it is here.
 `
 
 // render writes the sections as Markdown.
-func render(sections []section) string {
+func render(sections []section) string { return merge("", sections) }
+
+// merge is render, with the sections of a table that was there before and are
+// not among the new ones. Those keep their place; new ones come last.
+func merge(before string, sections []section) string {
+	const sign = "\n## "
+	made := map[string]string{}
+	var titles []string
+	for _, old := range strings.Split(before, sign)[1:] {
+		title, body, _ := strings.Cut(old, "\n")
+		made[title] = "\n" + strings.TrimRight(body, "\n") + "\n"
+		made[title] = strings.Replace(made[title], "\n\n", "\n", 1)
+		titles = append(titles, title)
+	}
+	for _, s := range sections {
+		if _, known := made[s.title]; !known {
+			titles = append(titles, s.title)
+		}
+		made[s.title] = s.body()
+	}
 	var b strings.Builder
 	b.WriteString(tableHead)
-	for _, s := range sections {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| figure | value | goal |\n|---|---|---|\n", s.title, s.note)
-		for _, f := range s.rows {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, number(f.value), f.goal)
-		}
+	for _, title := range titles {
+		b.WriteString(sign + title + "\n" + made[title])
+	}
+	return b.String()
+}
+
+// body is what stands below the section's title.
+func (s *section) body() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n\n| figure | value | goal |\n|---|---|---|\n", s.note)
+	for _, f := range s.rows {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, number(f.value), f.goal)
 	}
 	return b.String()
 }
