@@ -5,7 +5,7 @@ BIN     ?= bin/importer
 # A corpus of real files for the tests, when there is one.
 export IMPORTER_CORPUS
 
-.PHONY: build test race check bench bench-rate bench-scale bench-search score clients fuzz samples deps
+.PHONY: build test race check bench bench-pdf bench-rate bench-scale bench-search score clients fuzz samples deps
 
 build: ## the program, in bin/
 	$(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/importer
@@ -32,6 +32,10 @@ bench-scale: build ## crawls of 10,000 to 10,000,000 rows: the cost must not gro
 
 bench-search: ## CPU of each class of search over 200,000 items of the local Graph, beside its goal
 	$(GO) test -v -run '^$$' -bench 'Search' -benchtime 20x -timeout 60m ./load/localgraph
+
+bench-pdf: deps ## what PDFs cost: a page, a small file, a start, and a scanned page by OCR with the words that are right
+	$(GO) test -run '^$$' -bench PDF -benchtime 3x ./extract
+	$(GO) test -run '^$$' -bench OCR -benchtime 1x ./extract
 
 score: deps ## how well real files are read, as the table that the tests hold
 	$(GO) run ./cmd/importer/internal/score -o extract/testdata/scores.md
