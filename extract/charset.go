@@ -271,11 +271,17 @@ func isBinary(head []byte) bool {
 	return controls >= 4 && controls*20 > len(head)
 }
 
-// isASCII looks at eight bytes at a time.
+// isASCII looks at 32 bytes at a time.
 func isASCII(s string) bool {
+	const high = 0x8080808080808080
 	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		if (load8(s, i)|load8(s, i+8)|load8(s, i+16)|load8(s, i+24))&high != 0 {
+			return false
+		}
+	}
 	for ; i+8 <= len(s); i += 8 {
-		if load8(s, i)&0x8080808080808080 != 0 {
+		if load8(s, i)&high != 0 {
 			return false
 		}
 	}

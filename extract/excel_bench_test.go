@@ -40,7 +40,7 @@ func BenchmarkExcel(b *testing.B) {
 			before := cpuTime()
 			for b.Loop() {
 				got := 0
-				for _, err := range Excel.Read(b.Context(), in, Options{}) {
+				for _, err := range Excel.Read(b.Context(), in, Options{Reuse: true}) {
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -248,6 +248,10 @@ type Options struct {
 	Converters []Converter `yaml:"converters"`
 	// Limits are the guards against hostile files; zero fields mean the default.
 	Limits Limits `yaml:"limits"`
+	// Reuse lets a reader use the Text and Typed of a record again for the next
+	// one, as ReuseRecord of encoding/csv does: for callers that are done with
+	// a record before they ask for another. The strings themselves stay good.
+	Reuse bool `yaml:"-"`
 	// Warn is told, at most a few times a file, what was guessed or mended
 	// (an encoding, padded rows). It may be nil.
 	Warn func(Place, string) `yaml:"-" json:"-"`
@@ -262,14 +266,23 @@ type Options struct {
 type CSVOptions struct {
 	// Delimiter is one character, "tab", or "auto" (the default).
 	Delimiter string `yaml:"delimiter"`
-	// Quote is one character, "none", or "" for the double quote.
+	// Quote is one character, "none", or "auto" (the default): the double quote,
+	// or the single one where whole columns stand in it.
 	Quote string `yaml:"quote"`
+	// Escape is the character before a quote that does not end its field: one
+	// character, "none" for doubled quotes only, or "auto" (the default): a
+	// backslash where the text has \" and no "".
+	Escape string `yaml:"escape"`
 	// Encoding is an IANA or WHATWG name (utf-8, utf-16le, windows-1252,
 	// iso-8859-1, ...) or "auto" (the default).
 	Encoding string `yaml:"encoding"`
 	// Header is the 1-based record that names the columns; 0 is "auto" (the
-	// first non-empty record); -1 is none: Columns, or column1, column2, ...
+	// first that is no title above the table); -1 is none: Columns, or column1,
+	// column2, ...
 	Header int `yaml:"header"`
+	// Footer is what to do with totals and remarks below the table: "auto"
+	// passes over them (the default), "keep" reads them as records.
+	Footer string `yaml:"footer"`
 	// Columns names the columns of a file without a header.
 	Columns []string `yaml:"columns"`
 	// Ragged is what to do with a row that has not as many fields as the
@@ -451,6 +464,7 @@ var Formats = []*Format{PDF, Excel, Image, HTML, CSV, XLSB, XLS, ODS, Parquet, D
 // it, the sequence ends with the disk's error.
 func Records(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
 	if opt.GroupBy != "" {
+		opt.Reuse = false // a group is of several records
 		return grouped(ctx, in, opt)
 	}
 	return records(ctx, in, opt)

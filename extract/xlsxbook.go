@@ -3,7 +3,6 @@ package extract
 import (
 	"archive/zip"
 	"bytes"
-	"compress/flate"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/richardlehane/mscfb"
 	"github.com/xuri/excelize/v2"
 )
@@ -121,6 +121,7 @@ func openWorkbook(ctx context.Context, in Input, opt Options) (book *workbook, e
 	if err != nil {
 		return nil, zipError(place, head, err)
 	}
+	zr.RegisterDecompressor(zip.Deflate, flate.NewReader)
 	bz := newBookZip(ctx, zr, opt.Limits.Unzipped)
 	book, err = loadBook(bz)
 	if err != nil {

@@ -162,15 +162,31 @@ func serialDuration(v float64) (time.Duration, bool) {
 // appendTime appends 2006-01-02, or 2006-01-02T15:04:05 where there is a
 // time, with its milliseconds where there are any.
 func appendTime(b []byte, ms int64) []byte {
-	layout := time.DateOnly
-	switch rest := mod(ms, dayMillis); {
-	case rest%1000 != 0:
-		layout = "2006-01-02T15:04:05.000"
-	case rest != 0:
-		layout = "2006-01-02T15:04:05"
+	t := time.UnixMilli(ms).UTC()
+	rest := int(mod(ms, dayMillis))
+	year, month, day := t.Date()
+	switch {
+	case year < 0 || year > 9999: // the last millisecond, rounded up
+		return t.AppendFormat(b, "2006-01-02T15:04:05")
+	case rest == 0:
+		return appendDate(b, year, int(month), day)
 	}
-	return time.UnixMilli(ms).UTC().AppendFormat(b, layout)
+	b = append(appendDate(b, year, int(month), day), 'T')
+	b = append(appendTwo(b, rest/3_600_000), ':')
+	b = append(appendTwo(b, rest/60_000%60), ':')
+	b = appendTwo(b, rest/1000%60)
+	if rest %= 1000; rest != 0 {
+		b = append(b, '.', byte('0'+rest/100), byte('0'+rest/10%10), byte('0'+rest%10))
+	}
+	return b
 }
+
+func appendDate(b []byte, year, month, day int) []byte {
+	b = append(appendTwo(appendTwo(b, year/100), year%100), '-')
+	return appendTwo(append(appendTwo(b, month), '-'), day)
+}
+
+func appendTwo(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
 func mod(a, b int64) int64 { return ((a % b) + b) % b }
 

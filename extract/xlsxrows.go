@@ -54,6 +54,9 @@ type sheetReader struct {
 	hiddenRows int
 	titles     int // rows above the header, passed over
 	firstTitle int
+
+	text  []string // of the last record, for the next if it may be used again
+	typed []any
 }
 
 // sheet yields the records of one sheet.
@@ -345,7 +348,13 @@ func (sr *sheetReader) record(row *sheetRow) error {
 	rec := Record{Place: sr.place(row.num, 0), Header: sr.header}
 	text := string(row.buf)
 	n := len(sr.header.names)
-	rec.Text, rec.Typed = make([]string, n), make([]any, n)
+	if rec.Text, rec.Typed = sr.text, sr.typed; len(rec.Text) != n || !sr.opt.Reuse {
+		rec.Text, rec.Typed = make([]string, n), make([]any, n)
+		sr.text, sr.typed = rec.Text, rec.Typed
+	} else {
+		clear(rec.Text)
+		clear(rec.Typed)
+	}
 	filled := false
 	for i := range row.cells {
 		c := &row.cells[i]
@@ -367,6 +376,7 @@ func (sr *sheetReader) record(row *sheetRow) error {
 		row.fail(0, ReasonEncoding, "row %d has bytes that are not UTF-8, which a workbook has to be; save it again in Excel", row.num)
 	}
 	if row.bad != "" {
+		sr.text, sr.typed = nil, nil // the error keeps its texts
 		return sr.send(Record{}, &RecordError{Place: sr.place(row.num, row.badCol), Reason: row.badReason, Detail: row.bad,
 			Text: withOverflow(rec.Text, row, len(sr.slot)), Header: sr.header})
 	}

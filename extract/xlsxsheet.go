@@ -297,7 +297,10 @@ func (sc *sheetScanner) cellTag(b []byte, last int) (cellTag, bool) {
 			i++
 			continue
 		}
-		eq := bytes.IndexByte(b[i:], '=')
+		eq := 1 // as in all that matter
+		if i+1 < len(b) && b[i+1] != '=' {
+			eq = bytes.IndexByte(b[i:], '=')
+		}
 		if eq < 0 || i+eq+1 >= len(b) {
 			return ct, false
 		}
@@ -306,7 +309,7 @@ func (sc *sheetScanner) cellTag(b []byte, last int) (cellTag, bool) {
 		from := i + eq + 2
 		n := -1
 		if quote == '"' || quote == '\'' {
-			n = bytes.IndexByte(b[from:], quote)
+			n = shortIndex(b[from:], quote)
 		}
 		if n < 0 {
 			return ct, false
@@ -337,6 +340,16 @@ func (sc *sheetScanner) cellTag(b []byte, last int) (cellTag, bool) {
 		}
 	}
 	return ct, true
+}
+
+// shortIndex is bytes.IndexByte for what is nearly always a few bytes away.
+func shortIndex(b []byte, c byte) int {
+	for i := range min(len(b), 8) {
+		if b[i] == c {
+			return i
+		}
+	}
+	return bytes.IndexByte(b, c)
 }
 
 func cellType(val []byte) byte {
@@ -547,55 +560,4 @@ func (sc *sheetScanner) number(c *sheetCell, style int, raw []byte, decoded bool
 		return
 	}
 	r.value(c, v, raw, format, sc.book.date04)
-}
-
-// plainInt parses an integer of at most 15 digits in its canonical spelling.
-func plainInt(b []byte) (int64, bool) {
-	neg := len(b) > 1 && b[0] == '-'
-	digits := b
-	if neg {
-		digits = b[1:]
-	}
-	if len(digits) == 0 || len(digits) > 15 || digits[0] == '0' && (len(digits) > 1 || neg) {
-		return 0, false
-	}
-	var n int64
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = 10*n + int64(c-'0')
-	}
-	if neg {
-		n = -n
-	}
-	return n, true
-}
-
-// parseNumber parses what XML Schema calls a double, except infinities.
-func parseNumber(b []byte) (float64, bool) {
-	for _, c := range b {
-		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
-			return 0, false
-		}
-	}
-	v, err := strconv.ParseFloat(string(b), 64)
-	return v, err == nil
-}
-
-// appendFloat appends the shortest decimal that is v. Excel stores 17 digits
-// (1.1000000000000001), which nobody has typed. A long integer keeps all the
-// digits that are stored.
-func appendFloat(b, raw []byte, v float64) []byte {
-	digits := raw
-	if len(raw) > 0 && raw[0] == '-' {
-		digits = raw[1:]
-	}
-	if len(digits) > 0 && digits[0] != '0' && len(bytes.Trim(digits, "0123456789")) == 0 {
-		return append(b, raw...)
-	}
-	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
-		return strconv.AppendFloat(b, v, 'e', -1, 64)
-	}
-	return strconv.AppendFloat(b, v, 'f', -1, 64)
 }

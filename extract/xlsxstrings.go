@@ -34,10 +34,10 @@ type stringBlock struct {
 }
 
 const (
-	spillAt      = 64 << 20
+	spillAt      = 8 << 20
 	spillChunk   = 1 << 20
-	spillBlock   = 64 << 10
-	spillBlocks  = 128 // 8 MiB
+	spillBlock   = 8 << 10
+	spillBlocks  = 512 // 4 MiB
 	maxTextBytes = math.MaxUint32
 )
 
@@ -150,6 +150,16 @@ func (t *sharedStrings) readFrom(r io.Reader, limit, spillAt int) error {
 	var inside, phonetic bool
 	start := 0
 	for {
+		if !inside {
+			if raw := s.plainText(limit); raw != nil {
+				t.data = appendCellText(t.data, raw, false)
+				if err := t.end(spillAt); err != nil {
+					return err
+				}
+				start = len(t.data)
+				continue
+			}
+		}
 		tag, ok := s.next()
 		switch {
 		case !ok:
@@ -180,6 +190,30 @@ func (t *sharedStrings) readFrom(r io.Reader, limit, spillAt int) error {
 			t.data, _ = s.text(t.data, start+limit+1)
 		}
 	}
+}
+
+var (
+	tagSI    = []byte("<si><t>")
+	tagEndSI = []byte("</t></si>")
+)
+
+// plainText takes <si><t>text</t></si>, which most texts are, and gives what
+// stands in it, not decoded; nil if something else comes next, or a text that
+// may be over the limit.
+func (s *tagScanner) plainText(limit int) []byte {
+	if s.end-s.pos < cellRoom {
+		s.fill()
+	}
+	b, ok := bytes.CutPrefix(s.buf[s.pos:s.end], tagSI)
+	if !ok {
+		return nil
+	}
+	n := bytes.IndexByte(b, '<')
+	if n < 0 || n > limit || !bytes.HasPrefix(b[n:], tagEndSI) {
+		return nil
+	}
+	s.pos += len(tagSI) + n + len(tagEndSI)
+	return b[:n]
 }
 
 // end ends a text.
