@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ var CSV = &Format{
 	Table:   true,
 	Sniff:   func([]byte) bool { return false }, // any text may be a table of one column
 	Read:    readCSV,
-	Version: "1",
+	Version: "2",
 }
 
 const (
@@ -47,7 +48,12 @@ func (o CSVOptions) Check() error {
 	default:
 		return fmt.Errorf("csv.ragged is %q; it is pad, quarantine or cut", o.Ragged)
 	}
-	if o.Encoding != "" && !strings.EqualFold(o.Encoding, "auto") {
+	switch o.Footer {
+	case "", "auto", "keep":
+	default:
+		return fmt.Errorf("csv.footer is %q; it is auto or keep", o.Footer)
+	}
+	if !isAuto(o.Encoding) {
 		if _, err := lookupCodec(o.Encoding); err != nil {
 			return fmt.Errorf("csv.encoding: %v", err)
 		}
@@ -59,16 +65,23 @@ func (o CSVOptions) Check() error {
 func (o CSVOptions) dialect() (dialect, error) {
 	d := dialect{quote: '"', eol: '\n', comment: o.Comment}
 	switch {
-	case o.Quote == "" || o.Quote == "auto":
+	case isAuto(o.Quote):
 	case strings.EqualFold(o.Quote, "none"):
 		d.quote = 0
 	case len(o.Quote) == 1 && o.Quote[0] > ' ' && o.Quote[0] < 0x7F:
 		d.quote = o.Quote[0]
 	default:
-		return d, fmt.Errorf("csv.quote is %q; it is one ASCII character, or none", o.Quote)
+		return d, fmt.Errorf("csv.quote is %q; it is one ASCII character, none, or auto", o.Quote)
 	}
 	switch {
-	case o.Delimiter == "" || strings.EqualFold(o.Delimiter, "auto"):
+	case isAuto(o.Escape) || strings.EqualFold(o.Escape, "none"):
+	case len(o.Escape) == 1 && o.Escape[0] > ' ' && o.Escape[0] < 0x7F && o.Escape[0] != d.quote:
+		d.escape = o.Escape[0]
+	default:
+		return d, fmt.Errorf("csv.escape is %q; it is one ASCII character other than the quote, or none", o.Escape)
+	}
+	switch {
+	case isAuto(o.Delimiter):
 	case strings.EqualFold(o.Delimiter, "tab") || o.Delimiter == `\t`:
 		d.delim = "\t"
 	case utf8.ValidString(o.Delimiter) && utf8.RuneCountInString(o.Delimiter) == 1 && !strings.ContainsAny(o.Delimiter, "\r\n\x00"):
@@ -78,6 +91,9 @@ func (o CSVOptions) dialect() (dialect, error) {
 	}
 	if d.quote != 0 && d.delim == string(rune(d.quote)) {
 		return d, fmt.Errorf("csv.delimiter and csv.quote are both %q; one of them must be another character", d.delim)
+	}
+	if d.escape != 0 && d.delim == string(rune(d.escape)) {
+		return d, fmt.Errorf("csv.delimiter and csv.escape are both %q; one of them must be another character", d.delim)
 	}
 	if strings.ContainsAny(o.Comment, "\r\n") {
 		return d, fmt.Errorf("csv.comment is %q; it stands at the start of a line and has no line end in it", o.Comment)
@@ -110,6 +126,9 @@ type csvReader struct {
 	row      scannedRow
 	short    bool // something shows that the text was cut off
 
+	footers bool      // rows below the table are looked for
+	held    []heldRow // rows that are no records if nothing comes after them
+
 	good     int // rows as wide as the header
 	padded   int
 	cells    int // of the present row, when it has been padded; else 0
@@ -118,7 +137,7 @@ type csvReader struct {
 }
 
 func newCSVReader(ctx context.Context, in Input, opt Options) (*csvReader, error) {
-	r := &csvReader{in: in, opt: opt.CSV, warn: opt.Warn, warnings: map[string]int{}}
+	r := &csvReader{in: in, opt: opt.CSV, footers: isAuto(opt.CSV.Footer), warn: opt.Warn, warnings: map[string]int{}}
 	if err := opt.CSV.Check(); err != nil {
 		return nil, r.fileError(0, ReasonOption, err.Error(), nil)
 	}
@@ -127,7 +146,7 @@ func newCSVReader(ctx context.Context, in Input, opt Options) (*csvReader, error
 	}
 	s := &r.scan
 	s.dialect, _ = opt.CSV.dialect() // Check has seen it
-	s.line, s.window = 1, windowSize
+	s.line, s.window, s.reuse = 1, windowSize, opt.Reuse
 	if s.limit = opt.Limits.Record; s.limit <= 0 {
 		s.limit = defaultRecord
 	}
@@ -143,6 +162,7 @@ func newCSVReader(ctx context.Context, in Input, opt Options) (*csvReader, error
 		s.advance(n-1, 1)
 	}
 	sample := s.win[s.pos:]
+	sniffed := false
 	switch {
 	case s.delim != "": // declared
 	case n > 0:
@@ -150,11 +170,41 @@ func newCSVReader(ctx context.Context, in Input, opt Options) (*csvReader, error
 	case strings.Contains(sample, "\t") && isTSV(in.Name):
 		s.delim = "\t"
 	default:
-		d := s.dialect
-		s.delim = sniffDelimiter(sample[:min(len(sample), sniffSize)], d, s.eof && len(sample) <= sniffSize)
+		sniffed = true
+		s.delim = sniffDelimiter(sample[:min(len(sample), sniffSize)], s.dialect, s.eof && len(sample) <= sniffSize)
 	}
+	r.sniffQuotes(sample[:min(len(sample), sniffSize)], sniffed)
 	return r, nil
 }
+
+// sniffQuotes finds the quote and the escape where they are not declared. Of a
+// delimiter that was sniffed before, free, what stands in single quotes has
+// counted for it.
+func (r *csvReader) sniffQuotes(sample string, free bool) {
+	s := &r.scan
+	if isAuto(r.opt.Quote) {
+		for _, delim := range append([]string{s.delim}, usualDelimiters...) {
+			d := s.dialect
+			if d.delim = delim; !singleQuoted(sample, d) {
+				if free {
+					continue
+				}
+				break
+			}
+			if s.quote = '\''; free {
+				s.delim = sniffDelimiter(sample, s.dialect, s.eof && len(s.win)-s.pos <= sniffSize)
+			}
+			s.findQuote()
+			break
+		}
+	}
+	if isAuto(r.opt.Escape) && backslashed(sample, s.dialect) {
+		s.escape = '\\'
+	}
+}
+
+// isAuto tells an option that leaves the choice to us.
+func isAuto(o string) bool { return o == "" || strings.EqualFold(o, "auto") }
 
 func isTSV(name string) bool {
 	ext := strings.ToLower(filepath.Ext(name))
@@ -172,7 +222,7 @@ func (r *csvReader) open(ctx context.Context) error {
 	s := &r.scan
 	s.utf8.raw = true
 	switch name := r.opt.Encoding; {
-	case name != "" && !strings.EqualFold(name, "auto"):
+	case !isAuto(name):
 		c, _ = lookupCodec(name) // Check has seen it
 		r.declared = name
 		if c.name == "utf-16" || c.name == "utf-32" { // which of the two is for the file to say
@@ -249,6 +299,10 @@ func (r *csvReader) guess(sample string) codec {
 func (r *csvReader) findHeader() error {
 	s := &r.scan
 	names := r.opt.Columns
+	first := 0
+	if r.opt.Header == 0 && len(names) == 0 {
+		first = r.titles()
+	}
 	for n := 1; ; n++ {
 		r.row = s.next()
 		row := r.row
@@ -268,7 +322,7 @@ func (r *csvReader) findHeader() error {
 		}
 		blank := strings.TrimSpace(strings.Join(s.fields, "")) == ""
 		switch {
-		case r.opt.Header > n, r.opt.Header == 0 && blank:
+		case r.opt.Header > n, r.opt.Header == 0 && blank, row.line < first:
 			continue
 		case len(names) > 0:
 			r.pending = r.opt.Header < 0 || r.opt.Header == 0 && !sameNames(names, s.fields)
@@ -314,43 +368,55 @@ func sameNames(names, fields []string) bool {
 func (r *csvReader) rows(yield func(Record, error) bool) {
 	s := &r.scan
 	for {
+		after := s.line
 		if !r.pending {
 			r.row = s.next()
 		}
 		r.pending = false
 		row := &r.row
 		if row.fault == scanEnd {
+			r.tellFooter()
 			if err := r.ended(); err != nil {
 				yield(Record{}, err)
 			}
 			return
 		}
-		r.short = r.short || row.atEOF
-		var bad *RecordError
-		if row.fault != scanned {
-			bad = r.fault(row)
-		} else if !s.utf8.clean {
-			bad = r.checkText(row)
-		}
-		if bad == nil && r.opt.Trim {
-			for i, f := range s.fields {
-				s.fields[i] = strings.TrimSpace(f)
-			}
-		}
-		if bad == nil && len(s.fields) != s.width {
-			bad = r.fit(row)
-		}
-		if bad != nil {
-			if !yield(Record{}, bad) {
-				return
-			}
+		if row.fault == scanned && r.footers && r.isFooter(row.line > after) {
+			r.hold()
 			continue
 		}
-		r.good++
-		if !yield(Record{Place: Place{File: r.in.Name, Line: row.line}, Header: r.header, Text: s.fields, Cells: r.cells}, nil) {
+		if len(r.held) > 0 && !r.release(yield) {
+			return
+		}
+		if !r.record(yield) {
 			return
 		}
 	}
+}
+
+// record yields the scanner's row.
+func (r *csvReader) record(yield func(Record, error) bool) bool {
+	s, row := &r.scan, &r.row
+	r.short = r.short || row.atEOF
+	var bad *RecordError
+	if row.fault != scanned {
+		bad = r.fault(row)
+	} else if !s.utf8.clean {
+		bad = r.checkText(row)
+	}
+	if bad == nil && r.opt.Trim {
+		for i, f := range s.fields {
+			s.fields[i] = strings.TrimSpace(f)
+		}
+	}
+	if bad == nil && len(s.fields) != s.width {
+		bad = r.fit(row)
+	}
+	if bad != nil {
+		return yield(Record{}, bad)
+	}
+	r.good++
+	return yield(Record{Place: Place{File: r.in.Name, Line: row.line}, Header: r.header, Text: s.fields, Cells: r.cells}, nil)
 }
 
 // ended says how the text ended: nil when all of it was read.
@@ -469,6 +535,7 @@ func clip(s string) string {
 }
 
 func (r *csvReader) recordError(line, col int, reason, detail string, text []string) *RecordError {
+	text = slices.Clone(text) // rows may share their memory
 	for i, f := range text {
 		text[i] = clip(f)
 	}

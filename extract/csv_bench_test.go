@@ -35,7 +35,7 @@ func BenchmarkCSV(b *testing.B) {
 			for b.Loop() {
 				n := 0
 				in := Input{Name: "t.csv", Size: int64(len(table)), ReaderAt: bytes.NewReader(table)}
-				for _, err := range Records(b.Context(), in, Options{}) {
+				for _, err := range Records(b.Context(), in, Options{Reuse: true}) {
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -17,6 +17,8 @@ func FuzzCSV(f *testing.F) {
 	f.Add([]byte("a;b\r\n\"1;\r\n\"\"\";2"), ";", "", 1)
 	f.Add([]byte("a\tb\r1\t\"2\r"), "tab", "none", -1)
 	f.Add([]byte("\xFF\xFEa\x00,\x00"), "auto", "'", 2)
+	f.Add([]byte("title\na,b,c\n1,2,3\n4,5,6\nTotal,,\n\nend"), "", "", 0)
+	f.Add([]byte("'a','b'\n'1','2'\n'3','4'\n\"x\\\"y\",5\n"), "", "", 0)
 	f.Add([]byte("a,b\n1,\"two\n2,\"x\"\n\xe9,\"\n\"\n"), ",", "", 0)
 	f.Fuzz(func(t *testing.T, b []byte, delim, quote string, header int) {
 		opt := Options{CSV: CSVOptions{Delimiter: delim, Quote: quote, Header: header % 4}, Limits: Limits{Record: 200, Columns: 50}, Format: "csv"}
@@ -88,6 +90,7 @@ func FuzzCSVWindows(f *testing.F) {
 	f.Add("a,b\n1,2\n", ",", uint8(3))
 	f.Add("a,b\n\"1\n\"\"\"  ,\"2\"\r\n,\n1,\"x\n2,\"y\",z\n", ",", uint8(0))
 	f.Add("a§b\n1§\"2 \" §\"\"\n", "§", uint8(2))
+	f.Add("a,b\n1,\"\\\"2\\\\\"\n\"\\\"\n3,4\n", ",", uint8(130))
 	f.Fuzz(func(t *testing.T, text, delim string, width uint8) {
 		d, err := CSVOptions{Delimiter: delim}.dialect()
 		if err != nil || d.delim == "" {
@@ -95,6 +98,9 @@ func FuzzCSVWindows(f *testing.F) {
 		}
 		scan := func(s *csvScanner) string {
 			s.width = int(width % 5)
+			if width >= 128 {
+				s.escape = '\\'
+			}
 			s.limit = 1 << 20
 			var b strings.Builder
 			for {

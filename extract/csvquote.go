@@ -146,7 +146,11 @@ func (s *csvScanner) quotedField(text string, pos, eol int, whole bool, r *quote
 		if i < 0 {
 			break
 		}
-		if q += i; q+1 < len(text) && text[q+1] == s.quote {
+		if q += i; s.escape != 0 && s.isEscaped(text[open+1:q]) {
+			q++
+			continue
+		}
+		if q+1 < len(text) && text[q+1] == s.quote {
 			doubled = true
 			q += 2
 			continue
@@ -159,6 +163,9 @@ func (s *csvScanner) quotedField(text string, pos, eol int, whole bool, r *quote
 			value = text[open+1 : q]
 			if doubled {
 				value = strings.ReplaceAll(value, text[open:open+1]+text[open:open+1], text[open:open+1])
+			}
+			if s.escape != 0 && strings.IndexByte(value, s.escape) >= 0 {
+				value = s.unescape(value)
 			}
 			if q > eol {
 				r.lines += strings.Count(value, string(rune(s.eol)))
@@ -177,6 +184,28 @@ func (s *csvScanner) quotedField(text string, pos, eol int, whole bool, r *quote
 	r.quote = open
 	r.lines += strings.Count(text[open:], string(rune(s.eol)))
 	return "", 0, false
+}
+
+// isEscaped tells that before, the text up to a quote, escapes it: it ends in
+// an odd number of escapes.
+func (s *csvScanner) isEscaped(before string) bool {
+	n := 0
+	for n < len(before) && before[len(before)-1-n] == s.escape {
+		n++
+	}
+	return n%2 == 1
+}
+
+// unescape takes the escapes away from before quotes and themselves.
+func (s *csvScanner) unescape(value string) string {
+	b := make([]byte, 0, len(value))
+	for i := 0; i < len(value); i++ {
+		if value[i] == s.escape && i+1 < len(value) && (value[i+1] == s.quote || value[i+1] == s.escape) {
+			i++
+		}
+		b = append(b, value[i])
+	}
+	return string(b)
 }
 
 // closes tells whether what stands at i, after a quote, makes that quote a
@@ -285,6 +314,8 @@ func (s *csvScanner) skipQuoted(row *scannedRow, q quotedRow) {
 		after, sure := s.closes(s.win, at+1, s.eof)
 		doubled := at+1 < len(s.win) && s.win[at+1] == s.quote
 		switch {
+		case s.escape != 0 && s.isEscaped(s.win[max(0, at-8):at]):
+			at++
 		case doubled:
 			at += 2
 		case !sure && len(s.win)-at < s.window:

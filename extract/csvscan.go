@@ -22,6 +22,7 @@ const (
 type dialect struct {
 	delim   string // one character
 	quote   byte   // 0 is none
+	escape  byte   // before a quote that ends no field; 0 is none
 	eol     byte   // '\n', which takes \r before it along, or '\r'
 	comment string
 }
@@ -52,6 +53,7 @@ type csvScanner struct {
 
 	fields []string // the current row, part of a slab
 	slab   []string
+	reuse  bool // the slab holds the current row only
 
 	utf8 utf8Watch
 }
@@ -205,6 +207,9 @@ func load8(s string, i int) uint64 {
 
 // row gives room for the fields of a row.
 func (s *csvScanner) row() []string {
+	if s.reuse {
+		s.slab = s.slab[:0]
+	}
 	if room := max(s.width, 8); cap(s.slab)-len(s.slab) < room {
 		s.slab = make([]string, 0, max(room, slabFields))
 	}

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -44,6 +45,7 @@ func sniffDelimiter(sample string, d dialect, whole bool) string {
 func scoreDialect(sample string, d dialect, whole, rare bool) float64 {
 	s := newSample(sample, d)
 	widths := map[int]int{} // rows by number of fields
+	var all []int           // the number of fields of each
 	var rows, broken, filled, cells, decimals, first int
 	for {
 		row := s.next()
@@ -60,6 +62,7 @@ func scoreDialect(sample string, d dialect, whole, rare bool) float64 {
 			first = n
 		}
 		widths[n]++
+		all = append(all, n)
 		half := false
 		for i, f := range s.fields {
 			cells++
@@ -81,17 +84,37 @@ func scoreDialect(sample string, d dialect, whole, rare bool) float64 {
 			width, most = w, n
 		}
 	}
+	if width < 2 && !rare {
+		width, most = belowText(all)
+		rows = len(all)
+	}
 	if width < 2 || rare && (first != width || most < rows) {
 		return 0
 	}
 	score := float64(most) / float64(rows)
-	score *= 1 + min(float64(width-2), 10)*.01                // a small bonus for more columns
-	score *= .7 + .3*float64(filled)/float64(max(cells, 1))   // empty cells come of wrong cuts
-	score *= 1 - .8*min(1, float64(broken)/float64(rows))     // so do broken quotes
-	if d.delim == "," && first != width && decimals >= most { // 1,5 and not 1 and 5
+	score *= 1 + min(float64(width-2), 10)*.01                        // a small bonus for more columns
+	score *= .7 + .3*float64(filled)/float64(max(cells, 1))           // empty cells come of wrong cuts
+	score *= 1 - .8*min(1, float64(broken)/float64(rows))             // so do broken quotes
+	if d.delim == "," && first != width && decimals*2 >= cells-rows { // 1,5 and not 1 and 5
 		score *= .5
 	}
 	return score
+}
+
+// belowText looks for a table below more lines of text than it has rows, and
+// gives the number of its fields and of its rows.
+func belowText(widths []int) (width, most int) {
+	count := map[int]int{}
+	for _, w := range widths {
+		if count[w]++; w > 1 && (count[w] > most || count[w] == most && w > width) {
+			width, most = w, count[w]
+		}
+	}
+	rows := len(widths) - max(0, slices.Index(widths, width))
+	if most < 4 || width < 3 || most*3 < rows*2 {
+		return 0, 0
+	}
+	return width, most
 }
 
 // newSample makes a scanner of text that is all there.
@@ -165,4 +188,67 @@ func sepLine(sample string, eol byte) (delim string, n int) {
 		return "", 0
 	}
 	return line[4:], n
+}
+
+// usualDelimiters are those that are tried while the quote is not known.
+var usualDelimiters = []string{",", ";", "\t", "|"}
+
+// singleQuoted tells a table whose fields stand in single quotes: a field of
+// at least every second row begins and ends with one, and none with a double
+// quote. An apostrophe is never so regular.
+func singleQuoted(sample string, d dialect) bool {
+	if d.quote != '"' || strings.Count(sample, "'") < 6 {
+		return false
+	}
+	d.quote = 0
+	s := newSample(sample, d)
+	rows, quoted := 0, 0
+	for {
+		row := s.next()
+		if row.fault == scanEnd {
+			return quoted >= 3 && quoted*2 >= rows
+		}
+		rows++
+		found := false
+		for _, f := range s.fields {
+			switch f = strings.TrimSpace(f); {
+			case strings.HasPrefix(f, `"`):
+				return false
+			case len(f) > 2 && f[0] == '\'' && f[len(f)-1] == '\'':
+				found = true
+			}
+		}
+		if found {
+			quoted++
+		}
+	}
+}
+
+// backslashed tells a table in whose quoted fields a backslash stands before
+// quotes that do not end the field. Where quotes are doubled, or where the
+// quote does end its field (a path of Windows), a backslash is a backslash.
+func backslashed(sample string, d dialect) bool {
+	if d.quote == 0 || !strings.Contains(sample, `\`+string(rune(d.quote))) {
+		return false
+	}
+	ends := func(i int) bool { // a field ends or begins at i
+		return i < 0 || i >= len(sample) || sample[i] == d.eol || sample[i] == '\r' || sample[i] == '\n' ||
+			strings.HasPrefix(sample[i:], d.delim) || strings.HasSuffix(sample[:i+1], d.delim)
+	}
+	escapes := 0
+	for i := 0; i < len(sample); i++ {
+		if sample[i] != d.quote || i == 0 {
+			continue
+		}
+		switch {
+		case sample[i-1] == '\\' && !ends(i+1):
+			escapes++
+		case i+1 < len(sample) && sample[i+1] == d.quote:
+			if !ends(i-1) && !ends(i+2) {
+				return false
+			}
+			i++
+		}
+	}
+	return escapes > 0
 }

@@ -154,9 +154,11 @@ var objects = []*object{
 	}},
 	{"csv", "How CSV files are read. An explicit setting always wins over detection.", []key{
 		{name: "delimiter", kind: kindString, example: `";"`, doc: "One character, tab, or auto (the default)."},
-		{name: "quote", kind: kindString, example: `"'"`, doc: "One character, none, or the double quote (the default)."},
+		{name: "quote", kind: kindString, example: `"'"`, doc: "One character, none, or auto (the default): the double quote, or the single one where the fields of a table stand in it."},
+		{name: "escape", kind: kindString, example: `"\\"`, doc: "The character before a quote that does not end its field: one character, none (quotes are doubled only), or auto (the default): a backslash where no quote is doubled and a backslash stands before quotes."},
 		{name: "encoding", kind: kindString, example: "windows-1252", doc: "An IANA or WHATWG name, or auto (the default)."},
-		{name: "header", kind: kindInt, enum: []string{"auto", "none"}, example: "1", doc: "The number of the record that names the columns, from 1 and without empty lines; auto (the default: the first that is not empty), or none."},
+		{name: "header", kind: kindInt, enum: []string{"auto", "none"}, example: "1", doc: "The number of the record that names the columns, from 1 and without empty lines; auto (the default: the first that is no title above the table), or none."},
+		{name: "footer", kind: kindEnum, enum: []string{"auto", "keep"}, example: "keep", doc: "Rows below the table, such as totals: auto (the default) passes over them and says so, keep reads them as records."},
 		{name: "columns", kind: kindStrings, example: "[number, title]", doc: "The names of the columns of a file without header."},
 		{name: "ragged", kind: kindEnum, enum: []string{"pad", "quarantine", "cut"}, example: "pad", doc: "Rows of another width: pad fills short ones and quarantines long ones (the default), quarantine refuses both, cut fills and cuts."},
 		{name: "comment", kind: kindString, example: `"#"`, doc: "The start of lines to be passed over."},

@@ -304,10 +304,13 @@ func (m *Mapping) readOptions(s *Source, sec section) {
 		opt.Converters = m.converters
 	}
 	if c, ok := m.childOf(sec, "csv", "csv"); ok {
-		opt.CSV = extract.CSVOptions{Delimiter: c.text("delimiter"), Quote: c.text("quote"), Encoding: c.text("encoding"),
+		opt.CSV = extract.CSVOptions{Delimiter: c.text("delimiter"), Quote: c.text("quote"), Escape: c.text("escape"), Encoding: c.text("encoding"),
 			Header: c.header(), Columns: c.texts("columns"), Comment: c.text("comment"), Trim: c.bool("trim")}
 		if c.has("ragged") {
 			opt.CSV.Ragged = c.word("csv", "ragged")
+		}
+		if c.has("footer") {
+			opt.CSV.Footer = c.word("csv", "footer")
 		}
 	}
 	if c, ok := m.childOf(sec, "excel", "excel"); ok {

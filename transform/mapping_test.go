@@ -34,7 +34,7 @@ func TestEveryKey(t *testing.T) {
 	diff(t, "register", reg.Options, extract.Options{Format: "excel", Item: "row",
 		Excel:  extract.ExcelOptions{Sheets: []string{"Register", "20*"}, Header: 3, Merged: true, Passwords: []string{"secret"}},
 		Limits: extract.Limits{Record: 16e6, Columns: 500, Unzipped: 2e9, Pages: 100, Time: time.Minute, Memory: 1e9}})
-	diff(t, "export", export.Options.CSV, extract.CSVOptions{Delimiter: ";", Quote: "'", Encoding: "windows-1252", Header: -1,
+	diff(t, "export", export.Options.CSV, extract.CSVOptions{Delimiter: ";", Quote: "'", Escape: `\`, Footer: "keep", Encoding: "windows-1252", Header: -1,
 		Columns: []string{"no", "title"}, Ragged: "cut", Comment: "#", Trim: true})
 	if export.Options.GroupBy != "no" {
 		t.Errorf("export: groupBy %q", export.Options.GroupBy)

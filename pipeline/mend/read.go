@@ -78,7 +78,9 @@ func isJSON(f io.ReaderAt, path string) bool {
 // tableRows reads a workbook or a CSV file. Rows that a filter hides count:
 // whoever has set it has not taken them out.
 func tableRows(ctx context.Context, in extract.Input, yield func(*row, error) bool) {
-	opt := extract.Options{CSV: extract.CSVOptions{Header: 1}, Excel: extract.ExcelOptions{Header: 1, Hidden: true}}
+	// A spreadsheet may have changed the delimiter; the rest is as it was written.
+	asWritten := extract.CSVOptions{Header: 1, Quote: `"`, Escape: "none", Footer: "keep"}
+	opt := extract.Options{CSV: asWritten, Excel: extract.ExcelOptions{Header: 1, Hidden: true}}
 	how := byCSV
 	opt.Found = func(f *extract.Format) {
 		if f == extract.Excel {
