@@ -24,7 +24,7 @@ var HTML = &Format{
 	Exts:    []string{".html", ".htm", ".xhtml"},
 	Sniff:   sniffHTML,
 	Read:    readHTML,
-	Version: "1",
+	Version: "2",
 }
 
 // Check reports the first option that cannot be meant.
@@ -229,7 +229,7 @@ func (r *pageReader) Read(p []byte) (int, error) {
 func newDocument(ctx context.Context, doc *html.Node, opt Options) (*Document, error) {
 	d := &Document{}
 	d.Title, d.Meta = metaOf(doc)
-	part := findMain(doc, opt.HTML.Content)
+	part := findMain(doc, opt.HTML.Content, d.Title, d.Meta["author"] != "")
 	if part.text == "" {
 		part = unscripted(doc)
 	}
@@ -265,7 +265,7 @@ func unscripted(doc *html.Node) mainPart {
 }
 
 // headingsOf gives the headings of a part, in order; a headline that
-// readability has dropped comes first again.
+// the search has dropped comes first again.
 func headingsOf(part mainPart) []string {
 	var list []string
 	var walk func(*html.Node)

@@ -4,23 +4,21 @@ import (
 	"strings"
 	"unicode"
 
-	"codeberg.org/readeck/go-readability/v2"
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
 const (
 	// smallPage is the text, in letters and digits, under which the main part
-	// is taken as it is: readability is made for articles, and on a page of a
+	// is taken as it is: the search is made for articles, and on a page of a
 	// paragraph or two it keeps the navigation or drops the content.
 	smallPage = 500
-	// maxArticleNodes and maxArticleWork keep readability, whose cost grows
-	// faster than the page, from pages that are data rather than articles. Work
-	// is the text times the depth that it stands in, as each element's text is
-	// looked at. An article has some thousands of nodes and a work of some
-	// millions.
+	// nextToNothing is the text under which the main part may be the rest of a
+	// page that is nothing but what is left out of it.
+	nextToNothing = 50
+	// maxArticleNodes keeps pages that are data rather than articles from the
+	// memory that the search takes. An article has some thousands of nodes.
 	maxArticleNodes = 100_000
-	maxArticleWork  = 50 << 20
 )
 
 // A mainPart is the part of a page that is its content, with its text.
@@ -28,13 +26,13 @@ type mainPart struct {
 	root *html.Node
 	skip func(*html.Node) bool
 	text string
-	// headline is the first h1 of the page's main part. readability drops one
+	// headline is the first h1 of the page's main part. The search drops one
 	// that repeats the title.
 	headline string
 }
 
 // findMain gives the part of doc that content ("article", "main", "full") asks for.
-func findMain(doc *html.Node, content string) mainPart {
+func findMain(doc *html.Node, content, title string, authorKnown bool) mainPart {
 	if content == "full" {
 		return withText(mainPart{root: doc, skip: unseen})
 	}
@@ -42,7 +40,7 @@ func findMain(doc *html.Node, content string) mainPart {
 	if content == "main" || lettersIn(main.text) < smallPage {
 		return main
 	}
-	if article, ok := articleOf(doc); ok && trustArticle(article, main) {
+	if article, ok := articleOf(doc, title, authorKnown); ok && trustArticle(article, main) {
 		if h1 := first(main.root, func(n *html.Node) bool { return n.DataAtom == atom.H1 && !main.skip(n) }); h1 != nil {
 			article.headline = lineOf(h1, main.skip)
 		}
@@ -70,11 +68,11 @@ func mainOf(doc *html.Node) mainPart {
 			return part
 		}
 	}
-	if all.text != "" {
+	if lettersIn(all.text) >= nextToNothing {
 		return all
 	}
-	if seen := withText(mainPart{root: body, skip: unseen}); seen.text != "" {
-		return seen // all of the page is a header, or the like
+	if seen := withText(mainPart{root: body, skip: unseen}); lettersIn(all.text)*10 < lettersIn(seen.text)*3 {
+		return seen // the page is a menu, a header, or the like
 	}
 	return all
 }
@@ -117,36 +115,21 @@ func within(n, ancestor *html.Node) bool {
 	return false
 }
 
-// articleOf is what readability takes for the article. It fails on a page that
-// it finds none in.
-func articleOf(doc *html.Node) (part mainPart, ok bool) {
-	if nodes, work := articleWork(doc, 0); nodes > maxArticleNodes || work > maxArticleWork {
+// articleOf is the article of a page, if it has one.
+func articleOf(doc *html.Node, title string, authorKnown bool) (part mainPart, ok bool) {
+	body := first(doc, func(n *html.Node) bool { return n.DataAtom == atom.Body })
+	if body == nil || nodesIn(doc, maxArticleNodes) > maxArticleNodes {
 		return mainPart{}, false
 	}
-	defer func() {
-		if recover() != nil { // it is a port of a script that meets all pages of the web
-			part, ok = mainPart{}, false
-		}
-	}()
-	p := readability.NewParser()
-	p.DisableJSONLD = true // read by us, with more care
-	article, err := p.ParseDocument(doc, nil)
-	if err != nil || article.Node == nil {
-		return mainPart{}, false
-	}
-	article.Node.Attr = nil // readability's own id
-	for n := range article.Node.Descendants() {
-		if n.Type == html.ElementNode { // it renames elements by their Data alone
-			n.DataAtom = atom.Lookup([]byte(n.Data))
-		}
-	}
-	return withText(mainPart{root: article.Node, skip: newBoilerplate(article.Node).is}), true
+	part, ok = findArticle(body, title, authorKnown)
+	return withText(part), ok
 }
 
 // trustArticle decides between the article found and the main part as a
 // whole. Under one tenth of all text it is hardly ever the article. Under
-// three tenths of the running text, links and comments not counted, the page
-// is none: a list of products, a manual, a form of facts.
+// three tenths of all, it must be half of the running text, links and comments
+// not counted; otherwise the page is no article: a list of products, a manual,
+// a form of facts.
 func trustArticle(article, main mainPart) bool {
 	kept := lettersIn(article.text)
 	if kept == 0 || kept*10 < lettersIn(main.text) {
@@ -158,7 +141,7 @@ func trustArticle(article, main mainPart) bool {
 	running := textOf(main.root, func(n *html.Node) bool {
 		return n.DataAtom == atom.A || main.skip(n) || isComments(n)
 	})
-	return kept*10 >= lettersIn(running)*3
+	return kept*2 >= lettersIn(running)
 }
 
 // isComments tells what readers wrote under an article by the names that sites
@@ -175,16 +158,15 @@ func isComments(n *html.Node) bool {
 	return false
 }
 
-func articleWork(n *html.Node, depth int) (nodes, work int) {
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		below, deep := articleWork(c, depth+1)
-		nodes += below + 1
-		work += deep
-		if c.Type == html.TextNode {
-			work += len(c.Data) * depth
+// nodesIn counts up to one more than most.
+func nodesIn(n *html.Node, most int) int {
+	count := 0
+	for range n.Descendants() {
+		if count++; count > most {
+			break
 		}
 	}
-	return nodes, work
+	return count
 }
 
 // lettersIn is the amount of text in s that tells something.
