@@ -60,8 +60,50 @@ func scoreHTML(ctx context.Context, s *settings) (section, error) {
 		}
 		sec.add("4-gram F1, content: "+content+", mean", mean(scores), atLeast, 0.002, goal)
 	}
-	return sec, nil
+	return sec, scoreOtherPages(ctx, s, &sec)
 }
+
+// leastKept is the share of a page's text under which too little of it is kept.
+const leastKept = 0.3
+
+// scoreOtherPages looks at pages that nobody has marked an article in: lists,
+// manuals, forms, tests of parsers. What the search for the article keeps of
+// their text must not be a corner of it.
+func scoreOtherPages(ctx context.Context, s *settings, sec *section) error {
+	pages, err := filesBelow(filepath.Join(s.corpus, "html"), ".html")
+	if err != nil {
+		return err
+	}
+	seen, little := 0, 0
+	for _, page := range pages {
+		if name := filepath.Base(page); name == "source.html" || name == "expected.html" {
+			continue
+		}
+		var sizes [2]int
+		for i, content := range []string{"article", "full"} {
+			opt := extract.Options{Format: "html", HTML: extract.HTMLOptions{Content: content}}
+			if doc, err := readWhole(ctx, page, opt, func(string) {}); err == nil {
+				sizes[i] = len(words(doc.Body))
+			}
+		}
+		if sizes[1] < minWordsOfPage {
+			continue
+		}
+		seen++
+		if float64(sizes[0]) < leastKept*float64(sizes[1]) {
+			little++
+			if s.worst > 0 {
+				fmt.Fprintf(os.Stderr, "%s: %d of %d words are kept\n", page, sizes[0], sizes[1])
+			}
+		}
+	}
+	sec.add("pages without an article marked in them", float64(seen), free, 0, "")
+	sec.add("of these, less than 30 % of the words kept", float64(little), atMost, 0, "0")
+	return ctx.Err()
+}
+
+// minWordsOfPage leaves out pages that have no text to speak of.
+const minWordsOfPage = 20
 
 // shingles are the runs of four words of a text, or all of a shorter one.
 func shingles(s string) bag {

@@ -43,6 +43,8 @@ type part struct {
 var parts = []part{
 	{"pdf", pdfPart},
 	{"html", htmlPart},
+	{"excel", excelPart},
+	{"csv", csvPart},
 }
 
 // settings say what is measured.
@@ -53,6 +55,7 @@ type settings struct {
 	worst  int    // so many of the worst files are printed
 	order  bool   // by their order and not by their words
 	fast   bool   // speed and memory are not measured
+	beside string // the folder of the table; "" if it is printed
 }
 
 func (s *settings) options() extract.Options {
@@ -70,11 +73,11 @@ func newSettings(corpus, engine string) (*settings, error) {
 }
 
 func run(ctx context.Context) error {
-	corpus := flag.String("corpus", os.Getenv("IMPORTER_CORPUS"), "folder of real files with pdf/ and html/ in it")
+	corpus := flag.String("corpus", os.Getenv("IMPORTER_CORPUS"), "folder of real files with pdf/, html/, xlsx/ and csv/ in it")
 	out := flag.String("o", "", "file to write the table to; none prints it")
 	engine := flag.String("engine", "auto", "pdf.engine")
 	only := flag.String("only", "", "the parts of the table to make, by commas: "+partNames()+"; the others stay as they are in -o")
-	list := flag.Int("worst", 0, "print so many of the worst PDF files")
+	list := flag.Int("worst", 0, "print so many of the worst PDF files, and all tables and pages that are not read well")
 	order := flag.Bool("order", false, "with -worst: by reading order and not by words")
 	dump := flag.String("dump", "", "print what one PDF scores and its text")
 	fast := flag.Bool("no-speed", false, "do not measure speed and memory")
@@ -90,6 +93,9 @@ func run(ctx context.Context) error {
 		return dumpPDF(ctx, s, *dump)
 	}
 	s.worst, s.order, s.fast = *list, *order, *fast
+	if *out != "" {
+		s.beside = filepath.Dir(*out)
+	}
 	before := ""
 	if b, err := os.ReadFile(*out); err == nil {
 		before = string(b)
