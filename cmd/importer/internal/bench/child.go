@@ -56,6 +56,9 @@ func child(args []string, out io.Writer) error {
 		fmt.Fprintln(out, used)
 		return err
 	}
+	if known, err := readingChild(args, out); known {
+		return err
+	}
 	return fmt.Errorf("no such child: %q", args)
 }
 

@@ -50,7 +50,7 @@ func main() {
 	flag.IntVar(&b.items, "items", 50_000, "items for the local Graph")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often each is measured")
 	scale := flag.Int("scale", 0, "measure only crawls of 10,000 rows and ten times as many, up to so many")
-	only := flag.String("only", "", "measure only this: start, csv, local, nightly or memory")
+	only := flag.String("only", "", "measure only this: start, reading, csv, local, nightly or memory")
 	flag.StringVar(&b.dir, "dir", "", "`folder` for the files; default is a temporary one")
 	flag.Parse()
 	ok, err := b.run(os.Stdout, *only, *scale)
@@ -106,6 +106,7 @@ func (b *bench) run(w io.Writer, only string, scale int) (ok bool, err error) {
 	}
 	steps := []step{
 		{"start", "start and size", b.start},
+		{"reading", "the readers of CSV, workbooks and pages", b.reading},
 		{"csv", "CSV to JSON lines", b.csv},
 		{"local", "CSV to the local Graph", b.local},
 		{"nightly", "what comes after the first run", b.nightly},
