@@ -117,10 +117,12 @@ type heldRow struct {
 	fields []string
 }
 
-// totals are what the first word of a row of totals is, in the languages of
-// Western spreadsheets.
+// totals are the words that a row of totals begins with, in the languages of
+// Western spreadsheets. Those that are false do not make one alone: a title of
+// two words is no total because of its first.
 var totals = map[string]bool{
-	"total": true, "totals": true, "grand": true, "subtotal": true, "sum": true, "sums": true, "average": true,
+	"grand": false, "overall": false, "general": false, "generale": false, "général": false, "of": false, "all": false, "rows": false, "records": false,
+	"total": true, "totals": true, "subtotal": true, "sum": true, "sums": true, "average": true,
 	"gesamt": true, "gesamtsumme": true, "summe": true, "zwischensumme": true, "insgesamt": true,
 	"totale": true, "totali": true, "somma": true, "totaal": true, "totaux": true, "somme": true, "suma": true, "totalt": true,
 	"razem": true, "celkem": true, "összesen": true, "итого": true, "всего": true, "合计": true, "合計": true, "总计": true,
@@ -163,17 +165,21 @@ func isTotal(fields []string, width int) bool {
 // isTotalWord is asked of every row, so it says no to most at the first letter.
 func isTotalWord(f string) bool {
 	f = strings.TrimSpace(f)
-	if f == "" || f[0] < utf8.RuneSelf && strings.IndexByte("tgsairc", f[0]|0x20) < 0 {
+	if f == "" || f[0] < utf8.RuneSelf && strings.IndexByte("tgsairco", f[0]|0x20) < 0 {
 		return false
 	}
-	n := 0
-	for n < len(f) && f[n] != ' ' {
-		if f[n] >= '0' && f[n] <= '9' || n > 24 {
+	if len(f) > 40 {
+		return false
+	}
+	is := false
+	for word := range strings.FieldsSeq(f) {
+		sum, known := totals[strings.ToLower(strings.TrimFunc(word, unicode.IsPunct))]
+		if !known {
 			return false
 		}
-		n++
+		is = is || sum
 	}
-	return totals[strings.ToLower(strings.TrimRightFunc(f[:n], unicode.IsPunct))]
+	return is
 }
 
 // isAmount tells a number as people write it: 1,234.50 or 12 % or € 3.

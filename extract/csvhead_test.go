@@ -40,6 +40,8 @@ func TestCSVSurroundings(t *testing.T) {
 		{"a total with rows after it is a row", "a,b,c,d\n1,2,3,4\n5,6,7,8\nTotal,,,6\n9,10,11,12\n", CSVOptions{},
 			"a|b|c|d\n2 [1][2][3][4]\n3 [5][6][7][8]\n4 [Total][][][6]\n5 [9][10][11][12]\n"},
 		{"total of numbers only", "a,b\n1,2\n3,4\nGrand total:,\"1,234.50 €\"\n", CSVOptions{}, "a|b\n2 [1][2]\n3 [3][4]\n"},
+		{"a title that begins so", "a,b\n1,2\n3,4\nTotal Recall,5\n", CSVOptions{}, "a|b\n2 [1][2]\n3 [3][4]\n4 [Total Recall][5]\n"},
+		{"another", "a,b\n1,2\n3,4\nGrand Hotel,5\n", CSVOptions{}, "a|b\n2 [1][2]\n3 [3][4]\n4 [Grand Hotel][5]\n"},
 		{"a name", "a,b\n1,2\n3,4\nTotal,Energies\n", CSVOptions{}, "a|b\n2 [1][2]\n3 [3][4]\n4 [Total][Energies]\n"},
 		{"a full row is no total", "a,b,c,d\n" + rest + "Total,Energies,SE,x\n", CSVOptions{}, want(2) + "5 [Total][Energies][SE][x]\n"},
 		{"totals are kept where that is said", "a,b,c,d\n" + rest + "Total,18,,\n", CSVOptions{Footer: "keep"}, want(2) + "5 [Total][18][][]\n"},
