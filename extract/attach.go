@@ -45,7 +45,8 @@ type Part struct {
 
 // SetFile says which file the record is of. A record of an attachment gets the
 // file that the attachment would be in a folder of the name of its document;
-// metadata that stands beside the document is its own as well.
+// metadata that stands beside the document is its own as well, and so are those
+// who may read it.
 func (r *Record) SetFile(f *File) {
 	if r.Part == nil || f == nil {
 		r.File = f
@@ -57,7 +58,7 @@ func (r *Record) SetFile(f *File) {
 	}
 	name := p.Path[strings.LastIndex(p.Path, partSep)+1:]
 	ext := path.Ext(name)
-	r.File = &File{Path: f.Path + partSep + p.Path, Name: name, Stem: strings.TrimSuffix(name, ext), Ext: ext, Size: p.Size, Modified: f.Modified, Side: f.Side,
+	r.File = &File{Path: f.Path + partSep + p.Path, Name: name, Stem: strings.TrimSuffix(name, ext), Ext: ext, Size: p.Size, Modified: f.Modified, Side: f.Side, Access: f.Access,
 		SHA256: func() (string, error) { return p.SHA256, nil }}
 }
 

@@ -179,6 +179,8 @@ type File struct {
 	// Side reads the metadata that stands in a file beside this one; nil where
 	// nobody asks for it. A nil Side means that this file has none.
 	Side func() (Side, error)
+	// Access is who may read the file; nil where nobody has asked.
+	Access *Access
 }
 
 // A CellError is an error cell of a spreadsheet, such as #N/A.

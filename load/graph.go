@@ -231,6 +231,7 @@ type call struct {
 	query        string // behind the path, escaped
 	body         []byte
 	prefer       string // the Prefer header
+	directory    bool   // is for Entra ID: with the header of advanced queries, and by another limit
 	discard      bool   // nobody wants the answer's body
 }
 
@@ -381,6 +382,9 @@ func (g *Graph) request(ctx context.Context, c call, token string) (*http.Reques
 	if c.prefer != "" {
 		req.Header.Set("Prefer", c.prefer)
 	}
+	if c.directory {
+		req.Header.Set("ConsistencyLevel", "eventual")
+	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -434,9 +438,10 @@ func (g *Graph) do(ctx context.Context, c call, need permission) (*answer, error
 }
 
 // inTurn makes an attempt when the limiter lets it. Calls about one item are
-// made while its own turn is held, and do not wait for another.
+// made while its own turn is held, and do not wait for another; the directory
+// has limits of its own.
 func (g *Graph) inTurn(ctx context.Context, c call) (*answer, error) {
-	if g.limiter == nil || strings.HasPrefix(c.path, g.connectionPath()+"/items/") {
+	if g.limiter == nil || c.directory || strings.HasPrefix(c.path, g.connectionPath()+"/items/") {
 		return g.attempt(ctx, c)
 	}
 	pass, err := g.limiter.Wait(ctx, 1)
@@ -538,7 +543,7 @@ func (g *Graph) explain(err error, need permission) error {
 		return &AuthError{Err: api, Remedy: remedy}
 	case http.StatusForbidden:
 		remedy := fmt.Sprintf("the app needs the permission %s with admin consent", need)
-		if g.opt.Connection != "" && need != needSearch {
+		if g.opt.Connection != "" && need != needSearch && need != needDirectory {
 			remedy += fmt.Sprintf(", and must have made the connection %s or stand in its configuration.authorizedAppIds", g.opt.Connection)
 		}
 		return &AuthError{Err: api, Remedy: remedy}

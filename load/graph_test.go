@@ -415,16 +415,16 @@ func TestGroups(t *testing.T) {
 	f.fault = func(r *http.Request, n int) fault {
 		return fault{loseReply: r.Method == "POST" && f.conns["hd"].groups[team.ID] == nil}
 	}
-	if err := g.PutGroup(ctx, team); err != nil {
+	if _, err := g.PutGroup(ctx, team); err != nil {
 		t.Fatal(err)
 	}
 	f.setFault(nil)
 	before := len(f.log)
-	if err := g.PutGroup(ctx, team); err != nil || len(f.log) != before+1 {
+	if _, err := g.PutGroup(ctx, team); err != nil || len(f.log) != before+1 {
 		t.Errorf("PutGroup of what is there: %v after %d requests, want a GET only", err, len(f.log)-before)
 	}
 	team.DisplayName = "People"
-	if err := g.PutGroup(ctx, team); err != nil || f.conns["hd"].groups[team.ID]["displayName"] != "People" {
+	if _, err := g.PutGroup(ctx, team); err != nil || f.conns["hd"].groups[team.ID]["displayName"] != "People" {
 		t.Errorf("PutGroup with another name: %v, %v", err, f.conns["hd"].groups)
 	}
 	member := transform.Member{Type: "user", ID: "5b2c"}

@@ -82,28 +82,29 @@ func (g *Graph) UpdateGroup(ctx context.Context, id string, displayName, descrip
 }
 
 // PutGroup makes the external group, or gives it its names, without members.
-func (g *Graph) PutGroup(ctx context.Context, group transform.Group) error {
+// existed tells that it was there, be it from a try whose reply was lost.
+func (g *Graph) PutGroup(ctx context.Context, group transform.Group) (existed bool, err error) {
 	want := Group{DisplayName: group.DisplayName, Description: group.Description}
 	var have Group
-	err := g.doJSON(ctx, call{method: http.MethodGet, path: g.groupPath(group.ID)}, needItems, nil, &have)
+	err = g.doJSON(ctx, call{method: http.MethodGet, path: g.groupPath(group.ID)}, needItems, nil, &have)
 	if notFound(err) {
 		create := want
 		create.ID = group.ID
 		err = g.postGroup(ctx, create)
 		if !hasStatus(err, http.StatusConflict) {
-			return err
+			return false, err
 		}
 		// Made meanwhile, or by a POST whose reply was lost.
 		conflict := err
 		err = g.doJSON(ctx, call{method: http.MethodGet, path: g.groupPath(group.ID)}, needItems, nil, &have)
 		if notFound(err) {
-			return fmt.Errorf("the external group %s can neither be made nor found; it may be one that is being deleted: run again in some minutes: %w", group.ID, conflict)
+			return false, fmt.Errorf("the external group %s can neither be made nor found; it may be one that is being deleted: run again in some minutes: %w", group.ID, conflict)
 		}
 	}
 	if err != nil || have.DisplayName == want.DisplayName && have.Description == want.Description {
-		return err
+		return true, err
 	}
-	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.groupPath(group.ID), discard: true}, needItems, want, nil)
+	return true, g.doJSON(ctx, call{method: http.MethodPatch, path: g.groupPath(group.ID), discard: true}, needItems, want, nil)
 }
 
 // postGroup makes a group. Its error is an *APIError with Status 409 when it is

@@ -147,7 +147,7 @@ func TestAnswersFromAnotherRelease(t *testing.T) {
 		if page, err := g.Search(ctx, Query{Text: "printer"}); err != nil || page.Total != 1 || page.Hits[0].ID != "a" || page.Hits[0].Rank != 1 || page.More {
 			t.Errorf("Search = %+v, %v", page, err)
 		}
-		if err := g.PutGroup(ctx, transform.Group{ID: "team", DisplayName: "Team"}); err != nil {
+		if _, err := g.PutGroup(ctx, transform.Group{ID: "team", DisplayName: "Team"}); err != nil {
 			t.Errorf("PutGroup: %v", err)
 		}
 		for _, id := range []string{"1", "2", "3"} {

@@ -71,7 +71,7 @@ func TestGraphKeepsPace(t *testing.T) {
 		g.Pace(l)
 		started := time.Now()
 		for n := range 7 {
-			if err := g.PutGroup(t.Context(), transform.Group{ID: fmt.Sprint("group", n)}); err != nil {
+			if _, err := g.PutGroup(t.Context(), transform.Group{ID: fmt.Sprint("group", n)}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -80,7 +80,8 @@ type Admin interface {
 	// Reingest says which changes of the schema, of which EnsureConnection makes
 	// no ado, need every item that is there to be sent again.
 	Reingest(ctx context.Context, s transform.Schema) ([]SchemaChange, error)
-	PutGroup(ctx context.Context, g transform.Group) error // without members
+	// PutGroup makes the external group, without members, or gives it its names.
+	PutGroup(ctx context.Context, g transform.Group) (existed bool, err error)
 	// Members lists a group's members; listed is false where the service has
 	// no such call (it is in the model and on no page).
 	Members(ctx context.Context, group string) (members []transform.Member, listed bool, err error)

@@ -373,7 +373,7 @@ func TestGroupsRightAfterReady(t *testing.T) {
 		}
 		wait := func() { after = time.Now().Add(2 * time.Minute) }
 		wait()
-		if err := g.PutGroup(t.Context(), transform.Group{ID: "team", DisplayName: "Team"}); err != nil {
+		if _, err := g.PutGroup(t.Context(), transform.Group{ID: "team", DisplayName: "Team"}); err != nil {
 			t.Errorf("PutGroup: %v", err)
 		}
 		wait()
@@ -388,7 +388,7 @@ func TestGroupsRightAfterReady(t *testing.T) {
 		if err := g.AddMember(t.Context(), "nobody", transform.Member{Type: "user", ID: "5b2c"}); !notFound(err) {
 			t.Errorf("AddMember to no group: %v, want a 404", err)
 		}
-		if err := g.PutGroup(t.Context(), transform.Group{ID: "late", DisplayName: "Late"}); err != nil {
+		if _, err := g.PutGroup(t.Context(), transform.Group{ID: "late", DisplayName: "Late"}); err != nil {
 			t.Errorf("PutGroup: %v", err)
 		}
 		wait()
@@ -417,7 +417,7 @@ func TestGroupConflicts(t *testing.T) {
 			at := onceAt("POST "+hd+"/groups", lost)
 			f.setFault(func(r *http.Request, _ int) fault { return at(f, r, 0) })
 			clear(groups)
-			if err := g.PutGroup(t.Context(), transform.Group{ID: "team", DisplayName: "Team"}); err != nil || f.requests("PATCH") != 0 {
+			if _, err := g.PutGroup(t.Context(), transform.Group{ID: "team", DisplayName: "Team"}); err != nil || f.requests("PATCH") != 0 {
 				t.Errorf("%+v: %v, %q", lost, err, f.log)
 			}
 			at = onceAt("POST "+hd+"/groups/team/members", lost)
@@ -433,7 +433,7 @@ func TestGroupConflicts(t *testing.T) {
 			}
 			return fault{}
 		})
-		if err := g.PutGroup(t.Context(), transform.Group{ID: "late", DisplayName: "Ours"}); err != nil || groups["late"]["displayName"] != "Ours" {
+		if _, err := g.PutGroup(t.Context(), transform.Group{ID: "late", DisplayName: "Ours"}); err != nil || groups["late"]["displayName"] != "Ours" {
 			t.Errorf("PutGroup: %v, the group is %v", err, groups["late"])
 		}
 		f.setFault(func(r *http.Request, _ int) fault {
@@ -442,7 +442,7 @@ func TestGroupConflicts(t *testing.T) {
 			}
 			return fault{}
 		})
-		if err := g.PutGroup(t.Context(), transform.Group{ID: "ghost"}); err == nil || !strings.Contains(err.Error(), "neither be made nor found") {
+		if _, err := g.PutGroup(t.Context(), transform.Group{ID: "ghost"}); err == nil || !strings.Contains(err.Error(), "neither be made nor found") {
 			t.Errorf("PutGroup of what is taken and not there: %v", err)
 		}
 		f.setFault(nil)

@@ -36,6 +36,9 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 		if fix := s.record.fix; fix != nil {
 			f.Use(fix.UsedFix)
 		}
+		for _, u := range s.unknown {
+			f.Miss(state.Unknown{Kind: u.Kind, Name: u.Name, Several: u.Several}, s.refusal == nil)
+		}
 		bad := true
 		switch {
 		case s.refusal != nil:

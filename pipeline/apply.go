@@ -385,9 +385,9 @@ func (a *applier) allowed(g PlannedGroup) error {
 }
 
 // PutGroup and the others do what the plan says of external groups.
-func (a *applier) PutGroup(ctx context.Context, g transform.Group) error {
+func (a *applier) PutGroup(ctx context.Context, g transform.Group) (existed bool, err error) {
 	if err := a.allowed(PlannedGroup{Op: "putGroup", Group: g.ID}); err != nil {
-		return err
+		return false, err
 	}
 	return a.Admin.PutGroup(ctx, g)
 }

@@ -143,6 +143,7 @@ type step struct {
 	entry   int // index in entries, -1 when there is no item
 	end     *chunk
 	refusal *state.Refusal
+	unknown []transform.Unknown // names in its permissions
 	record  kept
 }
 
@@ -219,7 +220,7 @@ func (a *admission) add(ch *chunk) error {
 	b := a.next
 	for i := range ch.outs {
 		out := &ch.outs[i]
-		s := step{file: ch.file, part: out.part, entry: -1, record: out.record}
+		s := step{file: ch.file, part: out.part, entry: -1, unknown: out.unknown, record: out.record}
 		if ref := out.refusal; ref != nil {
 			if err := a.refuse(ch.file, out, ref); err != nil {
 				return err
@@ -256,6 +257,7 @@ func entryOf(out *outcome, f *state.Source, line int) state.Entry {
 	for i := range it.Activities {
 		e.Doings = append(e.Doings, it.Activities[i].Hash()...)
 	}
+	e.ACL = audienceOf(it.ACL)
 	for _, a := range it.ACL { // sorted
 		switch {
 		case a.Deny:
@@ -270,6 +272,15 @@ func entryOf(out *outcome, f *state.Source, line int) state.Entry {
 		}
 	}
 	return e
+}
+
+// audienceOf is an item's ACL as the state keeps it.
+func audienceOf(acl []transform.Access) string {
+	all := make([]state.Access, len(acl))
+	for i, a := range acl {
+		all[i] = state.Access{Type: a.Type, Value: a.Value, Deny: a.Deny}
+	}
+	return state.Audience(all)
 }
 
 // refuse places a refusal and decides on the item of an earlier, good record.

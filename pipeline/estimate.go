@@ -172,7 +172,7 @@ func (e *estimator) source(ctx context.Context, src *transform.Source) error {
 			return err
 		}
 		found := state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest, ByTime: src.UsesModified(), Parsers: parsers()}
-		found.Digest = withBeside(digest, besideOf(src, f.full))
+		found.Digest = e.c.surroundings(digest, src, f.rel)
 		known, err := e.glance(ctx, found, f.full)
 		if err != nil {
 			return err
@@ -432,11 +432,14 @@ func (e *estimator) fileOf(f *state.Source, src *transform.Source) *extract.File
 
 // make makes an item of a record. Its errors are those of the mapping.
 func (e *estimator) make(src *transform.Source, rec extract.Record, u *unit) transform.Errors {
-	item, err := src.Apply(rec)
+	item, err := src.ApplyWith(rec, nobodyKnown{})
 	var wrong transform.Errors
+	var names *transform.UnresolvedError
 	switch {
 	case errors.As(err, &wrong) && rec.Doc == nil:
 		return wrong
+	case errors.As(err, &names): // whom nobody was asked for: most are somebody
+		u.send++
 	case err != nil: // filtered or refused
 	case e.store == nil || e.again || e.all.First:
 		u.send++
@@ -445,6 +448,11 @@ func (e *estimator) make(src *transform.Source, rec extract.Record, u *unit) tra
 	}
 	return nil
 }
+
+// nobodyKnown is a directory that was asked for nobody.
+type nobodyKnown struct{}
+
+func (nobodyKnown) Known(transform.Name) (transform.Found, bool) { return transform.Found{}, false }
 
 func amountOf(f *state.Source, table bool) float64 {
 	if table {

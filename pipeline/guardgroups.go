@@ -28,16 +28,11 @@ func (e *GroupGuardError) Error() string {
 
 // A membership is what the target has of external groups, or is to have.
 type membership struct {
-	groups  map[string]bool
 	members map[string][]state.Member // by group
 }
 
-func newMembership(members map[state.Member]bool) membership {
-	m := membership{map[string]bool{}, map[string][]state.Member{}}
-	for member := range members {
-		m.members[member.Group] = append(m.members[member.Group], member)
-	}
-	return m
+func (m membership) add(member state.Member) {
+	m.members[member.Group] = append(m.members[member.Group], member)
 }
 
 // in gives who is in a group, by type and id, directly or by way of external
@@ -60,52 +55,63 @@ func (m membership) in(group string) map[string]bool {
 	return who
 }
 
-// guardGroups holds what is about to become of the external groups against both
+// groupSample is how many groups and members a guard names.
+const groupSample = 10
+
+// guard holds what is about to become of the external groups against both
 // guards, before any of it is done. A group and each of its members count as one
 // for the guard on deletes: a groups file that was cut takes access away. Who
 // leaves a group that stored items deny counts for the guard on widenings.
 //
 // It counts what is left to be done: a run that was interrupted has been let so
 // far.
-//
-// denied tells that groups are denied, by the mapping or by what the target has.
-func (c *Crawl) guardGroups(ctx context.Context, groups map[state.Group]bool, members map[state.Member]bool) (denied bool, err error) {
-	have, want := newMembership(members), newMembership(c.wantedMembers())
-	for g := range groups {
-		have.groups[g.ID] = true
-	}
-	for _, g := range c.Mapping.Groups {
-		want.groups[g.ID] = true
-	}
-	lost := have.without(want)
-	if len(lost) == 0 {
-		return c.Mapping.DeniesGroups(), nil
+func (s *groupSync) guard(ctx context.Context) error {
+	c, n, known := s.c, int64(len(s.drop)+len(s.remove)+s.gone), int64(s.known+s.in)
+	if n == 0 {
+		return nil
 	}
 	limit := c.Deletes
 	if !limit.Set {
 		limit = c.Mapping.MaxDeletes
 	}
-	known := int64(len(have.groups) + len(members))
 	most, words := allowed(limit, known)
 	if limit.Share > 0 && most < defaultCount { // a share of the few that there often are lets nobody leave
 		most, words = defaultCount, fmt.Sprintf("%d (%g %%, and at least %[1]d)", defaultCount, limit.Share*100)
 	}
-	n := int64(len(lost))
-	stop := &GroupGuardError{Leave: fmt.Sprintf("--max-deletes %d", n), Sample: lost[:min(len(lost), 10)]}
+	stop := &GroupGuardError{Leave: fmt.Sprintf("--max-deletes %d", n), Sample: s.lost()}
 	switch {
 	case n > most:
 		stop.What = fmt.Sprintf("%d of %d external groups and members are to be taken away, and the guard lets %s go", n, known, words)
-	case len(want.groups) == 0 && !c.Deletes.Set:
+	case len(s.want.Groups()) == 0 && !c.Deletes.Set:
 		stop.What = fmt.Sprintf("the mapping has no external group any more, and %d of %d groups and members are to be taken away", n, known)
 	}
 	if err := c.stopGroups(stop); err != nil {
-		return false, err
+		return err
 	}
-	deniedGroups, err := c.Store.DeniedGroups(ctx)
-	if err != nil {
-		return false, err
+	denied, err := c.Store.DeniedGroups(ctx)
+	if err != nil || len(denied) == 0 {
+		return err
 	}
-	return c.Mapping.DeniesGroups() || len(deniedGroups) > 0, c.guardLeavers(have, want, deniedGroups, int64(len(members)))
+	s.denied = true
+	have, want := membership{map[string][]state.Member{}}, membership{map[string][]state.Member{}}
+	if err := c.Store.Members(ctx, func(m state.Member, _ bool) { have.add(m) }); err != nil {
+		return err
+	}
+	for m := range s.want.Members() {
+		want.add(state.Member(m))
+	}
+	return c.guardLeavers(have, want, denied, int64(s.in))
+}
+
+// lost names some of the groups and members that go.
+func (s *groupSync) lost() (lines []string) {
+	for _, g := range s.drop[:min(len(s.drop), groupSample)] {
+		lines = append(lines, "group "+g)
+	}
+	for _, m := range s.sample {
+		lines = append(lines, m.Type+" "+m.ID+" in "+m.Group)
+	}
+	return lines[:min(len(lines), groupSample)]
 }
 
 func (c *Crawl) guardLeavers(have, want membership, denied []string, known int64) error {
@@ -140,36 +146,4 @@ func (c *Crawl) stopGroups(stop *GroupGuardError) error {
 		return c.witness.guardGroups(stop)
 	}
 	return stop
-}
-
-// without lists what m has and want has not, groups first.
-func (m membership) without(want membership) (lost []string) {
-	for _, g := range slices.Sorted(maps.Keys(m.groups)) {
-		if !want.groups[g] {
-			lost = append(lost, "group "+g)
-		}
-	}
-	for _, g := range slices.Sorted(maps.Keys(m.members)) {
-		wanted := map[state.Member]bool{}
-		for _, member := range want.members[g] {
-			wanted[member] = true
-		}
-		for _, member := range m.members[g] {
-			if !wanted[member] {
-				lost = append(lost, member.Type+" "+member.ID+" in "+g)
-			}
-		}
-	}
-	return lost
-}
-
-// wantedMembers are the members of the mapping's groups.
-func (c *Crawl) wantedMembers() map[state.Member]bool {
-	members := map[state.Member]bool{}
-	for _, g := range c.Mapping.Groups {
-		for _, m := range g.Members {
-			members[state.Member{Group: g.ID, Type: m.Type, ID: m.ID}] = true
-		}
-	}
-	return members
 }

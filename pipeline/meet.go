@@ -41,7 +41,7 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 	c.progress.files.Store(0)
 	c.progress.bytes.Store(0)
 	for _, src := range c.Mapping.Sources {
-		digest := src.Digest()
+		digest := c.digestOf(src)
 		any, doubt := false, false
 		for f, err := range walk(ctx, c.Dir, src) {
 			var walkErr *WalkError
@@ -337,6 +337,7 @@ func (c *Crawl) fileOf(f *state.Source, src *transform.Source) *extract.File {
 	ext := path.Ext(name)
 	file := &extract.File{Path: f.Path, Name: name, Stem: strings.TrimSuffix(name, ext), Ext: ext, Size: f.Size, Modified: f.Modified,
 		SHA256: sync.OnceValues(func() (string, error) { return hashFile(c.full(f, src)) })}
+	file.Access = c.accessOf(src, f.Path)
 	if len(src.Sidecar) > 0 {
 		file.Side = sync.OnceValues(func() (extract.Side, error) { return besideOf(src, c.full(f, src)).side() })
 	}

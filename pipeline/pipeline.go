@@ -65,6 +65,11 @@ type Crawl struct {
 	InFlight int
 	// Grace is how long batches in flight may take to end after a cancel; 0 is 10 s.
 	Grace time.Duration
+	// Lookup asks for people and groups by name where the mapping wants that;
+	// nil is that nobody can be asked.
+	Lookup Lookup
+	// GroupLanes is how many changes of external groups are made at a time; 0 is 1.
+	GroupLanes int
 	// Deletes stand for the mapping's guard when set (see --max-deletes).
 	Deletes transform.Limit
 	// Widenings is the most items that may be shown to more people than before;
@@ -93,8 +98,10 @@ type Crawl struct {
 	// witness is asked before the sweep deletes; nil is no one.
 	witness witness
 	running state.Run
-	// deniesGroups tells whether items deny external groups, now or before.
-	deniesGroups bool
+	people  *people // nil: nobody is asked for names
+	folders accessFolders
+	// inFolders are the groups of folders that say who may see what lies in them.
+	inFolders map[string]folderGroup
 
 	progress  progress
 	outcomes  recycler
@@ -174,8 +181,12 @@ type Report struct {
 	Missed    int64 `json:"missed"`    // items whose records are gone and that are not deleted yet, as the mapping wants it
 	Widened   int64 `json:"widened"`   // stored items that more people see than before
 	// Widenings are the first of the widened items.
-	Widenings  []state.Widening `json:"widenings,omitempty"`
-	Activities ActivityCounts   `json:"activities"`
+	Widenings []state.Widening `json:"widenings,omitempty"`
+	// Unknown are the names in permissions that are nobody's, those that block
+	// the most items first; UnknownNames is how many there are.
+	Unknown      []state.Unknown `json:"unknown"`
+	UnknownNames int64           `json:"unknownNames"`
+	Activities   ActivityCounts  `json:"activities"`
 	// KeptFiles are the files of the kept items, the ones with the most first.
 	KeptFiles []state.Kept          `json:"keptFiles,omitempty"`
 	Sources   []state.SourceBalance `json:"sources"`
@@ -360,6 +371,9 @@ func (c *Crawl) sumUp(ctx context.Context, run state.Run, rep *Report, status st
 	if rep.Causes, err = c.Store.Causes(ctx, 3); err != nil {
 		return err
 	}
+	if rep.Unknown, rep.UnknownNames, err = c.Store.Unknowns(ctx, 20); err != nil {
+		return err
+	}
 	fixes, err := c.Store.FixCounts(ctx)
 	if err != nil {
 		return err
@@ -407,6 +421,9 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if err := c.resend(ctx); err != nil {
 		return err
 	}
+	if err := c.findPeople(ctx); err != nil {
+		return err
+	}
 	doubtful, err := c.meet(ctx, run, rep)
 	if err != nil {
 		return err
@@ -414,6 +431,7 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if err := c.check(ctx, run); err != nil {
 		return err
 	}
+	var groups *groupSync
 	if c.Admin != nil {
 		c.phase("connection and schema")
 		again, err := c.doubts(ctx)
@@ -429,7 +447,10 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 		if _, err := c.Admin.EnsureConnection(ctx, c.Mapping.Connection, c.Mapping.Schema); err != nil {
 			return err
 		}
-		if err := c.groupsBefore(ctx); err != nil {
+		if groups, err = c.findGroups(ctx, rep); err != nil {
+			return err
+		}
+		if err := groups.before(ctx); err != nil {
 			return err
 		}
 	}
@@ -450,7 +471,7 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 		c.Store.MaxWidenings = -1 // it counts them
 	}
 	c.phase("crawling")
-	if err := c.crawl(ctx, run, rep); err != nil {
+	if err := c.crawlBeside(ctx, run, rep, groups); err != nil {
 		return err
 	}
 	counts, err := c.Store.Balance(ctx, run)
@@ -460,10 +481,8 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if counts.Read != counts.Settled() {
 		return &BalanceError{"the run", counts}
 	}
-	if c.Admin != nil {
-		if err := c.groupsAfter(ctx); err != nil {
-			return err
-		}
+	if err := groups.after(ctx); err != nil {
+		return err
 	}
 	if !c.Store.Keeps() {
 		return nil
@@ -473,6 +492,24 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	}
 	c.phase("sweeping")
 	return c.sweep(ctx, run, doubtful, rep)
+}
+
+// crawlBeside crawls while external groups are filled. When the crawl
+// fails, they are left as they are.
+func (c *Crawl) crawlBeside(ctx context.Context, run state.Run, rep *Report, groups *groupSync) error {
+	gctx, stop := context.WithCancel(ctx)
+	defer stop()
+	wait := groups.beside(gctx)
+	err := c.crawl(ctx, run, rep)
+	if err != nil {
+		stop()
+	} else {
+		c.phase("external groups")
+	}
+	if groupErr := wait(); err == nil {
+		err = groupErr
+	}
+	return err
 }
 
 // doubts asks the target whether what is known of it still holds, and writes

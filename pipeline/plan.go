@@ -168,7 +168,7 @@ func (c *Crawl) Plan(ctx context.Context, w io.Writer, target PlanTarget) (*Plan
 	if c.Admin != nil {
 		c.Admin = p
 	}
-	c.Loader = &load.Loader{Target: p, Concurrency: 1}
+	c.Loader, c.GroupLanes = &load.Loader{Target: p, Concurrency: 1}, 1
 	c.Errors = transform.Budget{Set: true} // what is refused is listed
 	c.witness = p
 	c.Store.Before = p.sends
@@ -220,8 +220,13 @@ func (c *Crawl) sourceDigests() []string {
 		out = append(out, src.Name+":"+hex.EncodeToString(d[:8]))
 	}
 	h := sha256.New()
-	for _, g := range c.Mapping.Groups {
+	all, _ := c.Mapping.Memberships(nil)
+	all.Sort()
+	for _, g := range all.Groups() {
 		fmt.Fprintf(h, "%q\n", g)
+	}
+	for m := range all.Members() {
+		fmt.Fprintf(h, "%q\n", m)
 	}
 	return append(out, "groups:"+hex.EncodeToString(h.Sum(nil)[:8]))
 }
@@ -423,12 +428,13 @@ func (p *planner) Reingest(ctx context.Context, s transform.Schema) ([]load.Sche
 	return p.admin.Reingest(ctx, s)
 }
 
-// Members of a group that is not there, because its connection is not, are none.
+// Members of a group that is not there are none.
 func (p *planner) Members(ctx context.Context, group string) ([]transform.Member, bool, error) {
 	if p.setup != nil && p.setup.Create {
 		return nil, true, nil
 	}
-	return p.admin.Members(ctx, group)
+	members, _, err := p.admin.Members(ctx, group)
+	return members, true, err
 }
 
 func (p *planner) change(op, group string, m transform.Member) error {
@@ -436,8 +442,9 @@ func (p *planner) change(op, group string, m transform.Member) error {
 	return nil
 }
 
-func (p *planner) PutGroup(_ context.Context, g transform.Group) error {
-	return p.change("putGroup", g.ID, transform.Member{})
+// PutGroup says of every group that it may be there: its members are looked at.
+func (p *planner) PutGroup(_ context.Context, g transform.Group) (existed bool, err error) {
+	return true, p.change("putGroup", g.ID, transform.Member{})
 }
 
 func (p *planner) DeleteGroup(_ context.Context, id string) error {

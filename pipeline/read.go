@@ -42,7 +42,8 @@ type outcome struct {
 	item    *transform.Item // nil when filtered or refused
 	size    int             // of the item, about
 	digest  [32]byte
-	refusal *state.Refusal // nil when filtered
+	refusal *state.Refusal      // nil when filtered
+	unknown []transform.Unknown // names in its permissions that are nobody's
 	record  kept
 }
 
@@ -174,6 +175,10 @@ type reader struct {
 	bytes int
 	part  int64
 
+	waiting []waiting
+	names   []transform.Name // that they wait for
+	waits   int              // bytes of them, about
+
 	fixes  *fixes
 	parser string // what reads the file; all that there are while that is not known
 }
@@ -190,6 +195,9 @@ func (r *reader) records(seq iter.Seq2[extract.Record, error], file *extract.Fil
 	for rec, err := range seq {
 		var bad *extract.RecordError
 		if err != nil && !errors.As(err, &bad) {
+			if waited := r.resolve(file); waited != nil {
+				return waited
+			}
 			return err
 		}
 		if rec.Doc != nil && rec.Doc.Unread > 0 {
@@ -202,11 +210,73 @@ func (r *reader) records(seq iter.Seq2[extract.Record, error], file *extract.Fil
 			r.c.progress.read.Add(1)
 			continue
 		}
-		o, err := r.mended(rec, bad, file, hit)
-		if err != nil {
+		if err := r.take(waiting{rec: rec, bad: bad, hit: hit}, file); err != nil {
 			return err
 		}
-		if err := r.add(o); err != nil {
+	}
+	return r.resolve(file)
+}
+
+// A waiting record waits for its names to be looked up, or for one before it
+// that does.
+type waiting struct {
+	rec extract.Record
+	bad *extract.RecordError
+	hit hit
+	out *outcome // nil: names are missing
+}
+
+// take maps a record. One whose names have to be looked up first waits, and
+// those that come after it, until there are enough of them for one question.
+func (r *reader) take(w waiting, file *extract.File) error {
+	if w.rec.Doc != nil {
+		for _, words := range w.rec.Doc.Warnings {
+			r.warn(w.rec.Place, words)
+		}
+	}
+	o, err := r.mended(w.rec, w.bad, file, w.hit)
+	var names *transform.UnresolvedError
+	switch {
+	case errors.As(err, &names):
+		r.names = append(r.names, names.Names...)
+		if w.rec.Doc != nil {
+			r.waits += len(w.rec.Doc.Body)
+		}
+	case err != nil:
+		return errors.Join(r.resolve(file), err)
+	case len(r.waiting) == 0:
+		return r.add(o)
+	default:
+		w.out = &o
+		r.waits += o.size
+	}
+	r.waiting = append(r.waiting, w)
+	if len(r.waiting) < chunkItems && r.waits < chunkBytes {
+		return nil
+	}
+	return r.resolve(file)
+}
+
+// resolve looks up what records wait for, and lets them go on.
+func (r *reader) resolve(file *extract.File) error {
+	if len(r.waiting) == 0 {
+		return nil
+	}
+	sortNames(r.names)
+	if err := r.c.people.resolve(r.ctx, r.names); err != nil {
+		return &stateError{err}
+	}
+	all := r.waiting
+	r.waiting, r.names, r.waits = nil, nil, 0
+	for _, w := range all {
+		if w.out == nil {
+			o, err := r.mended(w.rec, w.bad, file, w.hit)
+			if err != nil {
+				return err
+			}
+			w.out = &o
+		}
+		if err := r.add(*w.out); err != nil {
 			return err
 		}
 	}
@@ -224,16 +294,11 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 		return outcome{refusal: ref}, nil
 	}
 	rec.SetFile(file)
-	if rec.Doc != nil {
-		for _, w := range rec.Doc.Warnings {
-			r.warn(rec.Place, w)
-		}
-	}
-	item, err := r.chunk.src.Apply(rec)
+	item, err := r.chunk.src.ApplyWith(rec, r.c.directory())
 	var wrong *transform.ItemError
 	switch {
 	case err == nil:
-		o := outcome{item: item, size: sizeOf(item) + record.size(), record: record}
+		o := outcome{item: item, size: sizeOf(item) + record.size(), unknown: item.Dropped, record: record}
 		if r.c.Store.Keeps() {
 			o.digest = item.Digest()
 		}
@@ -244,7 +309,7 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 		ref := refuse(wrong.Place, "transform", wrong.Reason, wrong.Detail)
 		ref.Property, ref.Value, ref.Item = wrong.Property, wrong.Value, wrong.ID
 		record.on(ref, wrong.Columns)
-		return outcome{refusal: ref, record: kept{fix: fix}}, nil
+		return outcome{refusal: ref, unknown: wrong.Unknown, record: kept{fix: fix}}, nil
 	}
 	var errs transform.Errors
 	switch {

@@ -91,26 +91,37 @@ func (b beside) sum() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// besides makes the metadata beside files a part of what decides whether they
-// are read again.
+// besides makes the metadata beside files, and the files' own permissions, a
+// part of what decides whether they are read again.
 func (c *Crawl) besides(ctx context.Context, found []state.Found) error {
 	var g errgroup.Group
 	g.SetLimit(max(c.Readers, 1))
 	for i := range found {
 		f := &found[i]
 		src := c.source(f.Name)
-		if len(src.Sidecar) == 0 || f.Digest != src.Digest() { // held: it is as it was
+		c.noteFolder(f)
+		if f.Digest != c.digestOf(src) { // held: it is as it was
+			continue
+		}
+		if len(src.Sidecar) == 0 && !src.TakesOver() {
 			continue
 		}
 		g.Go(func() error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			f.Digest = withBeside(f.Digest, besideOf(src, c.full(&state.Source{Found: *f}, src)))
+			f.Digest = c.surroundings(f.Digest, src, f.Path)
 			return nil
 		})
 	}
 	return g.Wait()
+}
+
+// surroundings adds what stands around a file to what decides what its records
+// become.
+func (c *Crawl) surroundings(digest [32]byte, src *transform.Source, rel string) [32]byte {
+	full := c.full(&state.Source{Found: state.Found{Path: rel}}, src)
+	return withBeside(withAccess(digest, src, rel, c.accessOf(src, rel)), besideOf(src, full))
 }
 
 func withBeside(digest [32]byte, b beside) [32]byte {

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,28 +23,34 @@ type aclPlan struct {
 }
 
 type aclEntry struct {
-	kind  string
-	deny  bool
-	fixed string // the value where it is not of the record
-	value func(*frame) (any, error)
-	when  boolFn
+	kind   string
+	deny   bool
+	fixed  string // the value where it is not of the record
+	value  func(*frame) (any, error)
+	when   boolFn
+	access *accessRule // instead of all these: what the file's own permissions say
+	pos    Pos         // in the mapping
+	reads  []string    // the columns that it reads
 }
 
 func (b *builder) acl(defs []aclDef) aclPlan {
 	var p aclPlan
 	static := true
 	for _, def := range defs {
-		en := aclEntry{kind: def.kind, deny: def.deny, fixed: cmp.Or(def.tenant, everyone)}
-		if def.when != nil {
-			b.sc.strict = true
-			en.when = b.bool(def.when)
-			static = false
-		}
-		if def.value != nil && def.tenant == "" {
-			b.sc.strict = def.deny
-			en.value = b.any(def.value)
-			static = false
-		}
+		en := aclEntry{kind: def.kind, deny: def.deny, fixed: cmp.Or(def.tenant, everyone), access: def.access, pos: b.d.pos(def.pos)}
+		static = static && def.access == nil
+		en.reads = b.part(func() {
+			if def.when != nil {
+				b.sc.strict = true
+				en.when = b.bool(def.when)
+				static = false
+			}
+			if def.value != nil && def.tenant == "" {
+				b.sc.strict = def.deny
+				en.value = b.any(def.value)
+				static = false
+			}
+		})
 		b.sc.strict = false
 		p.rules = append(p.rules, en)
 	}
@@ -94,41 +101,69 @@ func (b *builder) repeated(s *Source, p *plan) {
 }
 
 // entries gives the ACL of a record, sorted and without repeats, so that the
-// order of names in a cell does not make another item.
+// order of names in a cell does not make another item. While names are pending
+// it is not to be used.
 func (p *aclPlan) entries(e *frame) ([]Access, error) {
-	if p.static != nil {
+	if p.static != nil && e.trace == nil {
 		if !grants(p.static) {
 			return nil, e.emptyACL()
 		}
 		return p.static, nil
 	}
 	out := make([]Access, 0, len(p.rules))
+	e.refused = nil
 	for i := range p.rules {
 		en := &p.rules[i]
+		e.rule = en
 		if en.when != nil {
 			ok, err := en.when(e)
 			if err != nil {
 				return nil, e.itemError("acl", "acl: when", err)
 			}
 			if !ok {
+				e.traceRule(false)
 				continue
 			}
 		}
+		e.traceRule(true)
 		var err error
 		if out, err = en.add(e, out); err != nil {
 			return nil, err
 		}
 	}
+	e.rule = nil
+	if e.refused != nil {
+		err := e.itemError("acl", "acl", e.refused)
+		// Those whose grants alone would be left out block nothing.
+		err.(*ItemError).Unknown = slices.DeleteFunc(e.distinctUnknown(), func(u Unknown) bool { return slices.Contains(e.dropped, u) && u != *e.refused.unknown })
+		return nil, err
+	}
 	out = settle(out)
-	if !grants(out) {
+	if !grants(out) && len(e.pending) == 0 {
 		return nil, e.emptyACL()
 	}
 	return out, nil
 }
 
+// distinctUnknown are the names that are nobody's, each once.
+func (e *frame) distinctUnknown() []Unknown {
+	var out []Unknown
+	for _, u := range e.unknown {
+		if !slices.Contains(out, u) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
 func (e *frame) emptyACL() error {
-	return &ItemError{Place: e.rec.Place, Reason: ReasonEmptyACL, Property: "acl",
+	err := &ItemError{Place: e.rec.Place, Reason: ReasonEmptyACL, Property: "acl",
 		Detail: "nobody is granted to see the item; fill in the cells that the grants read, or grant it to somebody"}
+	if err.Unknown = e.distinctUnknown(); len(err.Unknown) > 0 {
+		err.Detail = fmt.Sprintf("nobody is left who is granted to see the item, as %q is not known; correct the name, or add it to the identities", err.Unknown[0].Name)
+		err.Value = err.Unknown[0].Name
+	}
+	return err
 }
 
 func grants(acl []Access) bool {
@@ -158,31 +193,65 @@ func settle(acl []Access) []Access {
 }
 
 func (en *aclEntry) add(e *frame, out []Access) ([]Access, error) {
-	if en.value == nil {
-		return append(out, Access{Type: en.kind, Value: en.fixed, Deny: en.deny}), nil
+	switch {
+	case en.access != nil:
+		return en.access.add(e, out)
+	case en.value == nil:
+		a := Access{Type: en.kind, Value: en.fixed, Deny: en.deny}
+		e.traceEntry(a, "", nil)
+		return append(out, a), nil
 	}
 	x, err := en.value(e)
 	if err != nil {
 		return nil, e.itemError("acl", "acl", err)
 	}
-	before := len(out)
+	named := false
 	err = eachText(x, func(name string) error {
-		id, err := e.m.principal(en.kind, name)
-		if err != nil {
-			return err
-		}
-		out = append(out, Access{Type: en.kind, Value: id, Deny: en.deny})
+		named = true
+		out = e.addName(out, en.kind, name, en.deny)
 		return nil
 	})
 	if err != nil {
 		return nil, e.itemError("acl", "acl", err)
 	}
-	if len(out) == before && en.deny {
+	if !named && en.deny {
 		// Without its name the deny would silently be lost.
 		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonEmptyDeny, Property: "acl",
 			Detail: fmt.Sprintf("acl: the %s to deny is empty; fill in the cell, or say with when in which records it counts", en.kind)}
 	}
 	return out, nil
+}
+
+// addName adds an entry for somebody by name. One who is not known is noted:
+// a grant is left out where the mapping wants that, anything else refuses the
+// item.
+func (e *frame) addName(out []Access, kind, name string, deny bool) []Access {
+	id, err := e.principal(kind, name)
+	var wrong *fault
+	if errors.As(err, &wrong) {
+		e.lose(kind, name, deny, wrong)
+		return out
+	}
+	a := Access{Type: kind, Value: id, Deny: deny}
+	e.traceEntry(a, name, nil)
+	if id == "" { // pending
+		return out
+	}
+	return append(out, a)
+}
+
+// lose notes somebody who is not known.
+func (e *frame) lose(kind, name string, deny bool, why *fault) {
+	e.traceEntry(Access{Type: kind, Deny: deny}, name, why)
+	e.unknown = append(e.unknown, *why.unknown)
+	switch {
+	case !deny && e.m.dropUnknown:
+		if !slices.Contains(e.dropped, *why.unknown) {
+			e.dropped = append(e.dropped, *why.unknown)
+		}
+	case e.refused == nil:
+		e.refused = why
+	}
 }
 
 // eachText calls f with every text of a value that is not blank, trimmed.
@@ -213,35 +282,6 @@ func eachText(x any, f func(string) error) error {
 		return nil
 	}
 	return &fault{reason: ReasonExpression, value: fmt.Sprint(x), col: noColumn, detail: "gives " + typeWordOf(x) + " where a text is needed", remedy: "use string(value)"}
-}
-
-// principal gives the id of a user or group that an ACL names.
-func (m *Mapping) principal(kind, name string) (string, error) {
-	if kind == "externalGroup" {
-		if m.groupIDs == nil {
-			return EncodeID(name), nil
-		}
-		if id, ok := m.groupIDs[fold(name)]; ok {
-			return id, nil
-		}
-		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("%q is no group of the groups file", name), remedy: "add it to the groups file, or correct the name"}
-	}
-	i, ok := m.people[fold(name)]
-	switch {
-	case kind == "group" && ok:
-		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("%q is a person of the identities file, not a group", name), remedy: "write user, or the object id of a group"}
-	case kind == "group" && !isGUID(name):
-		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("the group %q is no Entra object id", name), remedy: "write the id of the group, or make it an external group"}
-	case !ok && isGUID(name):
-		return strings.ToLower(name), nil
-	case !ok && m.people == nil:
-		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("the %s %q is no Entra object id", kind, name), remedy: "name a file of people under identities, so that it can be looked up"}
-	case !ok:
-		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("the %s %q is not in the identities file", kind, name), remedy: "add the line to the identities file, or correct the name"}
-	case i == ambiguous:
-		return "", &fault{reason: ReasonUnknownPrincipal, value: name, col: noColumn, detail: fmt.Sprintf("the %s %q fits several lines of the identities file", kind, name), remedy: "use a value that only one of them has, such as the mail"}
-	}
-	return m.Users[i].ID, nil
 }
 
 // An activityPlan makes one activity.
@@ -302,17 +342,10 @@ func (a *activityPlan) add(e *frame, it *Item) error {
 		return e.itemError("activities", "activities: by", err)
 	}
 	return eachText(by, func(name string) error {
-		id, err := e.m.principal("user", name)
-		if err == nil && len(it.Activities) < maxActivities {
+		id, err := e.principal("user", name)
+		if err == nil && id != "" && len(it.Activities) < maxActivities {
 			it.Activities = append(it.Activities, Activity{Type: a.kind, At: at, ByType: "user", ByID: id})
 		}
 		return nil
-	})
-}
-
-// DeniesGroups tells whether some source denies an external group.
-func (m *Mapping) DeniesGroups() bool {
-	return slices.ContainsFunc(m.Sources, func(s *Source) bool {
-		return slices.ContainsFunc(s.def.acl, func(a aclDef) bool { return a.deny && a.kind == "externalGroup" })
 	})
 }

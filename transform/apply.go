@@ -29,6 +29,7 @@ const (
 	ReasonAmbiguous        = "ambiguous-key"     // several rows of a lookup file have the key
 	ReasonSidecar          = "sidecar"           // the file of metadata beside a file cannot be read, or is missed
 	ReasonGroup            = "group-differs"     // rows of a group that say different things
+	ReasonNoAccess         = "no-access"         // who may read the file is not known
 	ReasonTooLarge         = "too-large"         // more than the target takes, without its content
 )
 
@@ -56,11 +57,14 @@ type propDef struct {
 }
 
 type aclDef struct {
+	pos    spot
 	kind   string
 	deny   bool
 	value  *expression
 	tenant string // everyoneExceptGuests: what value says, "" for none
 	when   *expression
+	from   string // posix, ntfs or folder, instead of a grant or deny
+	access *accessRule
 }
 
 type activityDef struct {
@@ -257,7 +261,7 @@ func (b *builder) prop(p propDef) propFn {
 		if err != nil {
 			return false, err
 		}
-		return v.addAny(out, e.m, e.loc)
+		return v.addAny(out, &e.names, e.loc)
 	}
 }
 
@@ -407,10 +411,15 @@ func (s *Source) expressions() []*expression {
 
 var frames = sync.Pool{New: func() any { return new(frame) }}
 
-// Apply maps one record. It is pure and safe from many goroutines. Its error
-// is ErrSkip, an *ItemError, or an Errors when the record's columns are not
-// what the mapping needs. The item's ACL may be shared with other items.
-func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
+// Apply is ApplyWith where nobody can be asked for names that no file has.
+func (s *Source) Apply(rec extract.Record) (it *Item, err error) { return s.ApplyWith(rec, nil) }
+
+// ApplyWith maps one record. It is pure, but for what dir knows, and safe from
+// many goroutines. Its error is ErrSkip, an *ItemError, an Errors when the
+// record's columns are not what the mapping needs, or an *UnresolvedError when
+// dir must find out names first: then the record is to be mapped again. The
+// item's ACL may be shared with other items.
+func (s *Source) ApplyWith(rec extract.Record, dir Directory) (it *Item, err error) {
 	if s.def.scope.table && !s.def.scope.doc && rec.Header == nil { // one file's fault, not the mapping's
 		return nil, &ItemError{Place: rec.Place, Reason: ReasonNoColumns,
 			Detail: "the file is a document without columns, and the source is one of tables; export it again as a table, or take it out of the source's path"}
@@ -420,7 +429,7 @@ func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
 		return nil, errs
 	}
 	e := frames.Get().(*frame)
-	e.rec, e.m, e.loc, e.idOf = rec, s.m, s.def.loc, s.idOf
+	e.begin(s, rec, dir)
 	// A reader's Select runs in here; no record may end the run.
 	defer func() {
 		if r := recover(); r != nil {
@@ -429,8 +438,10 @@ func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
 		e.rec = extract.Record{} // do not keep the record alive in the pool
 		frames.Put(e)
 	}()
-	e.id = ""
 	it, err = s.apply(p, e)
+	if len(e.pending) > 0 && !errors.Is(err, ErrSkip) { // whatever came of it was made without their ids
+		return nil, &UnresolvedError{slices.Clone(e.pending)}
+	}
 	if wrong, ok := err.(*ItemError); ok {
 		wrong.ID = e.id
 		if wrong.Columns == nil {
@@ -438,6 +449,11 @@ func (s *Source) Apply(rec extract.Record) (it *Item, err error) {
 		}
 	}
 	return it, err
+}
+
+// begin makes the frame ready for a record.
+func (e *frame) begin(s *Source, rec extract.Record, dir Directory) {
+	*e = frame{rec: rec, loc: s.def.loc, idOf: s.idOf, names: names{m: s.m, dir: dir, pending: e.pending[:0]}, unknown: e.unknown[:0]}
 }
 
 // Reads lists the columns of a table that a property reads, or id, where,
@@ -456,7 +472,7 @@ func (s *Source) idOf(rec extract.Record) (string, error) {
 	if len(errs) > 0 {
 		return "", errs
 	}
-	key, err := p.id(&frame{rec: rec, m: s.m, loc: s.def.loc, idOf: s.idOf})
+	key, err := p.id(&frame{rec: rec, names: names{m: s.m}, loc: s.def.loc, idOf: s.idOf})
 	if err != nil || isBlank(key) {
 		return "", nil
 	}
@@ -540,6 +556,7 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 	if it.ACL, err = p.acl.entries(e); err != nil {
 		return nil, err
 	}
+	it.Dropped = e.dropped
 	for i := range p.activities {
 		if err := p.activities[i].add(e, it); err != nil {
 			return nil, err

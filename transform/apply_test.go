@@ -314,15 +314,16 @@ func TestACL(t *testing.T) {
 
 // Two people with one mail are told apart by nothing, so the name is refused.
 func TestAmbiguousPrincipal(t *testing.T) {
-	m := &Mapping{people: map[string]int{}}
+	m := &Mapping{people: newIndex()}
 	for _, u := range []User{{ID: "a", Mail: "x@x"}, {ID: "b", UPN: "X@X"}, {ID: "b", Mail: "y@y", UPN: "Y@y"}} {
 		m.Users = append(m.Users, u)
 		m.indexUser(len(m.Users) - 1)
 	}
-	if _, err := m.principal("user", "x@x"); err == nil || !strings.Contains(err.Error(), "several") {
+	w := &names{m: m}
+	if _, err := w.principal("user", "x@x"); err == nil || !strings.Contains(err.Error(), "several") {
 		t.Errorf("an ambiguous name: %v", err)
 	}
-	if id, err := m.principal("user", " Y@Y "); err != nil || id != "b" {
+	if id, err := w.principal("user", " Y@Y "); err != nil || id != "b" {
 		t.Errorf("principal = %q, %v", id, err)
 	}
 }

@@ -210,6 +210,12 @@ func (s *Source) computeDigest() [32]byte {
 		c.bool(a.deny)
 		c.expr(a.value)
 		c.expr(a.when)
+		c.str(a.from)
+		if a.access != nil && a.access.who != nil {
+			for _, k := range keysOf(a.access.who.rows) {
+				c.strs([]string{k, a.access.who.rows[k].kind, a.access.who.rows[k].value})
+			}
+		}
 	}
 	c.num(len(d.activities))
 	for _, a := range d.activities {
@@ -236,16 +242,58 @@ func (s *Source) computeDigest() [32]byte {
 			}
 		}
 	}
+	m.identityDigest(&c)
+	return sha256.Sum256(c.b)
+}
+
+// identityDigest is what decides who the names of records are, but for what
+// Entra ID says.
+func (m *Mapping) identityDigest(c *canon) {
 	c.strs(m.match)
+	for _, r := range m.rules.rewrite {
+		c.strs([]string{r.match.String(), r.replace})
+	}
+	c.bool(m.rules.strip)
+	c.str(m.rules.domain)
+	c.bool(m.dropUnknown)
+	c.bool(m.Entra != nil)
+	c.bool(m.people != nil)
 	c.num(len(m.Users))
 	for _, u := range m.Users {
-		c.strs([]string{u.ID, u.UPN, u.Mail, u.DisplayName, u.EmployeeID})
+		c.strs([]string{u.ID, u.UPN, u.Mail, u.DisplayName, u.EmployeeID, u.SAM, u.SID})
 	}
-	c.bool(m.groupIDs != nil)
-	for _, g := range m.Groups {
-		c.str(g.ID)
+	c.num(len(m.Teams))
+	for _, t := range m.Teams {
+		c.strs([]string{t.ID, t.DisplayName, t.Mail})
 	}
-	return sha256.Sum256(c.b)
+	c.bool(m.groups != nil)
+	c.str(m.accessFiles)
+	if m.groups != nil {
+		for _, g := range m.groups.list {
+			c.str(g.ID)
+		}
+	}
+}
+
+// AccessDigest is what a file's own permissions add to what decides what its
+// records become; nil is nothing. path is relative to the source's root.
+func (s *Source) AccessDigest(path string, acc *extract.Access) []byte {
+	var c canon
+	for _, a := range s.def.acl {
+		switch {
+		case a.from == "ntfs" && a.access.paths != nil:
+			grants, denies, ok := a.access.paths.of(path)
+			c.bool(ok)
+			c.strs(grants)
+			c.strs(denies)
+		case a.from == "posix" && acc != nil:
+			c.str(fmt.Sprint(acc.Posix, acc.Unknown))
+		case a.from == "folder" && acc != nil:
+			c.str(acc.Folder)
+			c.str(acc.Unknown)
+		}
+	}
+	return c.b
 }
 
 // Limit sets limits of the source's files in place of its own, where they are

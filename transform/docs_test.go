@@ -38,7 +38,7 @@ func generated() map[string]string {
 			switch {
 			case k.kind == kindEnum && len(k.enum) <= 6:
 				kind = "`" + strings.Join(k.enum, "`, `") + "`"
-			case k.name == "match" && len(k.enum) > 0:
+			case k.name == "match" && k.kind == kindStrings:
 				kind = "list of `" + strings.Join(k.enum, "`, `") + "`"
 			case len(k.enum) > 0 && k.kind != kindEnum:
 				kind += ", `" + strings.Join(k.enum, "`, `") + "`"
@@ -52,7 +52,7 @@ func generated() map[string]string {
 				kind = "names with a " + link(k.object)
 			case k.kind == kindExprs:
 				kind = "names with an expression or a " + link(k.object)
-			case k.name == "type":
+			case k.name == "type" && k.kind == kindEnum:
 				kind = "see [Types](#types)"
 			case k.name == "contentCategory":
 				kind = "`" + strings.Join(k.enum, "`, `") + "`"
@@ -334,7 +334,7 @@ func editorSchema() obj {
 			def["required"] = required
 		}
 		if o.name == "acl entry" {
-			def["oneOf"] = []obj{{"required": []string{"grant"}}, {"required": []string{"deny"}}}
+			def["oneOf"] = []obj{{"required": []string{"grant"}}, {"required": []string{"deny"}}, {"required": []string{"from"}}}
 		}
 		defs[o.name] = def
 	}

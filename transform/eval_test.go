@@ -47,7 +47,7 @@ func evaluate(s string, rec extract.Record, want string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := f(&frame{rec: rec, m: &Mapping{}, loc: time.UTC})
+	out, err := f(&frame{rec: rec, names: names{m: &Mapping{}}, loc: time.UTC})
 	if err != nil {
 		return "", err
 	}

@@ -65,7 +65,7 @@ func (m *Mapping) readEvents(s *Source, a section, def *activityDef) {
 		d.errs = append(d.errs, b.errs.In(name)...)
 		return
 	}
-	ev.read(&frame{m: m, loc: s.def.loc}, id, &plan, time.Now().UTC().Truncate(24*time.Hour).Add(-shown))
+	ev.read(&frame{names: names{m: m}, loc: s.def.loc}, id, &plan, time.Now().UTC().Truncate(24*time.Hour).Add(-shown))
 	def.events = ev
 }
 
@@ -144,8 +144,8 @@ func (a *activityPlan) event(e *frame, id textFn) (key string, at time.Time, who
 func (ev *eventsDef) add(e *frame, kind string, it *Item) {
 	for _, one := range ev.by[strings.TrimSpace(it.Origin.Key)] {
 		for _, name := range one.who {
-			id, err := e.m.principal("user", name)
-			if err != nil {
+			id, err := e.principal("user", name)
+			if err != nil || id == "" { // or to be looked up first
 				continue
 			}
 			if len(it.Activities) == maxActivities {

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,11 +67,12 @@ func TestExampleMapping(t *testing.T) {
 		Content: Content{"text", "hello"},
 		Origin:  Origin{"manuals", "x/a b.pdf", extract.Place{File: "x/a b.pdf"}},
 	})
-	wantGroups := []Group{
-		{"e_Field_20Service", "Field service", "All engineers outside", []Member{{"user", ada}, {"externalGroup", "Rotors"}}},
-		{"Rotors", "Rotor team", "", []Member{{"user", "22222222-2222-2222-2222-222222222222"}}},
-	}
-	diff(t, "groups", m.Groups, wantGroups)
+	all, lost := m.Memberships(nil)
+	all.Sort()
+	diff(t, "groups", all.Groups(), []Group{{"Rotors", "Rotor team", ""}, {"e_Field_20Service", "Field service", "All engineers outside"}})
+	diff(t, "members", slices.Collect(all.Members()), []Membership{{"Rotors", "user", "22222222-2222-2222-2222-222222222222"},
+		{"e_Field_20Service", "externalGroup", "Rotors"}, {"e_Field_20Service", "user", ada}})
+	diff(t, "lost members", lost, []LostMember(nil))
 	if got, want := m.MaxDeletes, (Limit{Share: 0.02, Set: true}); got != want {
 		t.Errorf("MaxDeletes = %v, want %v", got, want)
 	}

@@ -1,19 +1,24 @@
 package transform
 
 import (
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/gocarina/gocsv"
+	"time"
 )
 
-// ambiguous stands in the index of people for a value that several have.
-const ambiguous = -1
+// How the name of a person or group in a record becomes the id of one in
+// Entra ID. The sources are asked in this order, and the first that knows the
+// name, or knows it to be several people's, has the last word:
+//
+//	the rules    rewrite the name: see nameRules
+//	an id        stands for itself
+//	the file     of people and groups, by the columns that count
+//	Entra ID     through a Directory, where the mapping wants it
+//
+// Where there is a default domain, a name without @ is looked for as it is,
+// in all of them, and then with the domain.
 
 // fold makes values comparable: case and outer white space do not count.
 func fold(s string) string { return strings.ToLower(trim(s)) }
@@ -38,6 +43,12 @@ func isGUID(s string) bool {
 	return true
 }
 
+// isSID tells a security identifier of Windows: S-1-5-21-...
+func isSID(s string) bool {
+	rest, ok := strings.CutPrefix(fold(s), "s-1-")
+	return ok && rest != "" && strings.Trim(rest, "0123456789-") == ""
+}
+
 // A userRow is a line of the identities file.
 type userRow struct {
 	ID          string `csv:"id"`
@@ -45,349 +56,275 @@ type userRow struct {
 	Mail        string `csv:"mail"`
 	DisplayName string `csv:"displayname"`
 	EmployeeID  string `csv:"employeeid"`
+	SAM         string `csv:"samaccountname"`
+	SID         string `csv:"sid"`
 	UserType    string `csv:"usertype"`
+	Type        string `csv:"type"`
+	Members     string `csv:"members"`
+	Line        int    `csv:"line no"`
+	Extra       string `csv:"extra values"`
 }
 
-// A groupRow is a line of the groups file.
-type groupRow struct {
-	Group       string `csv:"group"`
-	DisplayName string `csv:"displayname"`
-	Description string `csv:"description"`
-	MemberType  string `csv:"membertype"`
-	Member      string `csv:"member"`
+// Entra says how Entra ID is asked for people and groups.
+type Entra struct {
+	// Match are the properties by which one is looked for, as Graph calls them;
+	// mail and userPrincipalName are always among them.
+	Match []string
+	// CacheFor and UnknownFor are how long an answer counts, that somebody is
+	// known and that nobody, or several, are.
+	CacheFor, UnknownFor time.Duration
 }
 
-// headerNames are other names that columns of the side files go by.
-var headerNames = map[string]string{"email": "mail", "emailaddress": "mail", "upn": "userprincipalname", "objectid": "id", "name": "displayname", "employeenumber": "employeeid"}
+// How long answers of Entra ID count unless the mapping says otherwise.
+const (
+	defaultCacheFor   = 7 * 24 * time.Hour
+	defaultUnknownFor = time.Hour
+)
 
-// A sideReader feeds gocsv. gocsv reads in a goroutine of its own, where a
-// row longer than the header panics and no one can recover (decode.go of the
-// version of 2024-05-20), so every row gets the header's width here, and
-// header names one spelling.
-type sideReader struct {
-	r      *csv.Reader
-	header []string
-	lines  []int // the line of each row read
+// matchAliases are other names of the columns that count.
+var matchAliases = map[string]string{"upn": "userPrincipalName", "email": "mail"}
+
+// nameRules turn what files call people into names that can be looked up.
+type nameRules struct {
+	rewrite []rewriteRule
+	strip   bool   // DOMAIN\name is name
+	domain  string // that names without @ may be in
 }
 
-// readSide decodes a side file; line gives the line of each row.
-func readSide[T any](file string, data []byte, required []string) (rows []T, lines []int, err *Error) {
-	text := strings.TrimPrefix(string(data), "\ufeff")
-	at := func(line int, detail, remedy string) *Error {
-		return &Error{Pos: Pos{File: file, Line: max(line, 1), Col: 1}, Detail: detail, Remedy: remedy}
-	}
-	sr := &sideReader{r: csv.NewReader(strings.NewReader(text))}
-	sr.r.FieldsPerRecord, sr.r.TrimLeadingSpace = -1, true
-	first, _, _ := strings.Cut(text, "\n")
-	if n := strings.Count(first, ","); strings.Count(first, ";") > n {
-		sr.r.Comma = ';'
-	} else if strings.Count(first, "\t") > n {
-		sr.r.Comma = '\t'
-	}
-	all, readErr := sr.ReadAll()
-	var pe *csv.ParseError
-	switch {
-	case errors.As(readErr, &pe):
-		return nil, nil, at(pe.Line, "this line is not CSV: "+pe.Err.Error(), "check the quotes in it")
-	case readErr != nil:
-		return nil, nil, at(1, "the file cannot be read as CSV: "+readErr.Error(), "save it as CSV in UTF-8")
-	case len(all) == 0:
-		return nil, nil, at(1, "the file is empty", "its first line names the columns: "+strings.Join(required, ","))
-	}
-	for _, name := range required {
-		if !slices.Contains(sr.header, strings.ToLower(name)) {
-			return nil, nil, at(1, "there is no column "+quoted(name), "name it in the first line; columns are "+strings.Join(sr.header, ", "))
-		}
-	}
-	if err := gocsv.UnmarshalCSV(&replay{rows: all}, &rows); err != nil && !errors.Is(err, gocsv.ErrEmptyCSVFile) {
-		return nil, nil, at(1, "the file cannot be read: "+err.Error(), "save it as CSV in UTF-8")
-	}
-	if len(rows) != len(sr.lines) {
-		return nil, nil, at(1, fmt.Sprintf("only %d of %d lines could be read", len(rows), len(sr.lines)), "save it as CSV in UTF-8")
-	}
-	return rows, sr.lines, nil
+type rewriteRule struct {
+	match   *regexp.Regexp
+	replace string
 }
 
-// ReadAll reads everything, widths made even and empty lines left out.
-func (s *sideReader) ReadAll() ([][]string, error) {
-	var rows [][]string
-	for {
-		row, err := s.r.Read()
-		if err == io.EOF {
-			return rows, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(row, func(f string) bool { return !isBlank(f) }) {
-			continue
-		}
-		for i := range row {
-			row[i] = clean(trim(row[i]))
-		}
-		if s.header == nil {
-			for i := range row {
-				row[i] = headerName(row[i])
-			}
-			s.header = row
-		} else {
-			line, _ := s.r.FieldPos(0)
-			s.lines = append(s.lines, line)
-			for len(row) < len(s.header) {
-				row = append(row, "")
-			}
-			row = row[:len(s.header)]
-		}
-		rows = append(rows, row)
+func (r *nameRules) apply(name string) string {
+	for _, rule := range r.rewrite {
+		name = rule.match.ReplaceAllString(name, rule.replace)
 	}
+	if i := strings.LastIndexByte(name, '\\'); r.strip && i >= 0 {
+		name = name[i+1:]
+	}
+	return trim(name)
 }
 
-func headerName(h string) string {
-	h = strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(h))
-	if name, ok := headerNames[h]; ok {
-		return name
+// spellings are what a name is looked for as, in order.
+func (r *nameRules) spellings(name string) []string {
+	if r.domain == "" || strings.Contains(name, "@") || isGUID(name) || isSID(name) {
+		return []string{name}
 	}
-	return h
-}
-
-// A replay gives gocsv rows that are already read.
-type replay struct{ rows [][]string }
-
-func (r *replay) Read() ([]string, error) {
-	if len(r.rows) == 0 {
-		return nil, io.EOF
-	}
-	row := r.rows[0]
-	r.rows = r.rows[1:]
-	return row, nil
-}
-
-func (r *replay) ReadAll() ([][]string, error) {
-	rows := r.rows
-	r.rows = nil
-	return rows, nil
-}
-
-// sideFile reads the file that a section names; ok is false when it could not,
-// which has been reported.
-func (m *Mapping) sideFile(s section) (file string, data []byte, ok bool) {
-	v, ok := s.scalar("file")
-	if !ok {
-		return "", nil, false
-	}
-	file = v.s
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(filepath.Dir(m.File), file)
-	}
-	m.doc.files = append(m.doc.files, file)
-	data, err := readLimited(file, 1<<30)
-	if err != nil {
-		m.doc.errorf(v.pos, "correct the path, which is relative to the mapping, or make the file readable", "%s: the file %s cannot be read: %v", s.what, v.s, reasonOf(err))
-		return file, nil, false
-	}
-	return file, data, true
+	return []string{name, name + "@" + r.domain}
 }
 
 func (m *Mapping) readIdentities(s section) {
+	m.readNameRules(s)
+	if s.has("unknown") {
+		m.dropUnknown = s.word("identities", "unknown") == "drop"
+	}
+	var match []string
 	for _, v := range s.scalars("match") {
+		name := v.s
+		if to, ok := matchAliases[name]; ok {
+			name = to
+		}
 		if !slices.Contains(matchNames, v.s) {
 			m.doc.errorf(v.pos, suggest(v.s, matchNames), "identities: match cannot be %q", v.s)
 			continue
 		}
-		m.match = append(m.match, v.s)
+		if name != "id" && !slices.Contains(match, name) {
+			match = append(match, name)
+		}
 	}
-	file, data, ok := m.sideFile(s)
+	m.match = match
+	if s.bool("entra") {
+		m.Entra = &Entra{CacheFor: defaultCacheFor, UnknownFor: defaultUnknownFor, Match: match}
+		for _, always := range []string{"userPrincipalName", "mail"} {
+			if !slices.Contains(m.Entra.Match, always) {
+				m.Entra.Match = append([]string{always}, m.Entra.Match...)
+			}
+		}
+	}
+	for _, name := range []string{"cacheFor", "unknownFor"} {
+		d := s.duration(name)
+		switch {
+		case d == 0:
+		case m.Entra == nil:
+			m.doc.errorf(s.posOf(name), "add entra: true, or take it out", "identities: %s is about the answers of Entra ID, which is not asked", name)
+		case name == "cacheFor":
+			m.Entra.CacheFor = d
+		default:
+			m.Entra.UnknownFor = d
+		}
+	}
+	if !s.has("file") && m.Entra == nil {
+		m.doc.errorf(s.pos, "add file: directory.csv, or entra: true to look people up in Entra ID", "identities has neither a file nor entra")
+	}
+	m.readPeople(s)
+}
+
+func (m *Mapping) readNameRules(s section) {
+	r := &m.rules
+	r.strip, r.domain = s.bool("stripDomain"), strings.TrimPrefix(fold(s.text("domain")), "@")
+	if strings.ContainsAny(r.domain, "@ \\") || s.has("domain") && r.domain == "" {
+		m.doc.errorf(s.posOf("domain"), "write it like contoso.com", "identities: the domain %q is none", s.text("domain"))
+	}
+	f, ok := s.byN["rewrite"]
 	if !ok {
-		m.people = map[string]int{}
 		return
 	}
-	rows, lines, err := readSide[userRow](file, data, []string{"id"})
-	m.people = map[string]int{}
-	if err != nil {
-		m.doc.errs = append(m.doc.errs, err)
-		return
-	}
-	for i, r := range rows {
-		if !isGUID(r.ID) {
-			m.doc.errs = append(m.doc.errs, &Error{Pos: Pos{File: file, Line: lines[i], Col: 1}, Detail: fmt.Sprintf("the id %q is no Entra object id", r.ID),
-				Remedy: "it looks like 5b2c7f3e-0d1a-4c55-9a3e-2f6b8d0c1e47; export it with az ad user list"})
+	for i, n := range m.doc.list(f.value) {
+		e, ok := m.doc.section(n, "rewrite", fmt.Sprintf("identities: rewrite %d", i+1))
+		if !ok {
 			continue
 		}
+		v, ok := e.scalar("match")
+		if !ok {
+			continue
+		}
+		re, err := regexp.Compile(v.s)
+		if err != nil {
+			m.doc.errorf(v.pos, "correct the pattern; its syntax is RE2's", "%s: the pattern is not a regular expression: %s", e.what, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+			continue
+		}
+		r.rewrite = append(r.rewrite, rewriteRule{re, e.text("replace")})
+	}
+}
+
+// readPeople reads the file of people and groups, if there is one.
+func (m *Mapping) readPeople(s section) {
+	if !s.has("file") {
+		if c, ok := s.byN["columns"]; ok {
+			m.doc.errorf(c.key, "add file: directory.csv, or take columns out", "identities has columns and no file")
+		}
+		return
+	}
+	m.people, m.teams = newIndex(), newIndex()
+	f := &sideFile{columns: m.readColumns(s), extra: m.groupColumns}
+	var members []userRow
+	readSide(m, s, "file", f, []string{"id"}, func(r userRow) {
+		switch {
+		case !isGUID(r.ID):
+			f.errorf(r.Line, "it looks like 5b2c7f3e-0d1a-4c55-9a3e-2f6b8d0c1e47; export it with az ad user list", "the id %q is no Entra object id", r.ID)
+			return
+		case strings.EqualFold(r.Type, "group"):
+			m.addTeam(r)
+			if r.Members != "" {
+				members = append(members, r)
+			}
+			return
+		case r.Type != "" && !strings.EqualFold(r.Type, "user"):
+			f.errorf(r.Line, "write user or group", "the type %q is neither user nor group", r.Type)
+			return
+		}
 		m.Users = append(m.Users, User{ID: strings.ToLower(r.ID), UPN: r.UPN, Mail: r.Mail, DisplayName: r.DisplayName, EmployeeID: r.EmployeeID,
-			Guest: strings.EqualFold(r.UserType, "guest")})
+			SAM: r.SAM, SID: r.SID, Guest: strings.EqualFold(r.UserType, "guest") || strings.Contains(strings.ToUpper(r.UPN), "#EXT#")})
 		m.indexUser(len(m.Users) - 1)
+		if r.Extra != "" {
+			m.addToColumnGroups(f, r)
+		}
+	})
+	m.identityFile = f.name
+	for _, r := range members {
+		m.fillTeam(f, r)
+	}
+}
+
+// readColumns reads which columns of the file are what.
+func (m *Mapping) readColumns(s section) map[string]string {
+	f, ok := s.byN["columns"]
+	if !ok {
+		return nil
+	}
+	c, ok := m.doc.section(f.value, "identities columns", "identities: columns")
+	if !ok {
+		return nil
+	}
+	columns := map[string]string{}
+	for _, k := range objectNamed("identities columns").keys {
+		v, ok := c.scalar(k.name)
+		if !ok {
+			continue
+		}
+		if strings.TrimSpace(v.s) == "" {
+			m.doc.errorf(v.pos, "write the name of a column", "identities: columns: the column of the %s is empty", k.name)
+			continue
+		}
+		if other, twice := columns[squeeze(v.s)]; twice {
+			m.doc.errorf(v.pos, "name another column", "identities: columns: the column %q is the %s already", v.s, other)
+		}
+		columns[squeeze(v.s)] = strings.ToLower(k.name)
+	}
+	return columns
+}
+
+// ambiguous stands in an index for a name that several have.
+const ambiguous = -1
+
+// An index finds what a folded name is the name of.
+type index map[string]int
+
+func newIndex() index { return index{} }
+
+// add makes something findable by its names. same tells whether another is
+// the same as this.
+func (ix index) add(i int, same func(other int) bool, names ...string) {
+	for _, k := range names {
+		if k = fold(k); k == "" {
+			continue
+		}
+		if other, taken := ix[k]; taken && (other == ambiguous || !same(other)) {
+			ix[k] = ambiguous
+			continue
+		}
+		ix[k] = i
 	}
 }
 
 // indexUser makes the user findable by the columns that count.
 func (m *Mapping) indexUser(i int) {
 	u := &m.Users[i]
-	keys := []string{u.ID, u.Mail, u.UPN}
+	names := []string{u.ID, u.Mail, u.UPN, u.SID}
 	for _, name := range m.match {
 		switch name {
 		case "displayName":
-			keys = append(keys, u.DisplayName)
+			names = append(names, u.DisplayName)
 		case "employeeId":
-			keys = append(keys, u.EmployeeID)
+			names = append(names, u.EmployeeID)
+		case "samAccountName":
+			names = append(names, u.SAM)
 		}
 	}
-	for _, k := range keys {
-		if k = fold(k); k == "" {
-			continue
-		}
-		if other, taken := m.people[k]; taken && (other == ambiguous || m.Users[other].ID != u.ID) {
-			m.people[k] = ambiguous
-			continue
-		}
-		m.people[k] = i
-	}
+	m.people.add(i, func(other int) bool { return m.Users[other].ID == u.ID }, names...)
 }
 
-// person makes a principal of a person's name as a property value. Unlike in
-// an ACL an unknown one is no error: it is shown, it permits nothing.
-func (m *Mapping) person(name string) Principal {
-	if i, ok := m.people[fold(name)]; ok && i != ambiguous {
-		u := &m.Users[i]
-		return Principal{ExternalName: name, EntraID: u.ID, EntraDisplayName: u.DisplayName, Email: u.Mail, UPN: u.UPN}
+func (m *Mapping) addTeam(r userRow) {
+	i := len(m.Teams)
+	m.Teams = append(m.Teams, Team{ID: strings.ToLower(r.ID), DisplayName: r.DisplayName, Mail: r.Mail})
+	names := []string{r.ID, r.Mail, r.SID}
+	for _, name := range m.match {
+		switch name {
+		case "displayName":
+			names = append(names, r.DisplayName)
+		case "samAccountName":
+			names = append(names, r.SAM)
+		}
 	}
-	switch {
-	case isGUID(name):
-		return Principal{EntraID: strings.ToLower(name)}
-	case strings.Contains(name, "@"):
-		return Principal{ExternalName: name, Email: name}
-	}
-	return Principal{ExternalName: name}
+	m.teams.add(i, func(other int) bool { return m.Teams[other].ID == m.Teams[i].ID }, names...)
 }
 
-// readGroups reads the external groups with their members.
-func (m *Mapping) readGroups(s section) {
-	m.groupIDs = map[string]string{}
-	file, data, ok := m.sideFile(s)
-	if !ok {
-		return
-	}
-	rows, lines, err := readSide[groupRow](file, data, []string{"group"})
-	if err != nil {
-		m.doc.errs = append(m.doc.errs, err)
-		return
-	}
-	fail := func(i int, remedy, format string, args ...any) {
-		m.doc.errs = append(m.doc.errs, &Error{Pos: Pos{File: file, Line: lines[i], Col: 1}, Detail: fmt.Sprintf(format, args...), Remedy: remedy})
-	}
-	index, spelled := map[string]int{}, map[string]int{}
-	for i, r := range rows {
-		if r.Group == "" {
-			fail(i, "fill in the column group", "the line has no group")
+// fillTeam finds the members of a group of the file: people and groups of the
+// same file. They matter to the local Graph alone.
+func (m *Mapping) fillTeam(f *sideFile, r userRow) {
+	team := &m.Teams[m.teams[fold(r.ID)]]
+	for name := range strings.SplitSeq(r.Members, ";") {
+		k := fold(name)
+		if k == "" {
 			continue
 		}
-		g, known := index[fold(r.Group)]
-		if !known {
-			g = len(m.Groups)
-			index[fold(r.Group)] = g
-			m.Groups = append(m.Groups, Group{ID: EncodeID(r.Group), DisplayName: r.Group})
-			m.groupIDs[fold(r.Group)] = EncodeID(r.Group)
-			spelled[fold(r.Group)] = i
-		} else if first := spelled[fold(r.Group)]; r.Group != rows[first].Group {
-			// Merged, the members of two teams would see what is the other's.
-			fail(i, "write it the same way, or give the two groups names that differ in more than case", "the group %q is spelled %q in line %d", r.Group, rows[first].Group, lines[first])
-		}
-		if r.DisplayName != "" {
-			m.Groups[g].DisplayName = r.DisplayName
-		}
-		if r.Description != "" {
-			m.Groups[g].Description = r.Description
+		if i, ok := m.people[k]; ok && i != ambiguous {
+			team.Members = append(team.Members, m.Users[i].ID)
+		} else if i, ok := m.teams[k]; ok && i != ambiguous {
+			team.Members = append(team.Members, m.Teams[i].ID)
+		} else {
+			f.errorf(r.Line, "name people by id, mail or userPrincipalName and groups by id or mail", "the member %q of the group %q is nobody and no group of the file", trim(name), r.DisplayName)
 		}
 	}
-	edges := map[string][]edge{}
-	for i, r := range rows {
-		if r.Group == "" || r.Member == "" && r.MemberType == "" {
-			continue
-		}
-		member, problem, remedy := m.groupMember(r)
-		if problem != "" {
-			fail(i, remedy, "%s", problem)
-			continue
-		}
-		g := &m.Groups[index[fold(r.Group)]]
-		if slices.Contains(g.Members, member) {
-			continue
-		}
-		g.Members = append(g.Members, member)
-		if member.Type == "externalGroup" {
-			edges[fold(r.Group)] = append(edges[fold(r.Group)], edge{fold(r.Member), i})
-		}
-	}
-	for _, c := range cycles(edges) {
-		fail(c.row, "take the group out of one of them", "the groups contain each other: %s", c.path)
-	}
-}
-
-func (m *Mapping) groupMember(r groupRow) (member Member, problem, remedy string) {
-	kind := r.MemberType
-	for _, k := range []string{"user", "group", "externalGroup"} {
-		if strings.EqualFold(kind, k) {
-			kind = k
-		}
-	}
-	if kind == "" {
-		kind = "user"
-		if _, isGroup := m.groupIDs[fold(r.Member)]; isGroup {
-			kind = "externalGroup"
-		}
-	}
-	switch kind {
-	case "user", "group", "externalGroup":
-	default:
-		return member, fmt.Sprintf("the memberType %q is not known", r.MemberType), suggest(r.MemberType, []string{"user", "group", "externalGroup"})
-	}
-	if r.Member == "" {
-		return member, "the line has no member", "fill in the column member"
-	}
-	id, err := m.principal(kind, r.Member)
-	var f *fault
-	if errors.As(err, &f) {
-		return member, f.detail, f.remedy
-	}
-	return Member{Type: kind, ID: id}, "", ""
-}
-
-// An edge leads from a group to a group in it, by a row of the file.
-type edge struct {
-	to  string
-	row int
-}
-
-type cycle struct {
-	row  int
-	path string
-}
-
-// cycles finds groups that contain themselves, each circle once.
-func cycles(edges map[string][]edge) []cycle {
-	const open, done = 1, 2
-	var found []cycle
-	state := map[string]int{}
-	var path []string
-	var visit func(g string)
-	visit = func(g string) {
-		state[g] = open
-		path = append(path, g)
-		for _, e := range edges[g] {
-			switch state[e.to] {
-			case 0:
-				visit(e.to)
-			case open:
-				i := slices.Index(path, e.to)
-				found = append(found, cycle{e.row, strings.Join(append(slices.Clone(path[i:]), e.to), " > ")})
-			}
-		}
-		path = path[:len(path)-1]
-		state[g] = done
-	}
-	for _, g := range keysOf(edges) {
-		if state[g] == 0 {
-			visit(g)
-		}
-	}
-	return found
 }

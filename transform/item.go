@@ -20,6 +20,9 @@ type Item struct {
 	Send Parts
 	// Truncated tells that Content was cut to the target's size limit.
 	Truncated bool
+	// Dropped are those whom the record grants the item and nobody knows, where
+	// the mapping wants them left out.
+	Dropped []Unknown
 }
 
 // An Origin is where an item comes from.

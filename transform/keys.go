@@ -81,12 +81,38 @@ var objects = []*object{
 		{name: "exactMatch", kind: kindBool, example: "true", doc: "Only the whole value matches. Only for string and stringCollection, and not with searchable."},
 		{name: "description", kind: kindString, example: "The number that the requester knows.", doc: "At most 200 characters; helps Copilot to understand queries."},
 	}},
-	{"identities", "A CSV file of people: the columns id (the Entra object id), userPrincipalName, mail, displayName, employeeId; more are ignored.", []key{
-		{name: "file", kind: kindString, required: true, example: "directory.csv", doc: "The file, relative to the mapping."},
-		{name: "match", kind: kindStrings, enum: matchNames, example: "[email, employeeId]", doc: "The columns that a value may stand in, besides mail and userPrincipalName, which always count."},
+	{"identities", "How people and groups of the directory are found by what records call them. The file is CSV with the columns id (the Entra object id), userPrincipalName, mail, displayName, employeeId, samAccountName, sid and userType; a line whose type is group is a group, and its members (by id or mail, with semicolons between) are for the local Graph. Other columns are ignored.", []key{
+		{name: "file", kind: kindString, example: "directory.csv", doc: "The file, relative to the mapping."},
+		{name: "columns", kind: kindObject, object: "identities columns", example: "{id: objectId, mail: E-Mail}", doc: "Which columns of the file are what, where they are called otherwise."},
+		{name: "match", kind: kindStrings, enum: matchNames, example: "[email, employeeId]", doc: "The columns that a value may stand in, besides mail, userPrincipalName and sid, which always count. Groups are found by mail and sid, and by displayName and samAccountName if these stand here."},
+		{name: "entra", kind: kindBool, example: "true", doc: "Who is not in the file is looked up in Entra ID, through the target: the tenant's, or the local Graph's directory. It takes the permissions User.Read.All and, for groups, GroupMember.Read.All."},
+		{name: "cacheFor", kind: kindDuration, example: "7d", doc: "How long an answer of Entra ID counts. The default is 7d. Then it is asked again, and records whose answer has changed are mapped again."},
+		{name: "unknownFor", kind: kindDuration, example: "1h", doc: "The same of the answer that nobody, or several, have the name. The default is 1h."},
+		{name: "rewrite", kind: kindObjects, object: "rewrite", example: `[{match: '^.*<(.*)>$', replace: $1}]`, doc: "Rules that turn what records call people into what they are looked up by, one after the other."},
+		{name: "stripDomain", kind: kindBool, example: "true", doc: `CONTOSO\anna is looked up as anna.`},
+		{name: "domain", kind: kindString, example: "contoso.com", doc: "A name without @ that is not found as it is, is looked up as name@domain."},
+		{name: "unknown", kind: kindEnum, enum: []string{"quarantine", "drop"}, example: "drop", doc: "What an unknown or ambiguous name does: the record is quarantined (the default), or that grant alone is left out. A deny is never left out."},
 	}},
-	{"groups", "A CSV file of external groups, one member a line: the columns group, displayName, description, memberType (user, group or externalGroup), member.", []key{
-		{name: "file", kind: kindString, required: true, example: "groups.csv", doc: "The file, relative to the mapping."},
+	{"identities columns", "Which columns of the identities file are what.", []key{
+		{name: "id", kind: kindString, example: "objectId", doc: "The Entra object id."},
+		{name: "userPrincipalName", kind: kindString, example: "UPN", doc: "The name to sign in with."},
+		{name: "mail", kind: kindString, example: "E-Mail", doc: "The mail address."},
+		{name: "displayName", kind: kindString, example: "Name", doc: "The name that people see."},
+		{name: "employeeId", kind: kindString, example: "Personnel no.", doc: "The number of the employee."},
+		{name: "samAccountName", kind: kindString, example: "Account", doc: "The account name in an on-premises domain, without the domain."},
+		{name: "sid", kind: kindString, example: "SID", doc: "The security identifier, S-1-5-21-..."},
+		{name: "userType", kind: kindString, example: "Kind", doc: "Member or Guest."},
+		{name: "type", kind: kindString, example: "Object type", doc: "user or group."},
+		{name: "members", kind: kindString, example: "Members", doc: "Of a group, its members."},
+	}},
+	{"rewrite", "A rule that rewrites names of people and groups.", []key{
+		{name: "match", kind: kindString, required: true, example: `'^i:0#\.f\|membership\|'`, doc: "A regular expression (RE2)."},
+		{name: "replace", kind: kindString, example: "$1", doc: "What takes the place of each match; $1 is its first group. The default is nothing."},
+	}},
+	{"groups", "Where external groups and their members come from. The file is CSV, one member a line: the columns group, displayName, description, memberType (user, group or externalGroup), member.", []key{
+		{name: "file", kind: kindString, example: "groups.csv", doc: "The file, relative to the mapping."},
+		{name: "columns", kind: kindStrings, example: "[department]", doc: "Columns of the identities file: every value is a group, and who has it is a member."},
+		{name: "folders", kind: kindString, example: ".access.csv", doc: "The name of files in folders of the sources that say who may see what lies there, with the columns memberType and member; see from: folder."},
 	}},
 	{"source", "A set of files that are read alike.", []key{
 		{name: "name", kind: kindString, required: true, example: "tickets", doc: "A name of its own, used in reports and in what is remembered."},
@@ -123,11 +149,15 @@ var objects = []*object{
 		{name: "type", kind: kindEnum, enum: []string{"text", "html"}, example: "text", doc: "The default is text. As html, the expression body gives the document's HTML."},
 		{name: "value", kind: kindExpr, required: true, example: `description + "\n\n" + resolution`, doc: "The expression. What is over the target's size is cut at a word boundary, and counted."},
 	}},
-	{"acl entry", "One entry of the permissions: grant or deny, one of them.", []key{
+	{"acl entry", "One entry of the permissions: grant, deny or from, one of them.", []key{
 		{name: "grant", kind: kindEnum, enum: aclTypes, example: "everyone", doc: "Lets see the item."},
 		{name: "deny", kind: kindEnum, enum: aclTypes, example: "user", doc: "Hides the item, whatever is granted."},
-		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (found in identities, or an Entra id), group (its Entra id) or external group (its name); a fixed text is '\"Editors\"'; a list gives an entry each. Not for everyone; everyoneExceptGuests takes only the tenant's id, as a fixed text."},
+		{name: "from", kind: kindEnum, enum: []string{"posix", "ntfs", "folder"}, example: "folder", doc: "Takes over who may read the file itself: by its owner, group, mode and access control list (posix, on Linux), by a table of Windows permissions (ntfs), or by the nearest folder that says so (folder)."},
+		{name: "value", kind: kindExpr, example: "requester_email", doc: "The user (found by identities, or an Entra id), group (the same) or external group (its name); a fixed text is '\"Editors\"'; a list gives an entry each. Not for everyone; everyoneExceptGuests takes only the tenant's id, as a fixed text."},
 		{name: "when", kind: kindExpr, example: "confidential", doc: "The entry counts only where this is true."},
+		{name: "principals", kind: kindString, example: "unix.csv", doc: "With from: posix or ntfs, a CSV file that says whom identities are: the columns identity (uid:1000, gid:100, other, or a name of Windows), type (user, group, externalGroup, everyone, everyoneExceptGuests or nobody) and value."},
+		{name: "table", kind: kindString, example: "permissions.csv", doc: "With from: ntfs, the exported permissions: the columns path, identity, access and rights."},
+		{name: "root", kind: kindString, example: `'D:\share'`, doc: "With from: ntfs, the folder in the table's paths that is the source's root."},
 	}},
 	{"activity", "Something that a person did with the item.", []key{
 		{name: "type", kind: kindEnum, enum: activityTypes, required: true, example: "created", doc: "What was done."},
@@ -220,7 +250,7 @@ var objects = []*object{
 var (
 	aclTypes          = []string{"user", "group", "everyone", "everyoneExceptGuests", "externalGroup"}
 	activityTypes     = []string{"viewed", "modified", "created", "commented"}
-	matchNames        = []string{"id", "userPrincipalName", "upn", "mail", "email", "displayName", "employeeId"}
+	matchNames        = []string{"id", "userPrincipalName", "upn", "mail", "email", "displayName", "employeeId", "samAccountName", "sid"}
 	contentCategories = []string{"uncategorized", "knowledgeBase", "wikis", "fileRepository", "qna", "crm", "dashboard", "people", "media",
 		"email", "messaging", "meetingTranscripts", "taskManagement", "learningManagement"}
 )

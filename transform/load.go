@@ -68,11 +68,15 @@ func (m *Mapping) read(body ast.Node) {
 	if f, ok := top.byN["schema"]; ok {
 		m.readSchema(f)
 	}
+	groups, hasGroups := m.child(top, "groups", "groups")
+	if hasGroups {
+		m.prepareGroups(groups)
+	}
 	if s, ok := m.child(top, "identities", "identities"); ok {
 		m.readIdentities(s)
 	}
-	if s, ok := m.child(top, "groups", "groups"); ok {
-		m.readGroups(s)
+	if hasGroups {
+		m.readGroups(groups)
 	}
 	if s, ok := m.child(top, "schedule", "schedule"); ok {
 		m.readSchedule(s)
@@ -484,7 +488,7 @@ func (m *Mapping) readDefault(p *propDef, s section, f field) {
 		if !ok {
 			return
 		}
-		one, err := p.fallback.add(cell{text: v.s, col: noColumn}, m, time.UTC)
+		one, err := p.fallback.add(cell{text: v.s, col: noColumn}, &names{m: m}, time.UTC)
 		if err != nil {
 			m.doc.errorf(v.pos, "write a value of the property's type", "%s: the default %q %v", s.what, v.s, err)
 		}
@@ -513,7 +517,7 @@ func (m *Mapping) readACL(s *Source, sec section) {
 			granted = true // not known; what is wrong has been said
 			continue
 		}
-		def, ok := m.readACLEntry(e)
+		def, ok := m.readACLEntry(e, s.Name)
 		granted = granted || !def.deny
 		if ok {
 			s.def.acl = append(s.def.acl, def)
@@ -524,11 +528,18 @@ func (m *Mapping) readACL(s *Source, sec section) {
 	}
 }
 
-func (m *Mapping) readACLEntry(e section) (def aclDef, ok bool) {
+func (m *Mapping) readACLEntry(e section, source string) (def aclDef, ok bool) {
 	d := m.doc
-	def.deny = e.has("deny")
+	def.pos, def.deny = e.pos, e.has("deny")
 	verb := "grant"
 	switch {
+	case e.has("from") && (e.has("grant") || e.has("deny")):
+		d.errorf(e.posOf("from"), "make two entries of it", "%s both grants or denies and takes over", e.what)
+		return def, false
+	case e.has("from"):
+		def.from, def.when = e.text("from"), d.expression(e, "when", wantsBool)
+		def.access = m.readAccess(e, source)
+		return def, def.access != nil
 	case e.has("grant") && e.has("deny"):
 		d.errorf(e.posOf("deny"), "make two entries of it", "%s both grants and denies", e.what)
 		return def, false
@@ -543,6 +554,11 @@ func (m *Mapping) readACLEntry(e section) (def aclDef, ok bool) {
 	}
 	def.value, def.when = d.expression(e, "value", wantsWho), d.expression(e, "when", wantsBool)
 	all := def.kind == "everyone" || def.kind == "everyoneExceptGuests"
+	for _, k := range []string{"principals", "table", "root"} {
+		if e.has(k) {
+			d.errorf(e.posOf(k), "write from: posix or from: ntfs, or take it out", "%s: %s does not go with %s", e.what, k, verb)
+		}
+	}
 	switch {
 	case all && def.value != nil && def.kind == "everyone":
 		d.errorf(e.posOf("value"), "take the value out, or grant user, group or externalGroup", "%s: everyone takes no value", e.what)

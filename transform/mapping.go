@@ -20,10 +20,12 @@ type Mapping struct {
 	Connection Connection
 	Schema     Schema
 	Sources    []*Source
-	// Groups are the external groups of the groups file, ids encoded.
-	Groups []Group
-	// Users are the people of the identities file.
+	// Users and Teams are the people and groups of the identities file.
 	Users []User
+	Teams []Team
+	// Entra says how Entra ID is asked for those whom no file has; nil is that
+	// it is not.
+	Entra *Entra
 	// OnDuplicate says what happens to a record whose id another record of
 	// the run had: "quarantine" (default), "first" or "last".
 	OnDuplicate string
@@ -40,11 +42,17 @@ type Mapping struct {
 	// ItemSize is the most bytes that an item may take as JSON.
 	ItemSize int
 
-	doc        *document
-	converters []extract.Converter
-	match      []string          // the columns of identities that count
-	people     map[string]int    // folded name -> index in Users, or ambiguous; nil without identities
-	groupIDs   map[string]string // folded name -> id; nil without a groups file
+	doc          *document
+	converters   []extract.Converter
+	rules        nameRules
+	match        []string // the columns of identities that count, as Graph calls them
+	dropUnknown  bool     // a grant to somebody who is not known is left out
+	identityFile string
+	people       index       // of Users; nil without an identities file
+	teams        index       // of Teams; the same
+	groups       *groupTable // nil without a groups file and groups of columns
+	groupColumns []string    // of the identities file
+	accessFiles  string
 }
 
 // A Limit is "2%" or "500" in a mapping. The zero Limit is the default.
@@ -60,7 +68,18 @@ type User struct {
 	UPN, Mail   string
 	DisplayName string
 	EmployeeID  string
+	SAM         string // the account name in an on-premises domain
+	SID         string // the security identifier there
 	Guest       bool
+}
+
+// A Team is a group of the identities file. Its members matter to the local
+// Graph alone.
+type Team struct {
+	ID          string // Entra object id
+	DisplayName string
+	Mail        string
+	Members     []string // object ids
 }
 
 // A Source is one entry of a mapping's sources.
@@ -145,6 +164,8 @@ type ItemError struct {
 	// Columns are those that the record fails by: the one whose cell is wrong,
 	// or all that the failing expression reads.
 	Columns []string
+	// Unknown are the names in its permissions that are nobody's.
+	Unknown []Unknown
 }
 
 func (e *ItemError) Error() string { return e.Place.String() + ": " + e.Detail }

@@ -45,7 +45,7 @@ func TestEveryKey(t *testing.T) {
 	diff(t, "papers", papers.Options.PDF, extract.PDFOptions{Engine: "pdfium", Passwords: []string{"a", "b"}, RunningHeads: "drop", Audit: 0.05})
 	diff(t, "papers", papers.Options.OCR, extract.OCROptions{When: "always", Languages: []string{"eng", "deu"}, DPI: 200, Pages: 50, Time: 90 * time.Second})
 	diff(t, "pages", pages.Options.HTML, extract.HTMLOptions{Content: "main", Encoding: "iso-8859-2"})
-	if !reg.Optional || reg.Path != "register/*.xlsx" || reg.PathPos.String() != file+":24:11" {
+	if !reg.Optional || reg.Path != "register/*.xlsx" || reg.PathPos.String() != file+":36:11" {
 		t.Errorf("register: optional %v, path %q at %v", reg.Optional, reg.Path, reg.PathPos)
 	}
 	if m.OnDuplicate != "last" || m.ItemSize != 3_500_000 || m.MaxDeletes != (Limit{Count: 500, Set: true}) || m.MaxACLWidenings != (Limit{Set: true}) {
@@ -268,28 +268,43 @@ func TestSideFileForms(t *testing.T) {
 		"mail\tid\tupn\tdisplay name\temployeeid\nm@x\t11111111-1111-1111-1111-111111111111\tu@x\tN\t7",
 		"other,id,mail,upn,name,employeeid\n\"a\nb\",11111111-1111-1111-1111-111111111111,m@x,u@x,N,7\n,,,,\n",
 	} {
-		rows, lines, err := readSide[userRow]("p.csv", []byte(data), []string{"id"})
+		rows, err := readRows(data)
 		if err != nil {
 			t.Errorf("%q: %v", data, err)
 			continue
 		}
-		diff(t, "rows", rows, []userRow{{"11111111-1111-1111-1111-111111111111", "u@x", "m@x", "N", "7", ""}})
-		diff(t, "lines", lines, []int{2})
+		diff(t, "rows", rows, []userRow{{ID: "11111111-1111-1111-1111-111111111111", UPN: "u@x", Mail: "m@x", DisplayName: "N", EmployeeID: "7", Line: 2}})
 	}
 	for data, want := range map[string]string{
-		"":                    "p.csv:1:1: the file is empty",
-		"mail\nx\n":           `p.csv:1:1: there is no column "id"`,
-		"id,mail\n\"a\"b,c\n": "p.csv:2:1: this line is not CSV",
+		"":                          "p.csv:1:1: the file is empty",
+		"mail\nx\n":                 `p.csv:1:1: there is no column "id"`,
+		"id,mail\n\"a\"b,c\n":       "p.csv:2:1: this line is not CSV",
+		"id,e-mail,email address\n": `p.csv:1:1: the columns "e-mail" and "email address" are both the mail; rename one of them`,
+		"\xff\xfei\x00d\x00":        "p.csv:1:1: the file is in UTF-16; save it as CSV in UTF-8",
 	} {
-		if _, _, err := readSide[userRow]("p.csv", []byte(data), []string{"id"}); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := readRows(data); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", data, err, want)
 		}
 	}
 	// Short rows: gocsv would die on what is longer than the header.
-	rows, _, err := readSide[userRow]("p.csv", []byte("id,mail\na\nb,c,d,e\n"), []string{"id"})
+	rows, err := readRows("id,mail\na\nb,c,d,e\n")
 	if err != nil || len(rows) != 2 || rows[1].Mail != "c" {
 		t.Errorf("ragged rows: %v, %v", rows, err)
 	}
+	// A column that goes by its own name is meant, and not one of another name.
+	rows, err = readRows("id,name,displayName\na,wrong,right\n")
+	if err != nil || len(rows) != 1 || rows[0].DisplayName != "right" {
+		t.Errorf("two names: %v, %v", rows, err)
+	}
+}
+
+func readRows(data string) (rows []userRow, err error) {
+	m := &Mapping{doc: &document{}}
+	decodeSide(&sideFile{m: m, name: "p.csv"}, strings.NewReader(data), []string{"id"}, func(r userRow) { rows = append(rows, r) })
+	if len(m.doc.errs) > 0 {
+		return nil, m.doc.errs
+	}
+	return rows, nil
 }
 
 // A document's HTML as content, or its text made safe.

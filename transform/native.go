@@ -20,11 +20,17 @@ import (
 // A frame is the record that an expression looks at.
 type frame struct {
 	rec extract.Record
-	m   *Mapping
 	loc *time.Location // of dates that carry no zone
 	id  string         // of the item, once it is known
 	// idOf makes the item id of another record of the source; "" is none.
 	idOf func(extract.Record) (string, error)
+
+	names
+	unknown []Unknown // in permissions
+	dropped []Unknown // of unknown, those whose grants are left out
+	refused *fault    // the first of unknown that refuses the item
+	rule    *aclEntry // that is at work
+	trace   *[]Traced // where it is to be told how the ACL comes about
 }
 
 func (e *frame) column(i int) (string, error) {
@@ -136,7 +142,7 @@ func (e *frame) parentField(name string) (string, error) {
 	case name == "parent.title" && up.Doc != nil:
 		return up.Doc.Title, nil
 	}
-	return (&frame{rec: up, m: e.m, loc: e.loc}).textField("file" + strings.TrimPrefix(name, "parent"))
+	return (&frame{rec: up, names: names{m: e.m}, loc: e.loc}).textField("file" + strings.TrimPrefix(name, "parent"))
 }
 
 // textField gives a field that is a text.
@@ -487,7 +493,7 @@ func nativeProp(n ast.Node, t Type) propFn {
 					return true, nil
 				}
 			}
-			return func(e *frame, v *Value) (bool, error) { return v.add(e.cell(i), e.m, e.loc) }
+			return func(e *frame, v *Value) (bool, error) { return v.add(e.cell(i), &e.names, e.loc) }
 		}
 		if f := nativeConversion(c, name, t); f != nil {
 			return f
@@ -502,7 +508,7 @@ func nativeProp(n ast.Node, t Type) propFn {
 			if err != nil {
 				return false, err
 			}
-			return v.add(cell{text: s, col: noColumn}, e.m, e.loc)
+			return v.add(cell{text: s, col: noColumn}, &e.names, e.loc)
 		}
 	}
 	return nil

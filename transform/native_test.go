@@ -65,7 +65,7 @@ func TestNativeAgreesWithMachine(t *testing.T) {
 					if err != nil {
 						return false, err
 					}
-					return v.addAny(out, e.m, e.loc)
+					return v.addAny(out, &e.names, e.loc)
 				}, typ, rec)
 				if got != want {
 					t.Fatalf("%s with a=%q b=%q: closure %s, machine %s", tt.expr, a, b, got, want)
@@ -80,7 +80,7 @@ func TestNativeAgreesWithMachine(t *testing.T) {
 
 func runProp(f propFn, typ Type, rec extract.Record) string {
 	v := Value{Type: typ}
-	present, err := f(&frame{rec: rec, m: &Mapping{}, loc: time.UTC}, &v)
+	present, err := f(&frame{rec: rec, names: names{m: &Mapping{}}, loc: time.UTC}, &v)
 	if err != nil {
 		return "error: " + err.Error()
 	}
@@ -118,7 +118,7 @@ func TestTypedCellsBothWays(t *testing.T) {
 						if err != nil {
 							return false, err
 						}
-						return v.addAny(out, e.m, e.loc)
+						return v.addAny(out, &e.names, e.loc)
 					}
 				}
 				got[i] = runProp(f, typ, rec)

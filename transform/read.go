@@ -192,12 +192,30 @@ func (s section) duration(name string) time.Duration {
 	if !ok {
 		return 0
 	}
-	d, err := time.ParseDuration(v.s)
+	d, err := parseDuration(v.s)
 	if err != nil || d <= 0 {
-		s.d.errorf(v.pos, "write a duration such as 60s or 5m", "%s: %s cannot be %q", s.what, name, v.s)
+		s.d.errorf(v.pos, "write a duration such as 60s, 5m or 7d", "%s: %s cannot be %q", s.what, name, v.s)
 		return 0
 	}
 	return d
+}
+
+// parseDuration is time.ParseDuration with days, which may come first: 7d, 1d12h.
+func parseDuration(s string) (time.Duration, error) {
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		return time.ParseDuration(s)
+	}
+	n, err := strconv.Atoi(days)
+	if err != nil || n < 0 || n > 36500 {
+		return 0, strconv.ErrSyntax
+	}
+	d := time.Duration(n) * 24 * time.Hour
+	if rest == "" {
+		return d, nil
+	}
+	more, err := time.ParseDuration(rest)
+	return d + more, err
 }
 
 // limit reads "2%" or "500".

@@ -58,11 +58,8 @@ type Connection struct {
 	ContentCategory       string // "" leaves it to the service
 }
 
-// A Group is an external group with its members.
-type Group struct {
-	ID, DisplayName, Description string
-	Members                      []Member
-}
+// A Group is an external group.
+type Group struct{ ID, DisplayName, Description string }
 
 // A Member of an external group.
 type Member struct {

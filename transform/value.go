@@ -18,6 +18,8 @@ type fault struct {
 	col    int    // the column that the value stands in, or noColumn
 	detail string // what is wrong, after "column x"; see describe
 	remedy string
+	// unknown is the name that is nobody's, of reason ReasonUnknownPrincipal.
+	unknown *Unknown
 }
 
 const noColumn = -1
@@ -282,7 +284,7 @@ func elementOf(t Type) (elem Type, collection bool) {
 // add converts a cell to v's type, or to the type of v's elements, and puts it
 // in. present is false for an empty cell. It is where every value of a
 // property passes.
-func (v *Value) add(c cell, m *Mapping, loc *time.Location) (present bool, err error) {
+func (v *Value) add(c cell, w *names, loc *time.Location) (present bool, err error) {
 	elem, coll := elementOf(v.Type)
 	switch elem {
 	case String:
@@ -324,7 +326,7 @@ func (v *Value) add(c cell, m *Mapping, loc *time.Location) (present bool, err e
 		if isBlank(c.text) {
 			return false, nil
 		}
-		v.Persons = append(v.Persons, m.person(clean(trim(c.text))))
+		v.Persons = append(v.Persons, w.person(clean(trim(c.text))))
 		return true, nil
 	}
 	return false, fmt.Errorf("type %d", v.Type) // unreachable: Load has checked the types
@@ -339,23 +341,23 @@ func (v *Value) addTime(t time.Time) {
 }
 
 // addAny puts in what an expression gave.
-func (v *Value) addAny(x any, m *Mapping, loc *time.Location) (present bool, err error) {
+func (v *Value) addAny(x any, w *names, loc *time.Location) (present bool, err error) {
 	elem, coll := elementOf(v.Type)
 	switch x := x.(type) {
 	case nil:
 		return false, nil
 	case string:
-		return v.add(cell{text: x, col: noColumn}, m, loc)
+		return v.add(cell{text: x, col: noColumn}, w, loc)
 	case cell:
-		return v.add(x, m, loc)
+		return v.add(x, w, loc)
 	case int:
-		return v.addNumber(cell{text: strconv.Itoa(x), typed: int64(x), col: noColumn}, elem, m, loc)
+		return v.addNumber(cell{text: strconv.Itoa(x), typed: int64(x), col: noColumn}, elem, w, loc)
 	case int64:
-		return v.addNumber(cell{text: strconv.FormatInt(x, 10), typed: x, col: noColumn}, elem, m, loc)
+		return v.addNumber(cell{text: strconv.FormatInt(x, 10), typed: x, col: noColumn}, elem, w, loc)
 	case float64:
-		return v.addNumber(cell{text: strconv.FormatFloat(x, 'f', -1, 64), typed: x, col: noColumn}, elem, m, loc)
+		return v.addNumber(cell{text: strconv.FormatFloat(x, 'f', -1, 64), typed: x, col: noColumn}, elem, w, loc)
 	case bool:
-		return v.add(cell{text: strconv.FormatBool(x), typed: x, col: noColumn}, m, loc)
+		return v.add(cell{text: strconv.FormatBool(x), typed: x, col: noColumn}, w, loc)
 	case time.Time:
 		c := cell{text: formatTime(x), typed: x, col: noColumn}
 		if elem == DateTime {
@@ -365,35 +367,35 @@ func (v *Value) addAny(x any, m *Mapping, loc *time.Location) (present bool, err
 			v.addTime(x) // an instant already: not a wall clock
 			return true, nil
 		}
-		return v.add(c, m, loc)
+		return v.add(c, w, loc)
 	case []string:
-		return v.addList(len(x), func(i int) any { return x[i] }, coll, m, loc)
+		return v.addList(len(x), func(i int) any { return x[i] }, coll, w, loc)
 	case []any:
-		return v.addList(len(x), func(i int) any { return x[i] }, coll, m, loc)
+		return v.addList(len(x), func(i int) any { return x[i] }, coll, w, loc)
 	case []int:
-		return v.addList(len(x), func(i int) any { return x[i] }, coll, m, loc)
+		return v.addList(len(x), func(i int) any { return x[i] }, coll, w, loc)
 	case []float64:
-		return v.addList(len(x), func(i int) any { return x[i] }, coll, m, loc)
+		return v.addList(len(x), func(i int) any { return x[i] }, coll, w, loc)
 	}
 	return false, &fault{reason: ReasonExpression, value: fmt.Sprint(x), col: noColumn, detail: fmt.Sprintf("gives a %T, which is not a value", x)}
 }
 
 // addNumber adds a number of an expression; as a dateTime or boolean it means
 // nothing.
-func (v *Value) addNumber(c cell, elem Type, m *Mapping, loc *time.Location) (bool, error) {
+func (v *Value) addNumber(c cell, elem Type, w *names, loc *time.Location) (bool, error) {
 	if elem == Boolean {
 		return false, notA(c.text, noColumn, wantBool)
 	}
-	return v.add(c, m, loc)
+	return v.add(c, w, loc)
 }
 
-func (v *Value) addList(n int, elem func(int) any, coll bool, m *Mapping, loc *time.Location) (present bool, err error) {
+func (v *Value) addList(n int, elem func(int) any, coll bool, w *names, loc *time.Location) (present bool, err error) {
 	if !coll && n > 1 {
 		return false, &fault{reason: ReasonBadValue, value: fmt.Sprint(elem(0), ", ", elem(1), ", ..."), col: noColumn,
 			detail: "is a list, and the property is a single " + v.Type.String(), remedy: `use join(list, ", ") or list[0]`}
 	}
 	for i := range n {
-		one, err := v.addAny(elem(i), m, loc)
+		one, err := v.addAny(elem(i), w, loc)
 		if err != nil {
 			return false, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +18,35 @@ import (
 // app role (permissions reference of Microsoft Graph).
 type permission struct{ name, role, what string }
 
+// widerPermissions hold what one to read the directory is for.
+var widerPermissions = map[string][]string{"User.Read.All": {"Directory.Read.All"}, "GroupMember.Read.All": {"Group.Read.All", "Directory.Read.All"}}
+
+// has tells whether a token carries the permission, or a wider one.
+func (p permission) has(c load.Claims) bool {
+	return c.Has(p.name) || slices.ContainsFunc(widerPermissions[p.name], c.Has)
+}
+
 var runPermissions = []permission{
 	{"ExternalConnection.ReadWrite.OwnedBy", "f431331c-49a6-499f-be1c-62af19c34a9d", "make connections and schemas"},
 	{"ExternalItem.ReadWrite.OwnedBy", "8116ae0f-55c2-452d-9944-d18420f5b2c8", "store and delete items and groups"},
+}
+
+// directoryPermissions are what a mapping needs that looks people and groups
+// up in Entra ID.
+var directoryPermissions = []permission{
+	{"User.Read.All", "df021288-bdef-4463-88db-98f22de89214", "look people up, as identities: {entra: true} wants"},
+	{"GroupMember.Read.All", "98830695-27a2-44f7-8c18-0c3ebc9698f6", "look groups up, as identities: {entra: true} wants"},
+}
+
+// needed are the permissions that the mapping needs, if there is one.
+func (d *doctor) needed() []permission {
+	switch {
+	case d.m == nil || d.m.Entra == nil:
+		return runPermissions
+	case !d.m.NamesGroups():
+		return slices.Concat(runPermissions, directoryPermissions[:1])
+	}
+	return slices.Concat(runPermissions, directoryPermissions)
 }
 
 // graphApp is Microsoft Graph among the apps of a tenant.
@@ -138,8 +165,8 @@ func tokenApp(token string) string {
 // roles compares the token's permissions with what a run needs.
 func (d *doctor) roles(c load.Claims) {
 	var missing []permission
-	for _, p := range runPermissions {
-		if !c.Has(p.name) {
+	for _, p := range d.needed() {
+		if !p.has(c) {
 			missing = append(missing, p)
 		}
 	}

@@ -207,11 +207,11 @@ func (j *job) newCrawl(t *target, store *state.Store, m *pipeline.Loaded) *pipel
 	c := &pipeline.Crawl{
 		Mapping: m.Mapping, File: j.path, Dir: filepath.Dir(j.path), Digest: m.Digest, Store: store,
 		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: j.log()},
-		Log:    j.log(), Readers: j.flags.readers, Batch: t.batch, InFlight: t.lanes, Deletes: j.deletes, Keep: j.flags.keep,
+		Log:    j.log(), Readers: j.flags.readers, Batch: t.batch, InFlight: t.lanes, GroupLanes: t.flight, Deletes: j.deletes, Keep: j.flags.keep,
 		Full: j.flags.full, Errors: j.errors, Cache: j.cache,
 	}
 	if t.graph != nil {
-		c.Admin = t.graph
+		c.Admin, c.Lookup = t.graph, t.graph
 	}
 	if j.flags.widenings >= 0 {
 		c.Widenings = &j.flags.widenings

@@ -73,25 +73,11 @@ type itemStory struct {
 }
 
 func (a *app) why(ctx context.Context, t *targetFlags, key, connection string, s *state.Store, id string) error {
-	story := &itemStory{Type: "item", Version: jsonVersion, Connection: connection, Target: key, Refused: []state.QuarantineLine{}}
+	story := &itemStory{Type: "item", Version: jsonVersion, Connection: connection, Target: key}
 	m, dir := a.mappingOf(ctx, s)
 	var err error
-	for _, name := range []string{id, transform.EncodeID(id)} {
-		if story.Known, err = s.Item(ctx, name); err != nil {
-			return err
-		}
-		lines, err := s.RefusedOf(ctx, 0, name, 20)
-		if err != nil {
-			return err
-		}
-		story.Refused = append(story.Refused, lines...)
-		if story.Known != nil || len(lines) > 0 {
-			id = name
-			break
-		}
-	}
-	if story.Known == nil && len(story.Refused) == 0 {
-		return usageError{fmt.Errorf("nothing is known of an item %q of the connection %s: no run has sent it, and no refused record has that id", id, connection)}
+	if story.Known, story.Refused, id, err = a.findItem(ctx, s, connection, id); err != nil {
+		return err
 	}
 	if k := story.Known; k != nil && m != nil {
 		story.remake(ctx, s, m, dir)

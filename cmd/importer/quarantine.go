@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -56,7 +57,7 @@ the mapping, or here, with export and replay.`
   importer quarantine --all --reason bad-value --source tickets
   importer quarantine export -o fixes.xlsx
   importer quarantine replay fixes.xlsx mappings/helpdesk.yaml`
-	cmd.AddCommand(a.quarantineList("list"), a.quarantineExport(), a.quarantineReplay())
+	cmd.AddCommand(a.quarantineList("list"), a.quarantineNames(), a.quarantineExport(), a.quarantineReplay())
 	return cmd
 }
 
@@ -92,6 +93,67 @@ func (a *app) quarantineList(name string) *cobra.Command {
 	fl.BoolVar(&all, "all", false, "list every record, a line each, and not by cause")
 	fl.IntVarP(&examples, "examples", "n", 3, "records that are shown of each cause")
 	return cmd
+}
+
+// quarantineNames lists the names in permissions that are nobody's.
+func (a *app) quarantineNames() *cobra.Command {
+	var q quarantineFlags
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "names",
+		Short: "Names of people and groups in permissions that nobody has, with how many items they block",
+		Long: `names lists the people, groups and external groups that records name in their
+permissions and nobody knows, or that several answer to: a line each, with how
+many items are refused for it and, where the mapping says unknown: drop, how many
+are there without that grant.
+
+Correct the name where it comes from, or add it to the identities file or to Entra
+ID. The next run asks again.`,
+		Example: "  importer quarantine names\n  importer quarantine names --all --json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			most := 20
+			if all || a.json {
+				most = math.MaxInt32
+			}
+			return a.quarantineStates(&q, func(target, id string, s *state.Store) error {
+				return a.listNames(cmd.Context(), s, id+" ("+target+")", most)
+			})
+		},
+	}
+	fl := cmd.Flags()
+	q.addStates(fl)
+	fl.BoolVar(&all, "all", false, "list every name, and not the first 20")
+	return cmd
+}
+
+func (a *app) listNames(ctx context.Context, s *state.Store, where string, most int) error {
+	names, all, err := s.Unknowns(ctx, most)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		for _, u := range names {
+			if err := a.printJSON(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if all == 0 {
+		if !a.quiet {
+			fmt.Fprintf(a.stderr, "%s: every name in permissions is somebody's\n", where)
+		}
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "%s: %s in permissions\n", where, count(all, "unknown name", "unknown names"))
+	for _, u := range names {
+		fmt.Fprintf(a.stdout, "  %s\n", unknownWords(u))
+	}
+	if more := all - int64(len(names)); more > 0 {
+		fmt.Fprintf(a.stdout, "  and %s more: --all shows them\n", number(more))
+	}
+	return nil
 }
 
 // quarantineStates opens the states that q chooses, one after the other.

@@ -46,6 +46,8 @@ type summary struct {
 	UnreadPages int64                 `json:"unreadPages"`
 	UnreadDocs  int64                 `json:"unreadDocuments"`
 	Sources     []state.SourceBalance `json:"sources"`
+	Unknown     []state.Unknown       `json:"unknown"`
+	Unknowns    int64                 `json:"unknownNames"`
 	Causes      []state.Cause         `json:"causes"`
 	Problems    []string              `json:"problems"`
 }
@@ -66,9 +68,12 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
 		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Learned: rep.Learned, Mended: rep.Mended, LeftOut: rep.LeftOut,
-		UnreadPages: rep.UnreadPages, UnreadDocs: rep.UnreadDocuments, Sources: rep.Sources, Causes: rep.Causes, Problems: rep.Problems}
+		UnreadPages: rep.UnreadPages, UnreadDocs: rep.UnreadDocuments, Sources: rep.Sources, Unknown: rep.Unknown, Unknowns: rep.UnknownNames, Causes: rep.Causes, Problems: rep.Problems}
 	if s.Causes == nil {
 		s.Causes = []state.Cause{}
+	}
+	if s.Unknown == nil {
+		s.Unknown = []state.Unknown{}
 	}
 	if s.Problems == nil {
 		s.Problems = []string{}
@@ -132,6 +137,7 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, err error)
 	printBalance(w, rep)
 	printNotes(w, rep)
 	printCauses(w, rep.Causes, false)
+	printUnknown(w, rep.Unknown, rep.UnknownNames)
 	for _, p := range rep.Problems {
 		fmt.Fprintf(w, "\n%s\n", p)
 	}
@@ -239,6 +245,35 @@ func unreadNote(rep *pipeline.Report) string {
 	}
 	return fmt.Sprintf("%s of %s no text: scans, most often; ocr in the mapping has them read, and importer doctor tells what that needs",
 		count(rep.UnreadPages, "page", "pages"), count(rep.UnreadDocuments, "document has", "documents have"))
+}
+
+// printUnknown lists names in permissions that are nobody's, with what that
+// does; all is how many there are.
+func printUnknown(w io.Writer, names []state.Unknown, all int64) {
+	if len(names) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s in permissions:\n", count(all, "unknown name", "unknown names"))
+	for _, u := range names {
+		fmt.Fprintf(w, "  %s\n", unknownWords(u))
+	}
+	if more := all - int64(len(names)); more > 0 {
+		fmt.Fprintf(w, "  and %s more: importer quarantine names --all shows them\n", number(more))
+	}
+}
+
+func unknownWords(u state.Unknown) string {
+	what := fmt.Sprintf("%s %q", map[string]string{"user": "person", "group": "group", "externalGroup": "external group"}[u.Kind], u.Name)
+	if u.Several {
+		what += ", whom several answer to,"
+	}
+	switch {
+	case u.Dropped == 0:
+		return fmt.Sprintf("%s blocks %s", what, count(u.Blocked, "item", "items"))
+	case u.Blocked == 0:
+		return fmt.Sprintf("%s is left out of %s", what, count(u.Dropped, "item", "items"))
+	}
+	return fmt.Sprintf("%s blocks %s and is left out of %s", what, count(u.Blocked, "item", "items"), count(u.Dropped, "item", "items"))
 }
 
 // printLine is printReport for one of many crawls. It lists the quarantine

@@ -422,14 +422,18 @@ func (r *recorder) Write(p []byte) (int, error) {
 // importDirectory makes the people of the mapping known to the local Graph, so
 // that a search can run as one of them by mail address.
 func importDirectory(ctx context.Context, t *target, m *transform.Mapping) error {
-	if t.local == nil || len(m.Users) == 0 {
+	if t.local == nil || len(m.Users)+len(m.Teams) == 0 {
 		return nil
 	}
 	users := make([]localgraph.User, len(m.Users))
 	for i, u := range m.Users {
 		users[i] = localgraph.User{ID: u.ID, UserPrincipalName: u.UPN, Mail: u.Mail, DisplayName: u.DisplayName, EmployeeID: u.EmployeeID, Guest: u.Guest}
 	}
-	return t.local.ImportDirectory(ctx, users, nil)
+	groups := make([]localgraph.DirectoryGroup, len(m.Teams))
+	for i, g := range m.Teams {
+		groups[i] = localgraph.DirectoryGroup{ID: g.ID, DisplayName: g.DisplayName, Mail: g.Mail, Members: g.Members}
+	}
+	return t.local.ImportDirectory(ctx, users, groups)
 }
 
 // buffered is stdout with a buffer, for commands that print much.

@@ -198,7 +198,7 @@ func (u User) properties() object {
 
 func (g DirectoryGroup) properties() object {
 	m := map[string]any{"id": g.ID, "displayName": orNil(g.DisplayName), "mail": orNil(g.Mail), "description": nil, "groupTypes": []string{},
-		"mailEnabled": g.Mail != "", "mailNickname": nil, "securityEnabled": true, "visibility": nil, "onPremisesSamAccountName": nil}
+		"mailEnabled": g.Mail != "", "mailNickname": nil, "securityEnabled": true, "visibility": nil, "onPremisesSamAccountName": nil, "onPremisesSecurityIdentifier": nil}
 	return object{"#microsoft.graph.group", m, groupDefault}
 }
 
@@ -249,8 +249,8 @@ const (
 )
 
 var (
-	userFields  = []string{"id", "mail", "userPrincipalName", "employeeId", "displayName", "userType"}
-	groupFields = []string{"id", "mail", "displayName"}
+	userFields  = []string{"id", "mail", "userPrincipalName", "employeeId", "displayName", "userType", "onPremisesSamAccountName", "onPremisesSecurityIdentifier"}
+	groupFields = []string{"id", "mail", "displayName", "onPremisesSamAccountName", "onPremisesSecurityIdentifier"}
 	allUsers    = set{context: "users", query: `SELECT ` + userRow + ` FROM people p`, fields: userFields}
 	allGroups   = set{context: "groups", query: `SELECT ` + teamRow + ` FROM teams t`, fields: groupFields}
 )
@@ -300,6 +300,8 @@ func (s *set) column(field string) string {
 	return map[string]string{
 		"id": "id", "mail": "mail", "userPrincipalName": "upn", "employeeId": "employee COLLATE NOCASE", "displayName": "name COLLATE NOCASE",
 		"userType": "CASE WHEN guest THEN 'Guest' ELSE 'Member' END COLLATE NOCASE",
+		// Nobody here comes from a domain: they are empty.
+		"onPremisesSamAccountName": "NULL", "onPremisesSecurityIdentifier": "NULL",
 	}[field]
 }
 

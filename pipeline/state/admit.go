@@ -25,6 +25,8 @@ type Entry struct {
 	Doings []byte
 	// Denies are those who may not, sorted, a line each.
 	Denies string
+	// ACL is the whole of it, see Audience.
+	ACL string
 }
 
 // A Kind says what is to be done with an entry.
@@ -70,7 +72,7 @@ const (
 	statusWithdrawn // what the target has is for others than it should be: the sweep deletes it
 )
 
-const columns = 12 // of an insert into items
+const columns = 15 // of an insert into items
 
 const rowsPerInsert = 32 // more gain nothing: 4.1 us a row at 1, 2.3 at 32, 2.3 at 128
 
@@ -107,8 +109,8 @@ func (it *stored) refused(e *Entry, mapping [32]byte) bool {
 }
 
 func (s *Store) prepare(ctx context.Context) (err error) {
-	one := "(?,?,?,?,?,?,?,?,?,?,?,?)"
-	into := "INSERT OR REPLACE INTO items (rowid, id, source, part, pass, sent, line, sheet, digest, status, open, denies) VALUES "
+	one := "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	into := "INSERT OR REPLACE INTO items (rowid, id, source, part, pass, sent, line, sheet, digest, status, open, denies, audience, was, changed) VALUES "
 	if s.insert, err = s.db.PrepareContext(ctx, into+one); err != nil {
 		return err
 	}
@@ -120,7 +122,7 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`); err != nil {
 		return err
 	}
-	info := "SELECT rowid, source, part, pass, sent, line, digest, status, open, coalesce(denies, '') FROM items WHERE rowid "
+	info := "SELECT rowid, source, part, pass, sent, line, digest, status, open, coalesce(denies, ''), coalesce(audience, 0), coalesce(was, 0), coalesce(changed, 0) FROM items WHERE rowid "
 	if s.byRow, err = s.db.PrepareContext(ctx, info+"= ?"); err != nil {
 		return err
 	}
@@ -138,7 +140,9 @@ type stored struct {
 	status                   int
 	open                     int
 	denies                   string
-	known                    bool // it is a row of the database
+	audience, before         int64 // in audiences: for whom it is, and was before the run that changed that; 0 is not known, or nothing
+	changed                  int64 // the run that did
+	known                    bool  // it is a row of the database
 }
 
 // Admit decides on the entries of one batch, in crawl order, and writes down
@@ -300,7 +304,7 @@ func (s *Store) lookup(ctx context.Context, verdicts []Verdict, ask []int) (map[
 		for rows.Next() {
 			var row uint64
 			var it stored
-			if err := rows.Scan(&row, &it.source, &it.part, &it.pass, &it.sent, &it.line, &it.digest, &it.status, &it.open, &it.denies); err != nil {
+			if err := rows.Scan(&row, &it.source, &it.part, &it.pass, &it.sent, &it.line, &it.digest, &it.status, &it.open, &it.denies, &it.audience, &it.before, &it.changed); err != nil {
 				return err
 			}
 			it.known = true

@@ -14,29 +14,45 @@ type Group struct{ ID, Display, Description string }
 // A Member is a member of one.
 type Member struct{ Group, Type, ID string }
 
-// Groups gives the external groups and members that the target may have. The
-// value is false for those of which it is not known: they were being changed
-// when the process died.
-func (s *Store) Groups(ctx context.Context) (groups map[Group]bool, members map[Member]bool, err error) {
-	groups, members = map[Group]bool{}, map[Member]bool{}
-	rows, err := s.db.QueryContext(ctx, "SELECT 0, id, display, description, sure FROM groups UNION ALL SELECT 1, grp, type, member, sure FROM members")
+// Groups gives the external groups that the target may have. The value is
+// false for those of which it is not known: they were being changed when the
+// process died.
+func (s *Store) Groups(ctx context.Context) (map[Group]bool, error) {
+	groups := map[Group]bool{}
+	rows, err := s.db.QueryContext(ctx, "SELECT id, display, description, sure FROM groups")
 	if err != nil {
-		return nil, nil, s.wrap(err)
+		return nil, s.wrap(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var isMember, sure bool
-		var a, b, c string
-		if err := rows.Scan(&isMember, &a, &b, &c, &sure); err != nil {
-			return nil, nil, s.wrap(err)
+		var g Group
+		var sure bool
+		if err := rows.Scan(&g.ID, &g.Display, &g.Description, &sure); err != nil {
+			return nil, s.wrap(err)
 		}
-		if isMember {
-			members[Member{a, b, c}] = sure
-		} else {
-			groups[Group{a, b, c}] = sure
-		}
+		groups[g] = sure
 	}
-	return groups, members, s.wrap(rows.Err())
+	return groups, s.wrap(rows.Err())
+}
+
+// Members calls each with every member that the target may have, in the order
+// of group, type and id; sure is as in Groups. Nothing may be written
+// meanwhile.
+func (s *Store) Members(ctx context.Context, each func(m Member, sure bool)) error {
+	rows, err := s.db.QueryContext(ctx, "SELECT grp, type, member, sure FROM members ORDER BY grp, type, member")
+	if err != nil {
+		return s.wrap(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m Member
+		var sure bool
+		if err := rows.Scan(&m.Group, &m.Type, &m.ID, &sure); err != nil {
+			return s.wrap(err)
+		}
+		each(m, sure)
+	}
+	return s.wrap(rows.Err())
 }
 
 // DeniedGroups gives the external groups that items deny which the target may
@@ -65,7 +81,16 @@ func (s *Store) DeniedGroups(ctx context.Context) ([]string, error) {
 // SetGroup writes down a group: with sure false before it is sent or deleted,
 // with sure true once the target has it.
 func (s *Store) SetGroup(ctx context.Context, g Group, sure bool) error {
-	return s.exec(ctx, "INSERT OR REPLACE INTO groups (id, display, description, sure) VALUES (?,?,?,?)", g.ID, g.Display, g.Description, sure)
+	return s.SetGroups(ctx, []Group{g}, sure)
+}
+
+// SetGroups is SetGroup for many at once.
+func (s *Store) SetGroups(ctx context.Context, all []Group, sure bool) error {
+	rows := make([][]any, len(all))
+	for i, g := range all {
+		rows[i] = []any{g.ID, g.Display, g.Description, sure}
+	}
+	return s.forAll(ctx, rows, "INSERT OR REPLACE INTO groups (id, display, description, sure) VALUES (?,?,?,?)")
 }
 
 // DoubtGroup writes down that it is not known any more whether the target has
@@ -97,12 +122,48 @@ func (s *Store) DropGroup(ctx context.Context, id string) error {
 
 // SetMember writes down a member, as SetGroup does a group.
 func (s *Store) SetMember(ctx context.Context, m Member, sure bool) error {
-	return s.exec(ctx, "INSERT OR REPLACE INTO members (grp, type, member, sure) VALUES (?,?,?,?)", m.Group, m.Type, m.ID, sure)
+	return s.SetMembers(ctx, []Member{m}, sure)
 }
 
-// DropMember forgets a member.
-func (s *Store) DropMember(ctx context.Context, m Member) error {
-	return s.exec(ctx, "DELETE FROM members WHERE grp = ? AND type = ? AND member = ?", m.Group, m.Type, m.ID)
+// SetMembers is SetMember for many at once.
+func (s *Store) SetMembers(ctx context.Context, all []Member, sure bool) error {
+	return s.forMembers(ctx, all, "INSERT OR REPLACE INTO members (grp, type, member, sure) VALUES (?,?,?,?)", sure)
+}
+
+// DropMembers forgets members.
+func (s *Store) DropMembers(ctx context.Context, all []Member) error {
+	return s.forMembers(ctx, all, "DELETE FROM members WHERE grp = ? AND type = ? AND member = ?")
+}
+
+// forMembers executes a statement for each member, in one transaction.
+func (s *Store) forMembers(ctx context.Context, all []Member, query string, more ...any) error {
+	rows := make([][]any, len(all))
+	for i, m := range all {
+		rows[i] = slices.Concat([]any{m.Group, m.Type, m.ID}, more)
+	}
+	return s.forAll(ctx, rows, query)
+}
+
+// forAll executes a statement with each row of arguments, in one transaction.
+func (s *Store) forAll(ctx context.Context, rows [][]any, query string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		stmt, err := tx.PrepareContext(ctx, query)
+		if err != nil {
+			return err
+		}
+		defer stmt.Close()
+		for _, args := range rows {
+			if _, err := stmt.ExecContext(ctx, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 func (s *Store) exec(ctx context.Context, query string, args ...any) error {

@@ -31,7 +31,11 @@ func (s *Store) writeReplaced(ctx context.Context, tx *sql.Tx, outcomes []Outcom
 		if err := writeDoings(ctx, tx, &o); err != nil {
 			return err
 		}
-		if _, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, s.rowOf(&o)...); err != nil {
+		row, err := s.rowOf(ctx, tx, &o)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, row...); err != nil {
 			return err
 		}
 		if o.Rejected || !was.known || was.status >= statusRejected || was.inFlight() {
@@ -46,8 +50,8 @@ func (s *Store) writeReplaced(ctx context.Context, tx *sql.Tx, outcomes []Outcom
 
 // rowNow reads a row as it is in the transaction.
 func rowNow(ctx context.Context, tx *sql.Tx, row uint64) (was stored, err error) {
-	err = tx.QueryRowContext(ctx, "SELECT source, part, pass, sent, line, digest, status, open, coalesce(denies, '') FROM items WHERE rowid = ?", row).
-		Scan(&was.source, &was.part, &was.pass, &was.sent, &was.line, &was.digest, &was.status, &was.open, &was.denies)
+	err = tx.QueryRowContext(ctx, "SELECT source, part, pass, sent, line, digest, status, open, coalesce(denies, ''), coalesce(audience, 0), coalesce(was, 0), coalesce(changed, 0) FROM items WHERE rowid = ?", row).
+		Scan(&was.source, &was.part, &was.pass, &was.sent, &was.line, &was.digest, &was.status, &was.open, &was.denies, &was.audience, &was.before, &was.changed)
 	was.known = err == nil
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil

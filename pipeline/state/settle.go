@@ -162,7 +162,11 @@ func (s *Store) writeItems(ctx context.Context, tx *sql.Tx, outcomes []Outcome) 
 		if err := writeDoings(ctx, tx, o); err != nil {
 			return err
 		}
-		args = append(args, s.rowOf(o)...)
+		row, err := s.rowOf(ctx, tx, o)
+		if err != nil {
+			return err
+		}
+		args = append(args, row...)
 		if len(args) == cap(args) {
 			if err := flush(many); err != nil {
 				return err
@@ -184,8 +188,11 @@ func (s *Store) writeItems(ctx context.Context, tx *sql.Tx, outcomes []Outcome) 
 }
 
 // rowOf is the row of an item once the outcome is in.
-func (s *Store) rowOf(o *Outcome) []any {
+func (s *Store) rowOf(ctx context.Context, tx *sql.Tx, o *Outcome) ([]any, error) {
 	e, now := o.Entry, s.after(o)
+	if err := s.note(ctx, tx, o, &now); err != nil {
+		return nil, err
+	}
 	var sheet, denies any
 	if e.Sheet != "" {
 		sheet = e.Sheet
@@ -193,7 +200,8 @@ func (s *Store) rowOf(o *Outcome) []any {
 	if now.denies != "" {
 		denies = now.denies
 	}
-	return []any{o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, now.sent, e.Line, sheet, now.digest, now.status, now.open, denies}
+	return []any{o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, now.sent, e.Line, sheet, now.digest, now.status, now.open, denies,
+		orNull(now.audience), orNull(now.before), orNull(now.changed)}, nil
 }
 
 // touch gathers rows that follow one another and change nothing but their

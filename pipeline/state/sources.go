@@ -81,7 +81,8 @@ type Source struct {
 	Known  []byte
 	Counts // settled so far
 
-	used []UsedFix // not written down yet
+	used   []UsedFix               // not written down yet
+	missed map[unknownKey]*Unknown // the same
 }
 
 // A Run is one crawl.
@@ -251,6 +252,9 @@ const readAnew = `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, mod
 // again about the same item.
 func forgetRefused(ctx context.Context, tx *sql.Tx, source int64) error {
 	_, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND stage <> 'load'", source)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "DELETE FROM unknowns WHERE source = ?", source)
+	}
 	return err
 }
 
@@ -550,6 +554,9 @@ func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
 		src.Read, src.Stored, src.Unchanged, src.Filtered, src.Quarantined, src.Duplicates, src.ID)
 	if err == nil {
 		err = src.writeFixes(ctx, tx)
+	}
+	if err == nil {
+		err = src.writeMissed(ctx, tx)
 	}
 	if err == nil && src.Ended {
 		_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass <> ?", src.ID, src.Pass)

@@ -29,6 +29,9 @@
 //	fixes       a row a record that somebody has mended: see fixes.go
 //	doings      the activities that were sent of an item
 //	groups, members  external groups as the target has them
+//	people      what a directory has said of names: see people.go
+//	audiences   the different ACLs of items: see audience.go
+//	unknowns    names in permissions that are nobody's, by file
 //
 // items has no index by id, on purpose: see index.
 package state
@@ -49,7 +52,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-const schemaVersion = 3
+const schemaVersion = 4
 
 const schema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -106,7 +109,10 @@ CREATE TABLE items (
   open   INTEGER NOT NULL,         -- who may see what the target has: -1 not known, or nothing there; 1 everyone but guests; 2 everyone; else 0
   denies TEXT,                     -- who may not, a line each
   missed INTEGER,                  -- runs in a row that did not find its record; NULL is 0
-  missed_run INTEGER               -- the last of them
+  missed_run INTEGER,              -- the last of them
+  audience INTEGER,                -- audiences.id: for whom the target has it; NULL is not known
+  was      INTEGER,                -- the same before the run that last changed it; NULL: it was not there
+  changed  INTEGER                 -- that run
 );
 CREATE TABLE intents (seq INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE quarantine (
@@ -128,7 +134,7 @@ CREATE TABLE groups (             -- sure is 0 while it is not known whether the
   id TEXT PRIMARY KEY, display TEXT NOT NULL, description TEXT NOT NULL, sure INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (
   grp TEXT NOT NULL, type TEXT NOT NULL, member TEXT NOT NULL, sure INTEGER NOT NULL, PRIMARY KEY (grp, type, member)) WITHOUT ROWID;
-`
+` + peopleTables + audiencesTable
 
 // steps bring a file of version n+1 to version n+2.
 var steps = []string{`
@@ -148,7 +154,11 @@ ALTER TABLE quarantine ADD COLUMN fix INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX quarantine_sum ON quarantine (sum) WHERE sum IS NOT NULL;
 ` + fixesTable, `
 ALTER TABLE runs ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE sources ADD COLUMN doubt TEXT;`,
+ALTER TABLE sources ADD COLUMN doubt TEXT;`, peopleTables + audiencesTable + `
+ALTER TABLE items ADD COLUMN audience INTEGER;
+ALTER TABLE items ADD COLUMN was INTEGER;
+ALTER TABLE items ADD COLUMN changed INTEGER;
+`,
 }
 
 // ErrLocked means that another process is at work on the same connection.
@@ -162,6 +172,7 @@ type Store struct {
 	path string
 	temp string // the folder to remove with Close
 	keep bool   // items are written down
+	old  bool   // of a version without people and audiences; only a Reader has such a file
 
 	// Before, if not nil, is told of what is to be sent, in crawl order and before
 	// anything is written down or sent; its error stops the crawl.
@@ -191,10 +202,11 @@ type Store struct {
 	firstPass int64
 	// mapping is the digest of the present run's mapping.
 	mapping   [32]byte
-	known     int64      // items that the target may have, as of Load
-	firstNew  uint64     // the row of the first item that was not known, as of Load
-	widened   int64      // items sent to more people than before
-	widenings []Widening // the first of them
+	known     int64            // items that the target may have, as of Load
+	firstNew  uint64           // the row of the first item that was not known, as of Load
+	widened   int64            // items sent to more people than before
+	widenings []Widening       // the first of them
+	audiences map[string]int64 // ids, of those that were met
 	insert    *sql.Stmt
 	many      *sql.Stmt // insert of rowsPerInsert rows
 	refuse    *sql.Stmt // insert into quarantine
@@ -384,6 +396,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	if err := s.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return s.wrap(err)
 	}
+	s.old = version < peopleSince
 	if version > schemaVersion {
 		return fmt.Errorf("the state %s was written by a newer importer (its version is %d, this one knows %d); use that importer, or another folder with --data",
 			s.path, version, schemaVersion)
@@ -402,6 +415,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if version == schemaVersion {
 		return nil
 	}
+	s.old = false
 	change := schema
 	if version > 0 {
 		change = strings.Join(steps[version-1:], "\n")

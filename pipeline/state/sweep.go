@@ -274,6 +274,9 @@ func (s *Store) Tidy(ctx context.Context, run Run) error {
 		if err == nil {
 			_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source NOT IN (SELECT id FROM sources)")
 		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM unknowns WHERE source NOT IN (SELECT id FROM sources)")
+		}
 		return err
 	}))
 }

@@ -1,0 +1,202 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"importer/extract"
+	"importer/pipeline/state"
+	"importer/transform"
+)
+
+// Who may read a file is taken over from its file system, or from the folders
+// around it, where the mapping says so. What cannot be told refuses the file's
+// records.
+
+// accessOf says who may read a file, as far as the source wants to know; nil
+// is that it does not.
+func (c *Crawl) accessOf(src *transform.Source, rel string) *extract.Access {
+	posix, folder := src.Needs()
+	if !posix && !folder {
+		return nil
+	}
+	root, _ := splitPath(c.Dir, src)
+	acc := &extract.Access{}
+	if posix {
+		var err error
+		if acc.Posix, err = posixAround(filepath.FromSlash(root), rel); err != nil {
+			acc.Posix, acc.Unknown = nil, err.Error()
+		}
+	}
+	if folder {
+		acc.Folder = c.folders.around(filepath.FromSlash(root), rel, src.AccessFiles())
+		if acc.Folder != "" {
+			if f := c.folders.get(filepath.Join(filepath.FromSlash(root), filepath.FromSlash(acc.Folder), src.AccessFiles())); f.err != nil {
+				acc.Unknown = f.err.Error()
+			}
+		}
+	}
+	return acc
+}
+
+// posixAround reads the permissions of a file, and of the folders around it up
+// to the source's root.
+func posixAround(root, rel string) (all []extract.Posix, err error) {
+	for at := rel; ; at = path.Dir(at) {
+		full := filepath.Join(root, filepath.FromSlash(at))
+		p, err := posixOf(full)
+		if err != nil {
+			return nil, fmt.Errorf("the permissions of %s cannot be read: %w", filepath.ToSlash(full), cause(err))
+		}
+		all = append(all, p)
+		if at == "." {
+			return all, nil
+		}
+	}
+}
+
+// accessFolders are the folders that say who may see what lies in them.
+type accessFolders struct {
+	mu   sync.Mutex // guards the fields below
+	have map[string]bool
+	read map[string]*accessFile
+}
+
+// An accessFile is who may see what lies in a folder.
+type accessFile struct {
+	members []transform.FolderMember
+	err     error // why that cannot be told
+}
+
+// around is the nearest folder around a file that has a file of that name,
+// relative to root; "." is the root itself, and "" none.
+func (f *accessFolders) around(root, rel, name string) string {
+	for at := path.Dir(rel); ; at = path.Dir(at) {
+		if f.has(filepath.Join(root, filepath.FromSlash(at), name)) {
+			return at
+		}
+		if at == "." {
+			return ""
+		}
+	}
+}
+
+// has tells whether there is a file. One that cannot be looked at is there: it
+// says something, and not to us.
+func (f *accessFolders) has(full string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if has, known := f.have[full]; known {
+		return has
+	}
+	_, err := os.Stat(full)
+	if f.have == nil {
+		f.have, f.read = map[string]bool{}, map[string]*accessFile{}
+	}
+	f.have[full] = !errors.Is(err, fs.ErrNotExist)
+	return f.have[full]
+}
+
+// get reads the file that says who may see what lies in a folder.
+func (f *accessFolders) get(full string) *accessFile {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if a := f.read[full]; a != nil {
+		return a
+	}
+	a := &accessFile{}
+	f.read[full] = a
+	file, err := os.Open(full)
+	if err != nil {
+		a.err = fmt.Errorf("%s cannot be read: %w", filepath.ToSlash(full), cause(err))
+		return a
+	}
+	defer file.Close()
+	a.members, a.err = transform.ReadFolder(file)
+	if parse, ok := errors.AsType[*csv.ParseError](a.err); ok {
+		a.err = fmt.Errorf("%s:%d: this line is not CSV: %w", filepath.ToSlash(full), parse.Line, parse.Err)
+	} else if a.err != nil {
+		a.err = fmt.Errorf("%s:%w", filepath.ToSlash(full), a.err)
+	}
+	return a
+}
+
+// withAccess makes a file's permissions a part of what decides whether it is
+// read again.
+func withAccess(digest [32]byte, src *transform.Source, rel string, acc *extract.Access) [32]byte {
+	if b := src.AccessDigest(rel, acc); b != nil {
+		return sha256.Sum256(append(digest[:], b...))
+	}
+	return digest
+}
+
+// noteFolder notes the group of the folder that says who may see a file.
+func (c *Crawl) noteFolder(found *state.Found) {
+	src := c.source(found.Name)
+	if _, folder := src.Needs(); !folder {
+		return
+	}
+	root, _ := splitPath(c.Dir, src)
+	at := c.folders.around(filepath.FromSlash(root), found.Path, src.AccessFiles())
+	if at == "" {
+		return
+	}
+	g := transform.FolderGroup(src.Name, at)
+	if c.inFolders == nil {
+		c.inFolders = map[string]folderGroup{}
+	}
+	c.inFolders[g.ID] = folderGroup{g, filepath.Join(filepath.FromSlash(root), filepath.FromSlash(at), src.AccessFiles())}
+}
+
+// A folderGroup is the external group of a folder.
+type folderGroup struct {
+	transform.Group
+	file string // that says who is in it
+}
+
+// folderNames are the names in folders that have to be looked up.
+func (c *Crawl) folderNames() (names []transform.Name) {
+	for _, id := range sortedKeys(c.inFolders) {
+		for _, fm := range c.folders.get(c.inFolders[id].file).members {
+			_, pending, _ := c.Mapping.MemberOf(fm, c.people) // whom nobody knows is told later
+			names = append(names, pending...)
+		}
+	}
+	sortNames(names)
+	return slices.Compact(names)
+}
+
+// addFolders adds the groups of folders to those of the mapping. A member whom
+// nobody knows is left out.
+func (c *Crawl) addFolders(all *transform.Memberships, rep *Report) {
+	for _, id := range sortedKeys(c.inFolders) {
+		g := c.inFolders[id]
+		all.AddGroup(g.Group)
+		for _, fm := range c.folders.get(g.file).members {
+			m, _, err := c.Mapping.MemberOf(fm, c.directory())
+			if err != nil {
+				rep.Problems = append(rep.Problems, fmt.Sprintf("%s:%d: %v; left out of those who may see the folder", filepath.ToSlash(g.file), fm.Line, err))
+				continue
+			}
+			all.Add(g.ID, m)
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, strings.Compare)
+	return keys
+}
