@@ -23,7 +23,13 @@ const defaultItemSize = 3_500_000
 
 // Load reads and checks a mapping and its side files (identities, groups).
 // Its error is an Errors, or an *Error when the file cannot be read.
-func Load(path string) (*Mapping, error) {
+func Load(path string) (*Mapping, error) { return load(path, false) }
+
+// LoadDraft is Load for a mapping that may lack its ACLs, to look at what it
+// makes: items of such a source have none, and no target must ever get them.
+func LoadDraft(path string) (*Mapping, error) { return load(path, true) }
+
+func load(path string, draft bool) (*Mapping, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
 		return nil, &Error{Pos: Pos{File: path, Line: 1, Col: 1}, Detail: "the mapping is a folder", Remedy: "name the file in it"}
@@ -32,12 +38,15 @@ func Load(path string) (*Mapping, error) {
 	if err != nil {
 		return nil, &Error{Pos: Pos{File: path, Line: 1, Col: 1}, Detail: "the mapping cannot be read: " + reasonOf(err).Error(), Remedy: "check its path and permissions"}
 	}
-	return parse(path, src)
+	return parseAs(path, src, draft)
 }
 
 // parse reads a mapping from src; side files are relative to file.
-func parse(file string, src []byte) (*Mapping, error) {
+func parse(file string, src []byte) (*Mapping, error) { return parseAs(file, src, false) }
+
+func parseAs(file string, src []byte, draft bool) (*Mapping, error) {
 	d, body := parseDocument(file, src)
+	d.draft = draft
 	m := &Mapping{File: file, OnDuplicate: "quarantine", ItemSize: defaultItemSize, doc: d}
 	if body != nil {
 		m.read(body)

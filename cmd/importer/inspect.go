@@ -84,9 +84,14 @@ func (a *app) preview(ctx context.Context, path string, limit int, source string
 	if limit < 0 {
 		return usageError{errors.New("--limit is 0 (all) or more")}
 	}
-	m, err := transform.Load(path)
+	m, err := transform.LoadDraft(path)
 	if err != nil {
 		return err
+	}
+	for _, src := range m.Sources {
+		if src.Asks() {
+			fmt.Fprintf(a.stderr, "source %q has no acl: its items are shown without one, and nothing runs before it is there\n", src.Name)
+		}
 	}
 	w, flush := buffered(a.stdout)
 	defer flush()
