@@ -24,6 +24,8 @@ type Portion struct {
 // other formats all. Small files are read whole. left is called, at most once
 // and before the end, when records are left out.
 //
+// Where rows are put together to records (see Options.GroupBy) it is Records.
+//
 // The contract is that of Records but for these: rows from inside a text table
 // have no line (Place.Line is 0), and what is wrong around the ends of a block
 // is not told.
@@ -39,6 +41,7 @@ func Sample(ctx context.Context, in Input, opt Options, most Portion, left func(
 	}
 	if f, err := Detect(in, opt); err == nil {
 		switch {
+		case opt.GroupBy != "":
 		case f == CSV && in.Size > most.Bytes:
 			return sampleCSV(ctx, in, opt, most, left)
 		case f == Excel:

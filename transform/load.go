@@ -96,6 +96,9 @@ func (m *Mapping) read(body ast.Node) {
 	if top.has("duplicates") {
 		m.OnDuplicate = top.word("mapping", "duplicates")
 	}
+	if top.has("drift") {
+		m.Drift = top.word("mapping", "drift")
+	}
 	loc := top.zone("timezone")
 	if loc == nil {
 		loc = time.UTC
@@ -198,6 +201,9 @@ func (m *Mapping) readSource(n ast.Node, i int, loc *time.Location) *Source {
 	s.def.pos = sec.posOf("name")
 	if sec.has("name") && strings.TrimSpace(s.Name) == "" {
 		d.errorf(s.def.pos, "write a short name", "%s: the name is empty", what)
+	}
+	if sec.has("drift") {
+		s.drift = sec.word("source", "drift")
 	}
 	m.readPath(s, sec)
 	m.readOptions(s, sec)

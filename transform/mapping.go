@@ -27,6 +27,9 @@ type Mapping struct {
 	// OnDuplicate says what happens to a record whose id another record of
 	// the run had: "quarantine" (default), "first" or "last".
 	OnDuplicate string
+	// Drift says what happens when files are not as they were: "stop",
+	// "quarantine", "evolve", or "", see Change.Serious.
+	Drift string
 	// MaxDeletes guards the sweep: a share (0.02) or a number, whichever is set.
 	MaxDeletes Limit
 	// MaxACLWidenings guards what becomes visible to more people.
@@ -74,10 +77,19 @@ type Source struct {
 
 	m      *Mapping
 	def    sourceDef
+	drift  string
 	plans  plans
 	digest [32]byte
 
 	modified bool // see UsesModified
+}
+
+// DriftPolicy is the mapping's Drift, or the source's own.
+func (s *Source) DriftPolicy() string {
+	if s.drift != "" {
+		return s.drift
+	}
+	return s.m.Drift
 }
 
 // A Pos is a place in a mapping file.

@@ -136,6 +136,9 @@ type Profiler struct {
 	inFile  int64 // records of the file so far
 	rows    [][]uint64
 	rowCols []*Column // that rows are of
+	// only are the columns that are looked at; nil is all. Then rows are not held
+	// against each other, and lists are not looked for.
+	only map[string]bool
 }
 
 type shapeOf struct {
@@ -147,6 +150,18 @@ type shapeOf struct {
 // NewProfiler gives a Profiler that has seen nothing.
 func NewProfiler() *Profiler {
 	return &Profiler{p: &Profile{Version: ProfileVersion, byName: map[string]*Column{}}, budget: maxOnceAll, shapes: map[string]*shapeOf{}}
+}
+
+// NewProfilerOf gives a Profiler that looks at some columns of tables, for a
+// comparison with what they were: see Source.Drift. Of the others it knows the
+// names.
+func NewProfilerOf(columns []string) *Profiler {
+	r := NewProfiler()
+	r.only = map[string]bool{}
+	for _, name := range columns {
+		r.only[name] = true
+	}
+	return r
 }
 
 // Bad counts a record that could not be read.
@@ -171,12 +186,15 @@ func (r *Profiler) Add(rec extract.Record) {
 		r.cols, r.last = r.columnsOf(rec), rec.Header
 	}
 	var row []uint64
-	if len(r.rows) < maxRows && (r.rowCols == nil || &r.rowCols[0] == &r.cols[0]) && len(r.cols) > 0 {
+	if r.only == nil && len(r.rows) < maxRows && (r.rowCols == nil || &r.rowCols[0] == &r.cols[0]) && len(r.cols) > 0 {
 		r.rowCols = r.cols
 		row = make([]uint64, min(len(r.cols), maxWide))
 	}
 	blank := true
 	for i, c := range r.cols {
+		if c == nil {
+			continue
+		}
 		var typed any
 		if i < len(rec.Typed) {
 			typed = rec.Typed[i]
@@ -187,7 +205,7 @@ func (r *Profiler) Add(rec extract.Record) {
 			row[i] = h
 		}
 	}
-	if blank {
+	if blank && r.only == nil {
 		r.p.Blank++
 	}
 	if row != nil {
@@ -207,7 +225,11 @@ func (r *Profiler) columnsOf(rec extract.Record) []*Column {
 	if sh == nil {
 		sh = &shapeOf{Shape: &Shape{Columns: slices.Clone(names), First: where}}
 		for _, name := range names[:min(len(names), maxColumns)] {
-			sh.cols = append(sh.cols, r.column(name))
+			var c *Column // nil: it is not looked at
+			if r.only == nil || r.only[name] {
+				c = r.column(name)
+			}
+			sh.cols = append(sh.cols, c)
 			if rec.Header.Repeated(name) {
 				sh.Repeated = append(sh.Repeated, name)
 			}
@@ -258,7 +280,9 @@ func (r *Profiler) value(c *Column, text string, typed any, place extract.Place)
 	case classInt:
 		c.whole(text, r.inFile)
 	case classText, classMail, classGroupComma, classComma:
-		c.separators(text)
+		if r.only == nil {
+			c.separators(text)
+		}
 	}
 	if kind != classInt {
 		c.ordinal.stop()

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -73,15 +74,30 @@ func ReadProfile(data []byte) (*Profile, error) {
 	if p.Version != ProfileVersion {
 		return nil, fmt.Errorf("the profile is of version %d, and this program knows %d", p.Version, ProfileVersion)
 	}
+	if slices.Contains(p.Columns, nil) || slices.Contains(p.Shapes, nil) {
+		return nil, errors.New("the profile is damaged")
+	}
 	for _, c := range p.Columns {
-		for name, n := range c.Classes {
-			if i := slices.Index(classNames[:], name); i >= 0 {
-				c.counts[i] = n
-			}
+		if slices.Contains(c.Layouts, nil) {
+			return nil, errors.New("the profile is damaged")
 		}
-		c.counts[classEmpty] = c.Empty
 	}
 	return p, nil
+}
+
+// UnmarshalJSON reads what json.Marshal has written of a column.
+func (c *Column) UnmarshalJSON(data []byte) error {
+	type plain Column // without this method
+	if err := json.Unmarshal(data, (*plain)(c)); err != nil {
+		return err
+	}
+	for name, n := range c.Classes {
+		if i := slices.Index(classNames[:], name); i >= 0 {
+			c.counts[i] = n
+		}
+	}
+	c.counts[classEmpty] = c.Empty
+	return nil
 }
 
 // values is the number of values that say something.
@@ -203,6 +219,12 @@ func (p *Profile) Merge(o *Profile) {
 			p.byName[own.Name] = own
 		}
 	}
+}
+
+// Forget takes a column out.
+func (p *Profile) Forget(name string) {
+	p.Columns = slices.DeleteFunc(p.Columns, func(c *Column) bool { return c.Name == name })
+	delete(p.byName, name)
 }
 
 func (c *Column) clone() *Column {
