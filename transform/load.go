@@ -47,7 +47,7 @@ func parse(file string, src []byte) (*Mapping, error) { return parseAs(file, src
 func parseAs(file string, src []byte, draft bool) (*Mapping, error) {
 	d, body := parseDocument(file, src)
 	d.draft = draft
-	m := &Mapping{File: file, OnDuplicate: "quarantine", ItemSize: defaultItemSize, doc: d}
+	m := &Mapping{File: file, OnDuplicate: "quarantine", ItemSize: defaultItemSize, doc: d, spots: map[string]spot{}}
 	if body != nil {
 		m.read(body)
 	}
@@ -75,6 +75,7 @@ func (m *Mapping) read(body ast.Node) {
 		m.readConnection(f.value)
 	}
 	if f, ok := top.byN["schema"]; ok {
+		m.spots["schema"] = f.key
 		m.readSchema(f)
 	}
 	if s, ok := m.child(top, "identities", "identities"); ok {
@@ -107,6 +108,7 @@ func (m *Mapping) read(body ast.Node) {
 		m.readConverters(f)
 	}
 	if f, ok := top.byN["sources"]; ok {
+		m.spots["sources"] = f.key
 		m.readSources(f, loc)
 	}
 }
@@ -133,6 +135,7 @@ func (m *Mapping) readConnection(n ast.Node) {
 	if !ok {
 		return
 	}
+	m.spots["description"] = s.posOf("description")
 	m.Connection = Connection{ID: s.text("id"), Name: s.text("name"), Description: s.text("description")}
 	if s.has("contentCategory") {
 		m.Connection.ContentCategory = s.word("connection", "contentCategory")
@@ -158,7 +161,7 @@ func (m *Mapping) readSchema(f field) {
 		}
 		p := PropertyDef{Name: f.name, Searchable: s.bool("searchable"), Queryable: s.bool("queryable"), Retrievable: s.bool("retrievable"),
 			Refinable: s.bool("refinable"), ExactMatch: s.bool("exactMatch"), Aliases: s.texts("aliases"), Labels: s.texts("labels"), Description: s.text("description")}
-		s.pos = f.key
+		s.pos, m.spots["schema "+f.name] = f.key, f.key
 		if w := s.word("schema property", "type"); w != "" {
 			p.Type, _ = ParseType(w)
 		}

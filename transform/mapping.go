@@ -45,6 +45,7 @@ type Mapping struct {
 
 	doc        *document
 	converters []extract.Converter
+	spots      map[string]spot   // of what Lint speaks of
 	match      []string          // the columns of identities that count
 	people     map[string]int    // folded name -> index in Users, or ambiguous; nil without identities
 	groupIDs   map[string]string // folded name -> id; nil without a groups file
