@@ -65,6 +65,8 @@ const (
 	driftShare  = 0.1  // of dates in a form that was not there
 	driftKind   = 0.9  // of values that were of one kind, to say that they were
 	driftOther  = 0.5  // of values of that kind that are left, to say that they are not
+	driftSome   = 3    // of them at least
+	driftFilled = 0.05 // of cells that are empty in a column that is always filled
 	driftEmpty  = 0.4  // more of the cells are empty than ever
 	driftLikely = 5.0  // times that a new value would have been seen before
 	renameShare = 0.25 // of values that stand in another column, to think that it was renamed
@@ -172,6 +174,9 @@ func (d *drift) empty(old, c *Column) {
 	}
 	if share := c.emptyShare(); c.Count >= driftLeast && old.Count >= driftLeast && share > most+driftEmpty {
 		d.add(ChangeEmpty, c.Name, "%s of %s cells are empty, where it was %.0f %% at most", grouped(c.Empty), grouped(c.Count), 100*most)
+		if most > driftFilled { // tickets of today are not closed yet
+			d.changes[len(d.changes)-1].Serious = false
+		}
 	}
 }
 
@@ -235,7 +240,7 @@ func (d *drift) layouts(old, c *Column) {
 	for _, l := range c.Layouts {
 		i := slices.IndexFunc(old.Layouts, func(o *Layout) bool { return looseLayout(o.Layout) == looseLayout(l.Layout) })
 		switch {
-		case i < 0 && float64(l.Count) >= driftShare*float64(dates):
+		case i < 0 && l.Count >= driftSome && float64(l.Count) >= driftShare*float64(dates):
 			var forms []string
 			for _, o := range old.Layouts {
 				forms = append(forms, o.Layout)

@@ -14,6 +14,7 @@ connection: {id: drift, name: Drift, description: Files that change.}
 schema:
   title: {type: string, labels: [title], searchable: true, retrievable: true}
   opened: {type: dateTime, retrievable: true}
+  closed: {type: dateTime, retrievable: true}
   size: {type: double, retrievable: true}
   state: {type: string, refinable: true, retrievable: true}
 sources:
@@ -21,17 +22,17 @@ sources:
     path: t.csv
     where: kind != "draft"
     id: id
-    properties: {title: title, opened: 'date(opened, ["02/01/2006", "2006-01-02"])', size: 'float(size, ",")', state: state}
+    properties: {title: title, opened: 'date(opened, ["02/01/2006", "2006-01-02"])', closed: 'date(closed, "02/01/2006")', size: 'float(size, ",")', state: state}
     acl: [{grant: everyone, when: 'team != "secret"'}, {grant: everyoneExceptGuests}]
 `
 
 // driftTable makes a table of n rows; set changes cells.
 func driftTable(n int, set func(i int, row map[string]string)) string {
-	names := []string{"id", "title", "opened", "size", "state", "kind", "team", "note"}
+	names := []string{"id", "title", "opened", "closed", "size", "state", "kind", "team", "note"}
 	var b strings.Builder
 	b.WriteString(strings.Join(names, "|"))
 	for i := range n {
-		row := map[string]string{"id": fmt.Sprint("T", i), "title": fmt.Sprint("title ", i), "opened": fmt.Sprintf("%02d/%02d/2026", i%28+1, i%3+1), "size": fmt.Sprintf("%d.5", i),
+		row := map[string]string{"id": fmt.Sprint("T", i), "title": fmt.Sprint("title ", i), "opened": fmt.Sprintf("%02d/%02d/2026", i%28+1, i%3+1), "size": fmt.Sprintf("%d.5", i), "closed": []string{"", fmt.Sprintf("%02d/04/2026", i%28+1)}[i%2],
 			"state": []string{"open", "closed"}[i%2], "kind": []string{"draft", "final"}[i/2%2], "team": []string{"red", "blue"}[i/3%2], "note": fmt.Sprint("note ", i%4)}
 		if set != nil {
 			set(i, row)
@@ -91,6 +92,12 @@ func TestDrift(t *testing.T) {
 		{"decimal commas", driftTable(60, cell("size", func(i int) string { return fmt.Sprintf("%d,5", i) })), "format size true"},
 		{"words for numbers", driftTable(60, cell("size", func(i int) string { return "large" })), "type size true"},
 		{"empty cells", driftTable(60, cell("size", func(i int) string { return "" })), "empty size true"},
+		{"more empty cells where some were", driftTable(60, cell("closed", func(i int) string { return "" })), "empty closed false"},
+		{"two dates in another form of ten", driftTable(12, func(i int, row map[string]string) {
+			if i < 2 {
+				row["opened"] = "2026-01-02"
+			}
+		}), ""},
 		{"a new team", driftTable(60, some(30, "team", "secret")), "values team true"},
 		{"a new state", driftTable(60, some(30, "state", "waiting")), "values state false"},
 		{"a new kind, by which rows are left out", driftTable(60, some(30, "kind", "old")), "values kind false"},
@@ -132,7 +139,7 @@ func TestDriftOfSamples(t *testing.T) {
 			}
 		})).Profile()
 	}
-	h := extract.NewHeader(strings.Split("id|title|opened|size|state|kind|team|note", "|"))
+	h := extract.NewHeader(strings.Split("id|title|opened|closed|size|state|kind|team|note", "|"))
 	for rare, want := range map[int]int{0: 0, 2: 0, 12: 1} {
 		was := of(0)
 		was.Sampled = true
@@ -196,7 +203,7 @@ func FuzzReadProfile(f *testing.F) {
 		f.Fatal(err)
 	}
 	src := m.Sources[0]
-	h := extract.NewHeader(strings.Split("id|title|opened|size|state|kind|team|note", "|"))
+	h := extract.NewHeader(strings.Split("id|title|opened|closed|size|state|kind|team|note", "|"))
 	text, err := json.Marshal(src.Keep(profileCSV(f, driftTable(60, nil)).Profile()))
 	if err != nil {
 		f.Fatal(err)
