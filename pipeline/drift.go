@@ -247,10 +247,10 @@ func (l *glance) done(wrong error) {
 	k.looked = true
 }
 
-// changes compares. A file that this run has begun before was looked at then.
+// changes compares.
 func (l *glance) changes(now *transform.Profile) []transform.Change {
 	k := l.k
-	if k.was == nil || l.f.Resume > 0 {
+	if k.was == nil {
 		return nil
 	}
 	changes := k.src.Drift(k.was.profile, now, l.head)

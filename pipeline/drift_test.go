@@ -54,6 +54,24 @@ func TestDriftStops(t *testing.T) {
 	}
 }
 
+// What was accepted is what holds, and not what was there before.
+func TestDriftAccepted(t *testing.T) {
+	w := newWorld(t)
+	w.write("a.csv", sized(30, "%d")...)
+	w.mustCrawl()
+	var dates []string
+	for i := range 30 {
+		dates = append(dates, fmt.Sprintf("%d,title %d,2026-01-02", i, i))
+	}
+	w.write("a.csv", dates...)
+	w.wantDrift(transform.ChangeType)
+	w.tweak = func(c *Crawl) { c.AcceptDrift = true }
+	w.mustCrawl()
+	w.tweak = nil
+	w.write("b.csv", sized(30, "%d")...)
+	w.wantDrift(transform.ChangeType)
+}
+
 // A run that is killed before it has ended has no contract yet; the one that
 // takes it up makes it. It does not hold the run's own files against it.
 func TestDriftAfterAKill(t *testing.T) {
