@@ -38,7 +38,12 @@ const (
 	driftLost = 50 // records that may go in any case, as by the guard of deletes
 )
 
-const metaContract = "contract/"
+const (
+	metaContract = "contract/"
+	// metaLooked has what the run that is under way has seen of a source when it
+	// began: the one that takes it up need not open again what was read since.
+	metaLooked = "looked/"
+)
 
 // A contract is what the tables of a source were, and what they are now.
 type contract struct {
@@ -53,6 +58,7 @@ type contract struct {
 	twice   int64         // ids that stand more than once in a file
 	budget  int64         // bytes that may still be looked at
 	looked  bool
+	resumed bool // now is of the run's beginning, and was judged then
 	guessed bool // rows is not exact
 	changes []transform.Change
 }
@@ -97,7 +103,7 @@ func (e extents) all() (rows float64) {
 }
 
 // contracts reads what is known of the sources; nil where nothing is remembered.
-func (c *Crawl) readContracts(ctx context.Context) error {
+func (c *Crawl) readContracts(ctx context.Context, run state.Run) error {
 	c.contracts, c.drifted = nil, map[int64]string{}
 	if !c.Store.Keeps() {
 		return nil
@@ -113,6 +119,15 @@ func (c *Crawl) readContracts(ctx context.Context) error {
 			k.was = was
 		}
 		c.contracts[src.Name] = k
+		if !run.Resumed {
+			continue
+		}
+		if text, err = c.Store.Meta(ctx, metaLooked+src.Name); err != nil {
+			return err
+		}
+		if seen := readAgreed(text); seen != nil && seen.Of == k.of && seen.Run == run.ID {
+			k.now, k.ids, k.twice, k.looked, k.resumed = seen.profile, seen.IDs, seen.Twice, true, true
+		}
 	}
 	return nil
 }
@@ -238,6 +253,9 @@ func (l *glance) done(wrong error) {
 	if l.out(l.changes(now)) {
 		return
 	}
+	if k.resumed {
+		return
+	}
 	if k.now == nil {
 		k.now = transform.NewProfiler().Profile()
 	}
@@ -312,7 +330,7 @@ func (c *Crawl) lookAgain(ctx context.Context, f *state.Source, src *transform.S
 	switch {
 	case k == nil || !isTable(f.Path, src):
 		return nil
-	case f.Skip || c.held(src, c.full(f, src)):
+	case f.Skip || k.resumed || c.held(src, c.full(f, src)):
 		k.rows.add(f, float64(f.Read))
 		return nil
 	}
@@ -383,7 +401,7 @@ func (c *Crawl) judge(ctx context.Context, run state.Run, rep *Report, doubtful 
 		if k == nil || k.was == nil {
 			continue
 		}
-		if !slices.Contains(doubtful, src.Name) && !src.Optional && !c.letsGo() {
+		if !slices.Contains(doubtful, src.Name) && !src.Optional && !k.resumed && !c.letsGo() {
 			k.sunk()
 		}
 		for _, ch := range k.changes {
@@ -397,13 +415,10 @@ func (c *Crawl) judge(ctx context.Context, run state.Run, rep *Report, doubtful 
 			}
 		}
 	}
-	if c.AcceptDrift {
-		return c.acceptContracts(ctx, run)
+	if len(stop) > 0 {
+		return &DriftError{Changes: stop, Run: since.Run, When: since.When}
 	}
-	if len(stop) == 0 {
-		return nil
-	}
-	return &DriftError{Changes: stop, Run: since.Run, When: since.When}
+	return c.keepLooks(ctx, run)
 }
 
 // letsGo tells that somebody has said that so many items may be deleted.
@@ -461,47 +476,61 @@ func (c *Crawl) keepContracts(ctx context.Context, run state.Run) error {
 			k.rows.add(f, float64(f.Read))
 		}
 	}
-	for _, k := range c.contracts {
-		if err := c.keepContract(ctx, k, run); err != nil {
+	values := map[string]string{}
+	for name, k := range c.contracts {
+		values[metaLooked+name] = ""
+		if err := k.write(values, metaContract, k.next(run, c.AcceptDrift)); err != nil {
 			return err
 		}
 	}
-	return nil
+	// If we crash before this, the run is taken up again, with what it has looked at.
+	return c.Store.SetMetas(ctx, values)
 }
 
-// acceptContracts writes down at once what somebody has accepted. If we crash
-// after that, nobody is asked again.
-func (c *Crawl) acceptContracts(ctx context.Context, run state.Run) error {
+// keepLooks writes down what was seen before anything is sent, and at once what
+// somebody has accepted: if we crash after that, nobody is asked again.
+func (c *Crawl) keepLooks(ctx context.Context, run state.Run) error {
+	values := map[string]string{}
 	for _, k := range c.contracts {
-		if len(k.changes) == 0 {
-			continue
+		if k.looked && !k.resumed {
+			seen := &agreed{Of: k.of, Run: run.ID, When: run.Started, IDs: k.ids, Twice: k.twice, profile: k.now}
+			if err := k.write(values, metaLooked, seen); err != nil {
+				return err
+			}
 		}
-		if err := c.keepContract(ctx, k, run); err != nil {
-			return err
+		if c.AcceptDrift && len(k.changes) > 0 {
+			if err := k.write(values, metaContract, k.next(run, true)); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	if len(values) == 0 {
+		return nil
+	}
+	return c.Store.SetMetas(ctx, values)
 }
 
-func (c *Crawl) keepContract(ctx context.Context, k *contract, run state.Run) error {
-	next, err := k.next(run, c.AcceptDrift)
-	if next == nil || err != nil {
+// write adds what is to be written down of the source; nil is nothing.
+func (k *contract) write(values map[string]string, under string, a *agreed) (err error) {
+	if a == nil {
+		return nil
+	}
+	a.Version = transform.ProfileVersion
+	if a.Profile, err = json.Marshal(k.src.Keep(a.profile)); err != nil {
 		return err
 	}
-	text, err := json.Marshal(next)
-	if err != nil {
-		return err
-	}
-	return c.Store.SetMeta(ctx, metaContract+k.src.Name, string(text))
+	text, err := json.Marshal(a)
+	values[under+k.src.Name] = string(text)
+	return err
 }
 
 // next is the contract after a run; nil is that there is none. What was there
 // and what is new hold both, but for accepted changes: there only what is new does.
-func (k *contract) next(run state.Run, accepted bool) (*agreed, error) {
+func (k *contract) next(run state.Run, accepted bool) *agreed {
 	if k.was == nil && !k.looked {
-		return nil, nil
+		return nil
 	}
-	next := &agreed{Version: transform.ProfileVersion, Of: k.of, Run: run.ID, When: run.Started, Rows: k.rows,
+	next := &agreed{Of: k.of, Run: run.ID, When: run.Started, Rows: k.rows,
 		profile: transform.NewProfiler().Profile()}
 	if k.was != nil {
 		next.profile.Merge(k.was.profile)
@@ -521,7 +550,5 @@ func (k *contract) next(run state.Run, accepted bool) (*agreed, error) {
 		next.IDs = next.IDs.Merge(k.ids)
 		next.Twice += k.twice
 	}
-	var err error
-	next.Profile, err = json.Marshal(k.src.Keep(next.profile))
-	return next, err
+	return next
 }

@@ -450,7 +450,7 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if err != nil {
 		return err
 	}
-	if err := c.readContracts(ctx); err != nil {
+	if err := c.readContracts(ctx, run); err != nil {
 		return err
 	}
 	if err := c.check(ctx, run); err != nil {
@@ -513,14 +513,16 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if !c.Store.Keeps() {
 		return nil
 	}
-	if err := c.Store.AgeFixes(ctx, run, doubtful); err != nil || quiet {
+	if err := c.Store.AgeFixes(ctx, run, doubtful); err != nil {
 		return err
+	}
+	if quiet {
+		return c.keepContracts(ctx, run)
 	}
 	c.phase("sweeping")
 	if err := c.sweep(ctx, run, doubtful, rep); err != nil {
 		return err
 	}
-	// If we crash before this, the run is taken up again, and looks again.
 	return c.keepContracts(ctx, run)
 }
 

@@ -346,6 +346,7 @@ func (s *Source) Keep(p *Profile) *Profile {
 	feeds := map[string]feed{}
 	for _, sh := range p.Shapes[:min(len(p.Shapes), maxKept)] {
 		short := *sh
+		short.First = ""
 		short.Columns = sh.Columns[:min(len(sh.Columns), 4*maxKept)]
 		own.Shapes = append(own.Shapes, &short)
 		for name, f := range s.feeds(extract.NewHeader(sh.Columns)) {
