@@ -409,6 +409,7 @@ func (r *csvReader) record(yield func(Record, error) bool) bool {
 			s.fields[i] = strings.TrimSpace(f)
 		}
 	}
+	r.cells = 0
 	if bad == nil && len(s.fields) != s.width {
 		bad = r.fit(row)
 	}
@@ -513,7 +514,6 @@ func (r *csvReader) fit(row *scannedRow) *RecordError {
 	if r.opt.Ragged == "quarantine" || len(f) > want && r.opt.Ragged != "cut" && strings.TrimSpace(strings.Join(f[want:], "")) != "" {
 		return r.recordError(row.line, 0, ReasonRagged, fmt.Sprintf("the row has %d fields and the header %d; check for a delimiter or a quote too many, or set csv.ragged", len(f), want), f)
 	}
-	r.cells = 0
 	if len(f) >= want {
 		s.fields = f[:want:want]
 		return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -382,4 +383,18 @@ func texts(recs []Record) [][]string {
 		all = append(all, rec.Text)
 	}
 	return all
+}
+
+// Cells tells of the row itself, not of a short one above it: permissions are
+// not read from a row that was filled up.
+func TestCSVCells(t *testing.T) {
+	text := "a,b,c\n1,2\n1,2,3\n1\n1,2,3,\n1,2,3\n"
+	got := readAll(t, t.Context(), Input{Name: "t.csv", Size: int64(len(text)), ReaderAt: strings.NewReader(text)}, Options{})
+	var cells []int
+	for _, rec := range got.recs {
+		cells = append(cells, rec.Cells)
+	}
+	if want := []int{2, 0, 1, 0, 0}; !slices.Equal(cells, want) {
+		t.Errorf("Cells of %q: %v, want %v", text, cells, want)
+	}
 }

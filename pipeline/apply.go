@@ -130,6 +130,7 @@ func (c *Crawl) Apply(ctx context.Context, plan *PlanReader, target string) (*Re
 	c.Store.Plan = plan.ID
 	c.Full = plan.Crawl == "full"
 	c.witness, c.Store.Before = a, a.sends
+	c.AcceptDrift = true // the plan was made of these very files
 	if c.Admin != nil {
 		c.Admin = a
 	}

@@ -201,7 +201,7 @@ func TestGuard(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s%+v %d of %d", tt.safety, tt.flag, tt.gone, tt.items), func(t *testing.T) {
 			w := newWorld(t)
-			w.mapping(tt.safety)
+			w.mapping("drift: evolve\n" + tt.safety)
 			var rows []string
 			for i := range tt.items {
 				rows = append(rows, fmt.Sprintf("%d,title,%d", i, i))

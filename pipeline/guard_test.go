@@ -99,6 +99,7 @@ func TestWhatWasNeverThereIsNoLoss(t *testing.T) {
 		}
 		return nil
 	}
+	w.mapping("drift: evolve\n")
 	refused := rows("x", 60)
 	for i := range refused {
 		refused[i] = strings.Replace(refused[i], fmt.Sprint("title ", i), "no", 1)

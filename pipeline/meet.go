@@ -187,6 +187,9 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) || c.held(src, c.full(f, src)) {
 			// Items were made of it under this very mapping.
 			v.good = v.good || f.Stored+f.Unchanged > 0 && isTable(f.Path, src)
+			if err := c.lookAgain(ctx, f, src); err != nil {
+				return err
+			}
 			continue
 		}
 		checked, err := c.checkFile(ctx, f, src)
@@ -195,6 +198,7 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 			return context.Cause(ctx)
 		case err == nil:
 			v.good = v.good || checked
+		case c.keepOut(f, err):
 		case v.first == nil:
 			v.first, v.file = err, c.display(f, src)
 		}
@@ -218,7 +222,7 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 			return err
 		}
 		if v.good || slices.Contains(before, src.Name) {
-			return &DriftError{File: v.file, Errs: v.first}
+			return &DriftError{File: v.file, Errs: v.first, Hint: c.renamed(src)}
 		}
 		var errs transform.Errors
 		if !errors.As(v.first, &errs) {
@@ -255,19 +259,42 @@ func isTable(name string, src *transform.Source) bool {
 	return false
 }
 
-// checkFile checks the mapping against the first record of a table. What is
-// wrong with the file itself is the crawl's business, not a finding here; then
-// checked is false.
+// checkFile checks the mapping against the first record of a table, and the
+// table against what is known of its source. What is wrong with the file itself
+// is the crawl's business, not a finding here; then checked is false.
 func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.Source) (checked bool, err error) {
 	in, closeFile, err := c.open(f, src)
 	if err != nil {
 		return false, nil
 	}
 	defer closeFile()
+	look := c.look(f, src)
+	if look != nil && src.Options.GroupBy != "" {
+		if checked, err = firstRecords(ctx, in, src, nil); err == nil {
+			look.ungrouped(ctx, in)
+		}
+	} else {
+		checked, err = firstRecords(ctx, in, src, look)
+	}
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if look != nil {
+		look.done(err)
+	}
+	return checked, err
+}
+
+// firstRecords checks the first record, and shows look as many as it wants.
+func firstRecords(ctx context.Context, in extract.Input, src *transform.Source, look *glance) (checked bool, wrong error) {
 	opt := src.Options
 	opt.Warn = nil
+	records := extract.Records(ctx, in, opt)
+	if look != nil {
+		records = extract.Sample(ctx, in, opt, look.portion(), look.more)
+	}
 	tries := 0
-	for rec, err := range extract.Records(ctx, in, opt) {
+	for rec, err := range records {
 		var file *extract.FileError
 		switch {
 		case errors.As(err, &file) && file.Reason == extract.ReasonOption:
@@ -280,11 +307,17 @@ func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.S
 				continue // a bad row; the next one may do
 			}
 		case rec.Header != nil:
-			return true, src.Check(rec.Header)
+			if !checked {
+				checked, wrong = true, src.Check(rec.Header)
+			}
+			if look != nil {
+				look.add(rec, wrong)
+				continue
+			}
 		}
 		break // what is wrong with the file shows when it is read
 	}
-	return false, nil
+	return checked, wrong
 }
 
 // A sheetError says that a workbook does not have the sheets that the mapping

@@ -36,6 +36,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -92,6 +93,10 @@ type Crawl struct {
 	// system's separators. It is called from many goroutines; nil holds nothing.
 	Hold func(path string) bool
 
+	// AcceptDrift takes files as they are now, whatever has changed in them since
+	// they were read before: see drift.go.
+	AcceptDrift bool
+
 	// For tests: told of each file that is opened, and that the items were loaded.
 	watchOpens func(path string)
 	watchLoad  func(items int64)
@@ -106,7 +111,9 @@ type Crawl struct {
 	progress  progress
 	outcomes  recycler
 	budget    budget
-	lostFixes map[string]fixTable // by source, of those that have fixes
+	lostFixes map[string]fixTable  // by source, of those that have fixes
+	contracts map[string]*contract // by source; nil where nothing is remembered
+	drifted   map[int64]string     // files that are kept out of the run, by id, and why
 }
 
 // A witness sees what the sweep is about to do. Its errors stop the crawl.
@@ -196,6 +203,8 @@ type Report struct {
 	// so many documents or pages of their own that this process has read.
 	UnreadPages     int64 `json:"unreadPages"`
 	UnreadDocuments int64 `json:"unreadDocuments"`
+	// Changes are what is not as it was in the files, and has not stopped the run.
+	Changes []transform.Change `json:"changes,omitempty"`
 	// Problems are folders that could not be looked at and the like, a line each.
 	Problems []string `json:"problems,omitempty"`
 	// Refusals tells that records were refused, duplicates of the quarantine policy included.
@@ -253,18 +262,48 @@ func (e *BalanceError) Error() string {
 
 // A DriftError means that a table does not have the columns that the mapping
 // needs, though other files of the same source have.
+//
+// Or it means that tables are not as they were when the source was read before:
+// then Changes are set, and the run in which they were as they were.
 type DriftError struct {
 	File  string // with the sheet, where there is one
 	Sheet string
 	Errs  error
+	Hint  string // what the missing columns may be called now
+
+	Changes []transform.Change
+	Run     int64
+	When    time.Time
 }
 
 func (e *DriftError) Error() string {
+	if len(e.Changes) > 0 {
+		return e.changed()
+	}
 	hint := ""
 	if e.Sheet != "" {
 		hint = "; if the sheet is not meant to be read, name those that are: excel: {sheets: [...]}"
 	}
+	if e.Hint != "" {
+		hint += "; " + e.Hint
+	}
 	return fmt.Sprintf("%s does not have the columns that the mapping needs; the crawl stops here, resumable, and nothing was deleted%s:\n%v", e.File, hint, e.Errs)
+}
+
+// changed lists what has changed, and how to go on.
+func (e *DriftError) changed() string {
+	const most = 20
+	var b strings.Builder
+	fmt.Fprintf(&b, "the files are not as they were in run %d (%s); nothing was written, and nothing was deleted:", e.Run, e.When.Format(time.DateOnly))
+	for i := range e.Changes {
+		if i == most {
+			fmt.Fprintf(&b, "\n  and %d more changes", len(e.Changes)-most)
+			break
+		}
+		fmt.Fprintf(&b, "\n  %s", e.Changes[i].String())
+	}
+	b.WriteString("\nMend the files, or the mapping; if they are right as they are, run again with --accept-drift. The mapping's key drift says what stops a run: evolve, quarantine or stop.")
+	return b.String()
 }
 
 func (e *DriftError) Unwrap() error { return e.Errs }
@@ -428,7 +467,13 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if err != nil {
 		return err
 	}
+	if err := c.readContracts(ctx, run); err != nil {
+		return err
+	}
 	if err := c.check(ctx, run); err != nil {
+		return err
+	}
+	if err := c.judge(ctx, run, rep, doubtful); err != nil {
 		return err
 	}
 	var groups *groupSync
@@ -487,11 +532,17 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if !c.Store.Keeps() {
 		return nil
 	}
-	if err := c.Store.AgeFixes(ctx, run, doubtful); err != nil || quiet {
+	if err := c.Store.AgeFixes(ctx, run, doubtful); err != nil {
 		return err
 	}
+	if quiet {
+		return c.keepContracts(ctx, run)
+	}
 	c.phase("sweeping")
-	return c.sweep(ctx, run, doubtful, rep)
+	if err := c.sweep(ctx, run, doubtful, rep); err != nil {
+		return err
+	}
+	return c.keepContracts(ctx, run)
 }
 
 // crawlBeside crawls while external groups are filled. When the crawl

@@ -162,6 +162,7 @@ func TestLinkedFolders(t *testing.T) {
 
 func TestTheGuardCountsTheRun(t *testing.T) {
 	w := newWorld(t)
+	w.mapping("drift: evolve\n")
 	w.write("a.csv", numbered(120)...)
 	w.mustCrawl()
 	w.write("a.csv", numbered(70)...) // 50 go, and 50 may

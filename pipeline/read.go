@@ -85,6 +85,11 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 		r.chunk.end = true
 		return r.send()
 	}
+	if err := c.driftRefusal(f, src); err != nil {
+		c.progress.bytesDone.Add(f.Size)
+		r.chunk.refusal, r.chunk.end = refuseFile(err, c.display(f, src)), true
+		return r.send()
+	}
 	began := time.Now()
 	opt := src.Options
 	opt.Warn = r.warn

@@ -334,7 +334,7 @@ func readers(perms []extract.Posix) (grants, denies []string) {
 		return nil, nil
 	}
 	const read, pass = 4, 1
-	file := classesOf(perms[0], read)
+	file := partiesOf(perms[0], read)
 	for _, c := range file.all() {
 		if c.has {
 			grants = append(grants, c.who)
@@ -342,7 +342,7 @@ func readers(perms []extract.Posix) (grants, denies []string) {
 	}
 	denies = file.lacking(grants, grants)
 	for _, p := range perms[1:] {
-		grants, denies = classesOf(p, pass).narrow(grants, denies)
+		grants, denies = partiesOf(p, pass).narrow(grants, denies)
 	}
 	if len(grants) == 0 {
 		return nil, nil
@@ -351,28 +351,28 @@ func readers(perms []extract.Posix) (grants, denies []string) {
 	return grants, slices.Compact(denies)
 }
 
-// A class is one of those that a system tells apart when it decides: the owner
+// A party is one of those that a system tells apart when it decides: the owner
 // and other users, groups, and everybody else.
-type class struct {
+type party struct {
 	who string
 	has bool // what is asked for
 }
 
-type classes struct {
-	users, groups []class
-	other         class
+type parties struct {
+	users, groups []party
+	other         party
 }
 
-func classesOf(p extract.Posix, bit uint8) classes {
-	c := classes{other: class{"other", p.Other&bit != 0}}
-	add := func(list []class, kind string, id uint32, perm uint8) []class {
+func partiesOf(p extract.Posix, bit uint8) parties {
+	c := parties{other: party{"other", p.Other&bit != 0}}
+	add := func(list []party, kind string, id uint32, perm uint8) []party {
 		who := fmt.Sprintf("%s:%d", kind, id)
-		if i := slices.IndexFunc(list, func(c class) bool { return c.who == who }); i >= 0 {
+		if i := slices.IndexFunc(list, func(c party) bool { return c.who == who }); i >= 0 {
 			// The owner comes before an entry of the same user; of groups one is enough.
 			list[i].has = list[i].has || kind == "gid" && perm&bit != 0
 			return list
 		}
-		return append(list, class{who, perm&bit != 0})
+		return append(list, party{who, perm&bit != 0})
 	}
 	c.users = add(nil, "uid", p.UID, p.User)
 	for _, u := range p.Users {
@@ -385,27 +385,27 @@ func classesOf(p extract.Posix, bit uint8) classes {
 	return c
 }
 
-func (c classes) all() []class { return append(slices.Concat(c.users, c.groups), c.other) }
+func (c parties) all() []party { return append(slices.Concat(c.users, c.groups), c.other) }
 
-func (c classes) find(who string) (class, bool) {
+func (c parties) find(who string) (party, bool) {
 	all := c.all()
-	i := slices.IndexFunc(all, func(x class) bool { return x.who == who })
+	i := slices.IndexFunc(all, func(x party) bool { return x.who == who })
 	if i < 0 {
-		return class{}, false
+		return party{}, false
 	}
 	return all[i], true
 }
 
-// lacking are the classes that have to be denied so that grants lets in nobody
+// lacking are the parties that have to be denied so that grants lets in nobody
 // of them: users may be in any group that is granted, and members of groups are
 // among the others. rest are the grants that reach people as others here.
-func (c classes) lacking(grants, rest []string) (denies []string) {
+func (c parties) lacking(grants, rest []string) (denies []string) {
 	single := func(who string) bool { return strings.HasPrefix(who, "uid:") }
 	if !slices.ContainsFunc(grants, func(who string) bool { return !single(who) }) && len(rest) == 0 {
 		return nil
 	}
 	others := slices.ContainsFunc(rest, func(who string) bool {
-		return who == "other" || !slices.ContainsFunc(c.all(), func(x class) bool { return x.who == who })
+		return who == "other" || !slices.ContainsFunc(c.all(), func(x party) bool { return x.who == who })
 	})
 	for _, u := range c.users {
 		if !u.has {
@@ -424,7 +424,7 @@ func (c classes) lacking(grants, rest []string) (denies []string) {
 
 // narrow takes out of the grants those whom a folder does not let pass, and
 // denies those who would pass as members of somebody else that is left.
-func (c classes) narrow(grants, denies []string) ([]string, []string) {
+func (c parties) narrow(grants, denies []string) ([]string, []string) {
 	var left, asOthers []string
 	for _, who := range grants {
 		own, named := c.find(who)

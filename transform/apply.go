@@ -553,6 +553,9 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 	if err := p.short(e); err != nil {
 		return nil, err
 	}
+	if s.Asks() { // only LoadDraft lets it pass
+		return it, s.m.fit(it)
+	}
 	if it.ACL, err = p.acl.entries(e); err != nil {
 		return nil, err
 	}

@@ -49,6 +49,8 @@ var kindNames = [...]string{"text", "list of texts", "number", "true or false", 
 
 func (k keyKind) String() string { return kindNames[k] }
 
+var driftPolicies = []string{"stop", "quarantine", "evolve"}
+
 var objects = []*object{
 	{"mapping", "The whole file.", []key{
 		{name: "version", kind: kindInt, required: true, example: "1", doc: "The version of the language: 1."},
@@ -59,6 +61,7 @@ var objects = []*object{
 		{name: "timezone", kind: kindString, example: "Europe/Rome", doc: "The time zone of dates that carry none, an IANA name. The default is UTC. A source can have its own."},
 		{name: "sources", kind: kindObjects, object: "source", required: true, example: "[{name: tickets, path: tickets/*.csv, id: number, properties: {title: title}, acl: [{grant: everyone}]}]", doc: "Where the records are and what becomes of them."},
 		{name: "duplicates", kind: kindEnum, enum: []string{"quarantine", "first", "last"}, example: "first", doc: "What happens to a record whose id another record of the run had. The default is quarantine."},
+		{name: "drift", kind: kindEnum, enum: driftPolicies, example: "quarantine", doc: "What happens when files are not as they were when they were read before, see Drift. By default a run stops (exit code 7) for what feeds ids, permissions and typed values, and tells of the rest. stop: for anything. quarantine: the file is kept out of the run. evolve: everything is told and taken. A source can have its own."},
 		{name: "schedule", kind: kindObject, object: "schedule", example: `{full: "0 2 * * 0"}`, doc: "When importer schedule crawls."},
 		{name: "safety", kind: kindObject, object: "safety", example: "{maxDeletes: 2%}", doc: "What stops a run before it does harm."},
 		{name: "converters", kind: kindObjects, object: "converter", example: `[{match: "*.dwg", command: [dwg2txt, "{in}"]}]`, doc: "Programs that make text of files that no format reads."},
@@ -130,6 +133,7 @@ var objects = []*object{
 		{name: "content", kind: kindObject, object: "content", plain: true, example: "{type: text, value: body}", doc: "The text that is searched and that snippets come from. An expression alone is its value, as text."},
 		{name: "acl", kind: kindObjects, object: "acl entry", required: true, example: "[{grant: everyone}]", doc: "Who may see the item. There is no default."},
 		{name: "activities", kind: kindObjects, object: "activity", example: "[{type: created, at: opened_at, by: requester}]", doc: "Who did what with the item; each is sent once. At most 200 of a record."},
+		{name: "drift", kind: kindEnum, enum: driftPolicies, example: "evolve", doc: "What happens when this source's files are not as they were."},
 		{name: "csv", kind: kindObject, object: "csv", example: `{delimiter: ";"}`, doc: "How CSV files are read."},
 		{name: "excel", kind: kindObject, object: "excel", example: "{sheets: [Register]}", doc: "How workbooks are read, those of OpenDocument and of old Excel too."},
 		{name: "pdf", kind: kindObject, object: "pdf", example: "{engine: pdfium}", doc: "How PDF files are read."},

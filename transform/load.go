@@ -23,7 +23,13 @@ const defaultItemSize = 3_500_000
 
 // Load reads and checks a mapping and its side files (identities, groups).
 // Its error is an Errors, or an *Error when the file cannot be read.
-func Load(path string) (*Mapping, error) {
+func Load(path string) (*Mapping, error) { return load(path, false) }
+
+// LoadDraft is Load for a mapping that may lack its ACLs, to look at what it
+// makes: items of such a source have none, and no target must ever get them.
+func LoadDraft(path string) (*Mapping, error) { return load(path, true) }
+
+func load(path string, draft bool) (*Mapping, error) {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
 		return nil, &Error{Pos: Pos{File: path, Line: 1, Col: 1}, Detail: "the mapping is a folder", Remedy: "name the file in it"}
@@ -32,13 +38,16 @@ func Load(path string) (*Mapping, error) {
 	if err != nil {
 		return nil, &Error{Pos: Pos{File: path, Line: 1, Col: 1}, Detail: "the mapping cannot be read: " + reasonOf(err).Error(), Remedy: "check its path and permissions"}
 	}
-	return parse(path, src)
+	return parseAs(path, src, draft)
 }
 
 // parse reads a mapping from src; side files are relative to file.
-func parse(file string, src []byte) (*Mapping, error) {
+func parse(file string, src []byte) (*Mapping, error) { return parseAs(file, src, false) }
+
+func parseAs(file string, src []byte, draft bool) (*Mapping, error) {
 	d, body := parseDocument(file, src)
-	m := &Mapping{File: file, OnDuplicate: "quarantine", ItemSize: defaultItemSize, doc: d}
+	d.draft = draft
+	m := &Mapping{File: file, OnDuplicate: "quarantine", ItemSize: defaultItemSize, doc: d, spots: map[string]spot{}}
 	if body != nil {
 		m.read(body)
 	}
@@ -66,6 +75,7 @@ func (m *Mapping) read(body ast.Node) {
 		m.readConnection(f.value)
 	}
 	if f, ok := top.byN["schema"]; ok {
+		m.spots["schema"] = f.key
 		m.readSchema(f)
 	}
 	groups, hasGroups := m.child(top, "groups", "groups")
@@ -91,6 +101,9 @@ func (m *Mapping) read(body ast.Node) {
 	if top.has("duplicates") {
 		m.OnDuplicate = top.word("mapping", "duplicates")
 	}
+	if top.has("drift") {
+		m.Drift = top.word("mapping", "drift")
+	}
 	loc := top.zone("timezone")
 	if loc == nil {
 		loc = time.UTC
@@ -99,6 +112,7 @@ func (m *Mapping) read(body ast.Node) {
 		m.readConverters(f)
 	}
 	if f, ok := top.byN["sources"]; ok {
+		m.spots["sources"] = f.key
 		m.readSources(f, loc)
 	}
 }
@@ -125,6 +139,7 @@ func (m *Mapping) readConnection(n ast.Node) {
 	if !ok {
 		return
 	}
+	m.spots["description"] = s.posOf("description")
 	m.Connection = Connection{ID: s.text("id"), Name: s.text("name"), Description: s.text("description")}
 	if s.has("contentCategory") {
 		m.Connection.ContentCategory = s.word("connection", "contentCategory")
@@ -150,7 +165,7 @@ func (m *Mapping) readSchema(f field) {
 		}
 		p := PropertyDef{Name: f.name, Searchable: s.bool("searchable"), Queryable: s.bool("queryable"), Retrievable: s.bool("retrievable"),
 			Refinable: s.bool("refinable"), ExactMatch: s.bool("exactMatch"), Aliases: s.texts("aliases"), Labels: s.texts("labels"), Description: s.text("description")}
-		s.pos = f.key
+		s.pos, m.spots["schema "+f.name] = f.key, f.key
 		if w := s.word("schema property", "type"); w != "" {
 			p.Type, _ = ParseType(w)
 		}
@@ -193,6 +208,9 @@ func (m *Mapping) readSource(n ast.Node, i int, loc *time.Location) *Source {
 	s.def.pos = sec.posOf("name")
 	if sec.has("name") && strings.TrimSpace(s.Name) == "" {
 		d.errorf(s.def.pos, "write a short name", "%s: the name is empty", what)
+	}
+	if sec.has("drift") {
+		s.drift = sec.word("source", "drift")
 	}
 	m.readPath(s, sec)
 	m.readOptions(s, sec)

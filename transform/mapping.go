@@ -29,6 +29,9 @@ type Mapping struct {
 	// OnDuplicate says what happens to a record whose id another record of
 	// the run had: "quarantine" (default), "first" or "last".
 	OnDuplicate string
+	// Drift says what happens when files are not as they were: "stop",
+	// "quarantine", "evolve", or "", see Change.Serious.
+	Drift string
 	// MaxDeletes guards the sweep: a share (0.02) or a number, whichever is set.
 	MaxDeletes Limit
 	// MaxACLWidenings guards what becomes visible to more people.
@@ -44,6 +47,7 @@ type Mapping struct {
 
 	doc          *document
 	converters   []extract.Converter
+	spots        map[string]spot // of what Lint speaks of
 	rules        nameRules
 	match        []string // the columns of identities that count, as Graph calls them
 	dropUnknown  bool     // a grant to somebody who is not known is left out
@@ -93,10 +97,19 @@ type Source struct {
 
 	m      *Mapping
 	def    sourceDef
+	drift  string
 	plans  plans
 	digest [32]byte
 
 	modified bool // see UsesModified
+}
+
+// DriftPolicy is the mapping's Drift, or the source's own.
+func (s *Source) DriftPolicy() string {
+	if s.drift != "" {
+		return s.drift
+	}
+	return s.m.Drift
 }
 
 // A Pos is a place in a mapping file.

@@ -45,7 +45,7 @@ func TestEveryKey(t *testing.T) {
 	diff(t, "papers", papers.Options.PDF, extract.PDFOptions{Engine: "pdfium", Passwords: []string{"a", "b"}, RunningHeads: "drop", Audit: 0.05})
 	diff(t, "papers", papers.Options.OCR, extract.OCROptions{When: "always", Languages: []string{"eng", "deu"}, DPI: 200, Pages: 50, Time: 90 * time.Second})
 	diff(t, "pages", pages.Options.HTML, extract.HTMLOptions{Content: "main", Encoding: "iso-8859-2"})
-	if !reg.Optional || reg.Path != "register/*.xlsx" || reg.PathPos.String() != file+":36:11" {
+	if !reg.Optional || reg.Path != "register/*.xlsx" || reg.PathPos.String() != file+":38:11" || reg.DriftPolicy() != "stop" || papers.DriftPolicy() != "quarantine" {
 		t.Errorf("register: optional %v, path %q at %v", reg.Optional, reg.Path, reg.PathPos)
 	}
 	if m.OnDuplicate != "last" || m.ItemSize != 3_500_000 || m.MaxDeletes != (Limit{Count: 500, Set: true}) || m.MaxACLWidenings != (Limit{Set: true}) {

@@ -88,7 +88,7 @@ func (m *Mapping) described() Readiness {
 	case strings.EqualFold(strings.TrimSpace(m.Connection.Description), strings.TrimSpace(m.Connection.Name)):
 		r.Found = "the connection's description only repeats its name"
 	case words < fewWords:
-		r.Found = fmt.Sprintf("the connection's description has %d words, and Copilot decides by it whether a question is for the connection", words)
+		r.Found = fmt.Sprintf("the connection's description has %s, and Copilot decides by it whether a question is for the connection", plural(int64(words), "word", "words"))
 	default:
 		return Readiness{ID: "description", Good: true, Found: fmt.Sprintf("the connection has a description of %d characters", utf8.RuneCountInString(m.Connection.Description))}
 	}

@@ -28,6 +28,7 @@ type document struct {
 	files   []string // that were read besides the document itself
 	lookups *lookups // the tables that expressions look up; see tables
 	errs    Errors
+	draft   bool // a source may lack its acl, see LoadDraft
 }
 
 type secret struct{ value, ref string }

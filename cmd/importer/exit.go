@@ -40,7 +40,7 @@ var exitWords = []struct {
 	{exitAuth, "no token, or one that the target does not take"},
 	{exitUnavailable, "the target did not answer after all retries; run again to go on"},
 	{exitGuard, "safety stop: more deletes, ACL widenings or refused records than the guards allow"},
-	{exitDrift, "a file does not have the columns that the mapping needs"},
+	{exitDrift, "the files are not as they were, or do not have the columns that the mapping needs"},
 	{exitDiffers, "there are differences (asked for by --exit-code)"},
 	{exitTimeOver, "time is over at a checkpoint; run again to go on"},
 	{exitLocked, "another run works on the same connection"},

@@ -19,29 +19,64 @@ import (
 )
 
 func (a *app) validateCommand() *cobra.Command {
-	return &cobra.Command{
+	var strict bool
+	cmd := &cobra.Command{
 		Use:   "validate MAPPING",
 		Short: "Check a mapping, without a target",
 		Long: `validate checks everything that can be checked offline: the syntax, the rules of
 connection and schema, the types of every expression against the columns of
-the files, ids and ACLs. Every finding says file:line:col and a remedy.`,
+the files, ids and ACLs. Every finding says file:line:col and a remedy.
+
+Of a mapping without mistakes it maps a part of the records, and remarks what no
+run would stop for: properties that no item has, columns that nothing is made
+of, records that would be refused, ids that stand for several records, entries
+of the ACL that never count, items that nobody can see, and what Copilot lacks.
+With --strict remarks are mistakes.`,
 		Args: oneMapping,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := transform.Load(args[0])
-			if err == nil {
-				err = pipeline.Check(cmd.Context(), m, filepath.Dir(args[0]))
-			}
-			if err != nil {
-				return a.findings(err)
-			}
-			if a.json {
-				return a.printJSON(map[string]any{"type": "valid", "version": jsonVersion, "connection": m.Connection.ID,
-					"properties": len(m.Schema), "sources": len(m.Sources)})
-			}
-			fmt.Fprintf(a.stdout, "%s is good: connection %s, %d properties, %d sources\n", args[0], m.Connection.ID, len(m.Schema), len(m.Sources))
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.validate(cmd.Context(), args[0], strict) },
 	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit with 2 when there are remarks")
+	return cmd
+}
+
+func (a *app) validate(ctx context.Context, path string, strict bool) error {
+	m, err := transform.Load(path)
+	if err == nil {
+		err = pipeline.Check(ctx, m, filepath.Dir(path))
+	}
+	if err != nil {
+		return a.findings(err)
+	}
+	remarks, err := pipeline.Lint(ctx, m, filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if a.json {
+		for _, e := range remarks {
+			if err := a.printFinding(e, "remark"); err != nil {
+				return err
+			}
+		}
+		err = a.printJSON(map[string]any{"type": "valid", "version": jsonVersion, "connection": m.Connection.ID,
+			"properties": len(m.Schema), "sources": len(m.Sources), "remarks": len(remarks)})
+	} else {
+		fmt.Fprintf(a.stdout, "%s is good: connection %s, %d properties, %d sources\n", path, m.Connection.ID, len(m.Schema), len(m.Sources))
+		for _, e := range remarks {
+			fmt.Fprintf(a.stderr, "\n%v\n", e)
+			if e.Excerpt != "" {
+				fmt.Fprintf(a.stderr, "%s\n", strings.TrimRight(e.Excerpt, "\n"))
+			}
+		}
+	}
+	if err == nil && strict && len(remarks) > 0 {
+		return usageError{fmt.Errorf("%s, and --strict takes them for mistakes", count(int64(len(remarks)), "remark", "remarks"))}
+	}
+	return err
+}
+
+func (a *app) printFinding(e *transform.Error, severity string) error {
+	return a.printJSON(map[string]any{"type": "finding", "version": jsonVersion, "severity": severity,
+		"file": e.Pos.File, "line": e.Pos.Line, "col": e.Pos.Col, "message": e.Detail, "remedy": e.Remedy})
 }
 
 // findings prints what is wrong with a mapping, an object a line with --json.
@@ -51,9 +86,7 @@ func (a *app) findings(err error) error {
 		return err
 	}
 	for _, e := range all {
-		err := a.printJSON(map[string]any{"type": "finding", "version": jsonVersion,
-			"file": e.Pos.File, "line": e.Pos.Line, "col": e.Pos.Col, "message": e.Detail, "remedy": e.Remedy})
-		if err != nil {
+		if err := a.printFinding(e, "mistake"); err != nil {
 			return err
 		}
 	}
@@ -84,9 +117,14 @@ func (a *app) preview(ctx context.Context, path string, limit int, source string
 	if limit < 0 {
 		return usageError{errors.New("--limit is 0 (all) or more")}
 	}
-	m, err := transform.Load(path)
+	m, err := transform.LoadDraft(path)
 	if err != nil {
 		return err
+	}
+	for _, src := range m.Sources {
+		if src.Asks() {
+			fmt.Fprintf(a.stderr, "source %q has no acl: its items are shown without one, and nothing runs before it is there\n", src.Name)
+		}
 	}
 	w, flush := buffered(a.stdout)
 	defer flush()

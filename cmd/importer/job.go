@@ -209,6 +209,7 @@ func (j *job) newCrawl(t *target, store *state.Store, m *pipeline.Loaded) *pipel
 		Loader: &load.Loader{Target: t.Target, Limiter: t.limiter, Concurrency: t.flight, Retry: t.retry, Log: j.log()},
 		Log:    j.log(), Readers: j.flags.readers, Batch: t.batch, InFlight: t.lanes, GroupLanes: t.flight, Deletes: j.deletes, Keep: j.flags.keep,
 		Full: j.flags.full, Errors: j.errors, Cache: j.cache,
+		AcceptDrift: j.flags.accept,
 	}
 	if t.graph != nil {
 		c.Admin, c.Lookup = t.graph, t.graph

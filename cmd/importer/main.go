@@ -103,7 +103,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", flagWords(err), cmd.CommandPath())}
 	})
-	root.AddCommand(a.runCommand(), a.planCommand(), a.applyCommand(), a.estimateCommand(), a.watchCommand(), a.scheduleCommand(), a.validateCommand(), a.previewCommand(), a.extractCommand(), a.searchCommand(), a.serveCommand(), a.tokenCommand(),
+	root.AddCommand(a.runCommand(), a.planCommand(), a.applyCommand(), a.estimateCommand(), a.watchCommand(), a.scheduleCommand(), a.initCommand(), a.validateCommand(), a.testCommand(), a.previewCommand(), a.extractCommand(), a.searchCommand(), a.serveCommand(), a.tokenCommand(),
 		a.statusCommand(), a.runsCommand(), a.whyCommand(), a.whereCommand(), a.explainCommand(), a.aclCommand(), a.quarantineCommand(), a.versionCommand(), a.connectionCommand(), a.schemaCommand(), a.itemCommand(), a.groupCommand(), a.activityCommand(), a.doctorCommand())
 	inGroups(root)
 	plainUse(root)

@@ -24,6 +24,7 @@ type planFlags struct {
 	targetFlags
 	plan     string // the file that is written
 	full     bool
+	accept   bool
 	exitCode bool
 	readers  int
 }
@@ -51,6 +52,7 @@ have changed meanwhile.`,
 	fl.StringVarP(&f.plan, "out", "o", "", "`file` to write the plan to; - is stdout")
 	fl.BoolVar(&f.full, "full", false, "as run --full: compare the content of every file, whatever its size and time say")
 	fl.BoolVar(&f.exitCode, "exit-code", false, "exit with 8 when a run would change anything")
+	addAccept(fl, &f.accept)
 	fl.IntVar(&f.readers, "readers", 0, "files read at a time; 0 is one a CPU, 4 at most")
 	return cmd
 }
@@ -65,7 +67,7 @@ func (a *app) runPlan(ctx context.Context, path string, f *planFlags) error {
 		return usageError{errors.New("--json and the plan would both go to stdout; write the plan to a file with --out")}
 	}
 	f.out = "-"
-	j, err := a.newJob(path, &runFlags{targetFlags: f.targetFlags, state: "keep", widenings: -1, full: f.full, readers: f.readers})
+	j, err := a.newJob(path, &runFlags{targetFlags: f.targetFlags, state: "keep", widenings: -1, full: f.full, accept: f.accept, readers: f.readers})
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,7 @@ target has refused are sent again.`,
 	f.add(cmd, true)
 	fl := cmd.Flags()
 	f.addCrawl(fl)
+	addAccept(fl, &f.accept)
 	q.addFilter(fl)
 	fl.BoolVarP(&r.dry, "dry-run", "n", false, "name what would be changed, and do nothing")
 	return cmd

@@ -49,6 +49,7 @@ type summary struct {
 	Unknown     []state.Unknown       `json:"unknown"`
 	Unknowns    int64                 `json:"unknownNames"`
 	Causes      []state.Cause         `json:"causes"`
+	Changes     []transform.Change    `json:"changes,omitempty"`
 	Problems    []string              `json:"problems"`
 }
 
@@ -68,7 +69,7 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
 		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Learned: rep.Learned, Mended: rep.Mended, LeftOut: rep.LeftOut,
-		UnreadPages: rep.UnreadPages, UnreadDocs: rep.UnreadDocuments, Sources: rep.Sources, Unknown: rep.Unknown, Unknowns: rep.UnknownNames, Causes: rep.Causes, Problems: rep.Problems}
+		UnreadPages: rep.UnreadPages, UnreadDocs: rep.UnreadDocuments, Sources: rep.Sources, Unknown: rep.Unknown, Unknowns: rep.UnknownNames, Causes: rep.Causes, Changes: rep.Changes, Problems: rep.Problems}
 	if s.Causes == nil {
 		s.Causes = []state.Cause{}
 	}
@@ -136,6 +137,7 @@ func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, err error)
 	}
 	printBalance(w, rep)
 	printNotes(w, rep)
+	printChanges(w, rep.Changes)
 	printCauses(w, rep.Causes, false)
 	printUnknown(w, rep.Unknown, rep.UnknownNames)
 	for _, p := range rep.Problems {
@@ -276,6 +278,21 @@ func unknownWords(u state.Unknown) string {
 	return fmt.Sprintf("%s blocks %s and is left out of %s", what, count(u.Blocked, "item", "items"), count(u.Dropped, "item", "items"))
 }
 
+// printChanges tells what is not as it was in the files.
+func printChanges(w io.Writer, changes []transform.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s in the files since the run before:\n", count(int64(len(changes)), "change", "changes"))
+	for i := range changes {
+		if i == 20 {
+			fmt.Fprintf(w, "  and %d more\n", len(changes)-i)
+			break
+		}
+		fmt.Fprintf(w, "  %s\n", changes[i].String())
+	}
+}
+
 // printLine is printReport for one of many crawls. It lists the quarantine
 // when that is not what it was after the crawl before.
 func (j *job) printLine(m *transform.Mapping, rep *pipeline.Report, err error) {
@@ -307,6 +324,7 @@ func (j *job) printLine(m *transform.Mapping, rep *pipeline.Report, err error) {
 		printCauses(&b, rep.Causes, false)
 	}
 	j.refused = refused
+	printChanges(&b, rep.Changes)
 	for _, p := range rep.Problems {
 		b.WriteString("\n" + p)
 	}

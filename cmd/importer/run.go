@@ -23,6 +23,7 @@ type runFlags struct {
 	maxErrors  string
 	limits     []string
 	keep       bool
+	accept     bool
 	full       bool
 	increment  bool
 	report     string
@@ -59,6 +60,7 @@ with exit 10, and the next one goes on there.`,
 	f.add(cmd, true)
 	fl := cmd.Flags()
 	f.addCrawl(fl)
+	addAccept(fl, &f.accept)
 	f.time.add(fl)
 	fl.BoolVar(&f.full, "full", false, "compare the content of every file, whatever its size and time say")
 	fl.BoolVar(&f.increment, "incremental", false, "take a file of unchanged size and time as unchanged (the default)")
@@ -69,6 +71,11 @@ with exit 10, and the next one goes on there.`,
 		fl.Lookup(name).Hidden = true
 	}
 	return cmd
+}
+
+// addAccept adds the flag that takes files as they are.
+func addAccept(fl *pflag.FlagSet, accept *bool) {
+	fl.BoolVar(accept, "accept-drift", false, "take the files as they are now, whatever has changed in them since they were read before")
 }
 
 // addCrawl adds the flags of a crawl, whatever starts it.
