@@ -105,8 +105,8 @@ func (w *drafting) writePeople(y *yamlOut) {
 	case w.d.Identities != "":
 		y.line("identities: {file: %s, match: [email, employeeId]} # it has the columns of a list of people", scalarYAML(w.d.Identities, true))
 	case len(mails) > 0:
-		y.note("", fmt.Sprintf("People in permissions are found by a file of your directory (columns id, userPrincipalName, mail, displayName, employeeId). %s hold mail addresses.", strings.Join(mails, ", ")),
-			"identities: {file: directory.csv, match: [email]}")
+		y.note("", fmt.Sprintf("People in permissions are found by a file of your directory (columns id, userPrincipalName, mail, displayName, employeeId). Mail addresses stand in %s.", strings.Join(mails, ", ")),
+			"identities: {file: directory.csv, match: [email]}", "identities: {entra: true} # asks Entra ID instead; needs User.Read.All")
 	}
 	switch {
 	case w.d.Groups != "":
