@@ -259,10 +259,11 @@ func (d *drafter) group(f *draftFile, names []string, header int) *draftGroup {
 	return g
 }
 
-// documents reads some of many documents, evenly spread.
+// documents reads some of many documents, evenly spread. Of documents of which
+// none can be read there is nothing to say.
 func (d *drafter) documents(format *extract.Format, files []*draftFile) {
 	g := &draftGroup{key: format.Name, format: format, files: files, rows: transform.NewProfiler()}
-	d.order = append(d.order, g)
+	records := 0
 	step := max(1, (len(files)+draftPages-1)/draftPages)
 	for i := 0; i < len(files) && d.ctx.Err() == nil; i += step {
 		in, closeFile, err := openInput(files[i].full)
@@ -277,12 +278,20 @@ func (d *drafter) documents(format *extract.Format, files []*draftFile) {
 				}
 				continue
 			}
+			records++
 			g.rows.Add(rec)
 		}
 		closeFile()
 	}
 	if step > 1 {
 		g.rows.Sampled()
+	}
+	if records > 0 {
+		d.order = append(d.order, g)
+		return
+	}
+	for _, f := range files {
+		d.unread = append(d.unread, f.full)
 	}
 }
 
