@@ -285,13 +285,22 @@ func audienceOf(acl []transform.Access) string {
 
 // refuse places a refusal and decides on the item of an earlier, good record.
 // What the target has stays until the record is mended or gone, unless it is
-// the permissions that cannot be made: see Store.Withdraw.
+// the permissions that cannot be made, or that have changed: see Store.Withdraw.
 func (a *admission) refuse(f *state.Source, out *outcome, ref *state.Refusal) error {
 	ref.Source, ref.Part = f, out.part
 	if ref.Item == "" {
 		return nil
 	}
-	return a.c.Store.Hold(a.hard, ref.Item, f)
+	var acl []byte
+	if out.acl != nil {
+		sum := (&transform.Item{ID: ref.Item, ACL: out.acl}).Digest()
+		acl = sum[:]
+	}
+	exposed, err := a.c.Store.Hold(a.hard, ref.Item, f, acl)
+	if exposed {
+		ref.Property, ref.Detail = "acl", ref.Detail+"; its permissions have changed too, so what the target has of it is taken out until then"
+	}
+	return err
 }
 
 // flush admits the batch and starts its upload.

@@ -242,6 +242,45 @@ func TestUnknownPermissionsTakeTheItemOut(t *testing.T) {
 	w.wantItems("1")
 }
 
+// A record is refused for something else, and its permissions have changed:
+// what the target has is for the wrong people. Of one whose permissions are as
+// they were it stays.
+func TestARefusedRecordOfOtherPeople(t *testing.T) {
+	w := newWorld(t)
+	w.remap("acl: [{grant: everyone}]", `acl: [{grant: everyone, when: title == "open"}, {grant: externalGroup, value: '"team"'}]`)
+	w.write("a.csv", "1,open,1", "2,open,2", "3,open,3")
+	w.mustCrawl()
+	w.write("a.csv", "1,secret,many", "2,open,many", "3,open,3")
+	rep := w.mustCrawl()
+	w.wantItems("2", "3")
+	if rep.Withdrawn != 1 || rep.Deleted != 1 || rep.Held != 1 {
+		t.Errorf("Withdrawn, Deleted, Held = %d, %d, %d; want 1, 1, 1", rep.Withdrawn, rep.Deleted, rep.Held)
+	}
+	w.write("a.csv", "1,secret,1", "2,open,2", "3,open,3")
+	w.mustCrawl()
+	w.wantItems("1", "2", "3")
+	if strings.Contains(w.target.snapshot()["1"], "everyone") {
+		t.Errorf("item 1 is %s", w.target.snapshot()["1"])
+	}
+}
+
+// Rows of a group that do not agree who may see it are permissions that cannot
+// be made.
+func TestAGroupOfOtherPeople(t *testing.T) {
+	w := newWorld(t)
+	w.remap("acl: [{grant: everyone}]", `groupBy: id
+    acl: [{grant: everyone, when: size == "1"}, {grant: externalGroup, value: '"team"'}]`)
+	w.write("a.csv", "1,one,1", "1,one,1", "2,two,1")
+	w.mustCrawl()
+	w.wantItems("1", "2")
+	w.write("a.csv", "1,one,1", "1,one,3", "2,two,1")
+	rep := w.mustCrawl()
+	w.wantItems("2")
+	if rep.Withdrawn != 1 {
+		t.Errorf("%d withdrawn, want 1", rep.Withdrawn)
+	}
+}
+
 func TestWideningGuard(t *testing.T) {
 	w := newWorld(t)
 	mapping := func(safety string) {

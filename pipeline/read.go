@@ -43,6 +43,7 @@ type outcome struct {
 	size    int             // of the item, about
 	digest  [32]byte
 	refusal *state.Refusal      // nil when filtered
+	acl     []transform.Access  // of a record that is refused for something else
 	unknown []transform.Unknown // names in its permissions that are nobody's
 	record  kept
 }
@@ -314,7 +315,7 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 		ref := refuse(wrong.Place, "transform", wrong.Reason, wrong.Detail)
 		ref.Property, ref.Value, ref.Item = wrong.Property, wrong.Value, wrong.ID
 		record.on(ref, wrong.Columns)
-		return outcome{refusal: ref, unknown: wrong.Unknown, record: kept{fix: fix}}, nil
+		return outcome{refusal: ref, acl: wrong.ACL, unknown: wrong.Unknown, record: kept{fix: fix}}, nil
 	}
 	var errs transform.Errors
 	switch {

@@ -124,7 +124,7 @@ func Recycle(items []*Item) {
 }
 
 func (s *Source) apply(p *plan, e *frame) (*Item, error) {
-	if err := p.agrees(e); err != nil {
+	if err := p.agrees(e, "where", "id"); err != nil {
 		return nil, err
 	}
 	if p.where != nil {
@@ -151,39 +151,63 @@ func (s *Source) apply(p *plan, e *frame) (*Item, error) {
 	it := newItem(len(p.props))
 	it.ID = e.id
 	it.Origin = Origin{Source: s.Name, Key: key, Place: e.rec.Place}
-	for i := range p.props {
-		if err := p.props[i].put(e, it); err != nil {
-			return nil, err
-		}
+	// Who may see it comes first: a record that is refused for anything else
+	// still tells whether what the target has of it is for the right people.
+	if it.ACL, err = s.audience(p, e); err != nil {
+		return nil, err
 	}
-	if len(it.Properties) == 0 {
-		return nil, &ItemError{Place: e.rec.Place, Reason: ReasonNoProperties, Detail: "not one property has a value, and the service wants at least one; leave such records out with where"}
+	it.Dropped = e.dropped
+	if err := s.fill(p, e, it); err != nil {
+		if wrong, ok := err.(*ItemError); ok {
+			wrong.ACL = it.ACL
+		}
+		return nil, err
 	}
-	if p.content != nil {
-		text, err := p.content(e)
-		if err != nil {
-			return nil, e.itemError("content", "content", err)
-		}
-		if !isBlank(text) {
-			it.Content = Content{Type: p.contentOf, Value: clean(text)}
-		}
+	return it, nil
+}
+
+// audience makes the record's permissions.
+func (s *Source) audience(p *plan, e *frame) ([]Access, error) {
+	if err := p.agrees(e, "acl"); err != nil {
+		return nil, err
 	}
 	if err := p.short(e); err != nil {
 		return nil, err
 	}
 	if s.Asks() { // only LoadDraft lets it pass
-		return it, s.m.fit(it)
+		return nil, nil
 	}
-	if it.ACL, err = p.acl.entries(e); err != nil {
-		return nil, err
-	}
-	it.Dropped = e.dropped
-	for i := range p.activities {
-		if err := p.activities[i].add(e, it); err != nil {
-			return nil, err
+	return p.acl.entries(e)
+}
+
+// fill makes all of an item but its id and its permissions.
+func (s *Source) fill(p *plan, e *frame, it *Item) error {
+	for i := range p.props {
+		if err := p.props[i].put(e, it); err != nil {
+			return err
 		}
 	}
-	return it, s.m.fit(it)
+	if len(it.Properties) == 0 {
+		return &ItemError{Place: e.rec.Place, Reason: ReasonNoProperties, Detail: "not one property has a value, and the service wants at least one; leave such records out with where"}
+	}
+	if p.content != nil {
+		text, err := p.content(e)
+		if err != nil {
+			return e.itemError("content", "content", err)
+		}
+		if !isBlank(text) {
+			it.Content = Content{Type: p.contentOf, Value: clean(text)}
+		}
+	}
+	if s.Asks() {
+		return s.m.fit(it)
+	}
+	for i := range p.activities {
+		if err := p.activities[i].add(e, it); err != nil {
+			return err
+		}
+	}
+	return s.m.fit(it)
 }
 
 // put adds the property's value to the item, if there is one.

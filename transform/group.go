@@ -53,13 +53,16 @@ func (b *builder) groups(s *Source) {
 	b.errs = append(b.errs, b.d.finding(s.def.groupBy, remedy, "source %q: groupBy: there is no column %q", s.Name, name))
 }
 
-// agrees refuses a group whose rows do not say the same.
-func (p *plan) agrees(e *frame) error {
+// agrees refuses a group whose rows do not say the same in what the parts read.
+func (p *plan) agrees(e *frame, parts ...string) error {
 	rows := e.rec.Rows
 	if len(rows) < 2 {
 		return nil
 	}
 	for _, c := range p.agree {
+		if !slices.Contains(parts, c.part) {
+			continue
+		}
 		want := strings.TrimSpace(rows[0].Text[c.col])
 		for _, row := range rows[1:] {
 			if got := strings.TrimSpace(row.Text[c.col]); got != want {

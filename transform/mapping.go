@@ -179,6 +179,8 @@ type ItemError struct {
 	Columns []string
 	// Unknown are the names in its permissions that are nobody's.
 	Unknown []Unknown
+	// ACL are its permissions, nil where it is they that cannot be made.
+	ACL []Access
 }
 
 func (e *ItemError) Error() string { return e.Place.String() + ": " + e.Detail }

@@ -223,7 +223,7 @@ func printNotes(w io.Writer, rep *pipeline.Report) {
 		fmt.Fprintf(w, "%s gone and will be deleted if that stays so: see deleteAfter\n", count(rep.Missed, "item's record is", "items' records are"))
 	}
 	if rep.Withdrawn > 0 {
-		fmt.Fprintf(w, "%s, as who may see them cannot be told any more: see acl below\n", count(rep.Withdrawn, "stored item was withdrawn", "stored items were withdrawn"))
+		fmt.Fprintf(w, "%s, as who may see them has changed, or cannot be told any more\n", count(rep.Withdrawn, "stored item was withdrawn", "stored items were withdrawn"))
 	}
 	if rep.Held > 0 {
 		fmt.Fprintf(w, "%s as before: what is new of them is in quarantine\n", count(rep.Held, "stored item stays", "stored items stay"))

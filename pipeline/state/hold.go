@@ -1,8 +1,10 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -12,31 +14,34 @@ const nowhere = -1
 // Hold marks an item as met although its record could not be made into one:
 // what is stored stays, and the sweep leaves it alone. A good record with the
 // same id may still come, before or after, and is no duplicate of this one.
-func (s *Store) Hold(ctx context.Context, id string, src *Source) error {
+//
+// acl is the digest of an item with the record's permissions, nil where it has
+// none. exposed tells that the target has the item for others than these.
+func (s *Store) Hold(ctx context.Context, id string, src *Source, acl []byte) (exposed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.Keeps() {
-		return nil
+		return false, nil
 	}
 	row, found, err := s.index.get(id)
 	if err != nil || !found || s.seen.has(row) {
-		return s.wrap(err)
+		return false, s.wrap(err)
 	}
 	// If we crash after it, Load finds by the part that the item is held.
-	res, err := s.db.ExecContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ?, missed = NULL, missed_run = NULL WHERE rowid = ?", src.ID, src.Pass, nowhere, row)
-	if err != nil {
-		return s.wrap(err)
+	var has []byte
+	err = s.db.QueryRowContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ?, missed = NULL, missed_run = NULL WHERE rowid = ? RETURNING digest", src.ID, src.Pass, nowhere, row).Scan(&has)
+	if errors.Is(err, sql.ErrNoRows) { // given out in a batch that was rolled back
+		return false, nil
 	}
-	n, err := res.RowsAffected()
-	if n > 0 { // none: given out in a batch that was rolled back
+	if err == nil {
 		s.seen.set(row)
 		s.held.set(row)
 	}
-	return s.wrap(err)
+	return len(acl) > 0 && len(has) == len(acl) && !bytes.Equal(has[:aclSize], acl[:aclSize]), s.wrap(err)
 }
 
 // Withdraw marks the held items whose records were refused for their
-// permissions: what the target has of them may be for people who may not see
+// permissions, or have others than what is stored: what the target has of them may be for people who may not see
 // it any more, so the sweep takes it out. It comes when every file was read:
 // a good record with the id may have come after the refused one.
 //

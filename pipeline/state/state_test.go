@@ -156,7 +156,8 @@ func (w *world) crawl(reject ...string) map[string]Kind {
 // hold refuses the record of an item.
 func (w *world) hold(src *Source, id string) {
 	w.t.Helper()
-	w.must(w.s.Hold(w.t.Context(), id, src))
+	_, err := w.s.Hold(w.t.Context(), id, src, nil)
+	w.must(err)
 }
 
 func (w *world) heldBack() int64 {
