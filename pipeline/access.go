@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/csv"
 	"errors"
@@ -48,20 +49,84 @@ func (c *Crawl) accessOf(src *transform.Source, rel string) *extract.Access {
 	return acc
 }
 
-// posixAround reads the permissions of a file, and of the folders around it up
-// to the source's root.
+// posixAround reads the permissions of a file, and of the folders that one
+// passes on the way to it, from the source's root down. A link leads through
+// other folders, of which each has its say.
 func posixAround(root, rel string) (all []extract.Posix, err error) {
-	for at := rel; ; at = path.Dir(at) {
-		full := filepath.Join(root, filepath.FromSlash(at))
-		p, err := posixOf(full)
+	full := filepath.Join(root, filepath.FromSlash(rel))
+	above, err := passed(root)
+	if err != nil {
+		return nil, err
+	}
+	folders, err := passed(full)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range append([]string{full}, folders...) {
+		if slices.Contains(above, at) {
+			continue
+		}
+		p, err := posixOf(at)
 		if err != nil {
-			return nil, fmt.Errorf("the permissions of %s cannot be read: %w", filepath.ToSlash(full), cause(err))
+			return nil, permissionsOf(at, err)
 		}
 		all = append(all, p)
-		if at == "." {
-			return all, nil
-		}
 	}
+	return all, nil
+}
+
+func permissionsOf(full string, err error) error {
+	return fmt.Errorf("the permissions of %s cannot be read: %w", filepath.ToSlash(full), cause(err))
+}
+
+// maxLinks is how many links Linux follows on the way to a file (path_resolution(7)).
+const maxLinks = 40
+
+// passed gives the folders that one passes on the way to a file, links followed,
+// each once.
+func passed(full string) (folders []string, err error) {
+	abs, err := filepath.Abs(full)
+	if err != nil {
+		return nil, permissionsOf(full, err)
+	}
+	const sep = string(filepath.Separator)
+	top := filepath.VolumeName(abs) + sep
+	at, links := top, 0
+	for ahead := strings.Split(abs[len(top):], sep); len(ahead) > 0; {
+		name := ahead[0]
+		ahead = ahead[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			at = filepath.Dir(at)
+			continue
+		}
+		if !slices.Contains(folders, at) {
+			folders = append(folders, at)
+		}
+		next := filepath.Join(at, name)
+		info, err := os.Lstat(next)
+		if err != nil {
+			return nil, permissionsOf(full, err)
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		to, err := os.Readlink(next)
+		if links++; err == nil && links > maxLinks {
+			err = errors.New("too many links lead to it")
+		}
+		if err != nil {
+			return nil, permissionsOf(full, err)
+		}
+		if filepath.IsAbs(to) {
+			at, to = top, to[len(filepath.VolumeName(to)):]
+		}
+		ahead = append(strings.Split(filepath.FromSlash(to), sep), ahead...)
+	}
+	return folders, nil
 }
 
 // accessFolders are the folders that say who may see what lies in them.
@@ -199,4 +264,69 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	slices.SortFunc(keys, strings.Compare)
 	return keys
+}
+
+// expose finds the items of files that the run has not read to their end, and
+// that the target has for others than who may read the file now: one that was
+// shut to others is shut to us too, most often. They are taken out as those
+// whose permissions cannot be made are. Where a record has a say in who may see
+// it nothing can be told without reading it.
+func (c *Crawl) expose(ctx context.Context, run state.Run) error {
+	files := map[int64]func(id string) []byte{}
+	for _, src := range c.Mapping.Sources {
+		root, _ := splitPath(c.Dir, src)
+		if !src.TakesOver() || !src.ByFile() {
+			continue
+		}
+		if _, err := os.ReadDir(filepath.FromSlash(root)); err != nil {
+			continue // a share that is not there says nothing of its files
+		}
+		unread, err := c.Store.Unread(ctx, run, src.Name)
+		if err != nil {
+			return err
+		}
+		for _, f := range unread {
+			acl, ok, err := c.fileACL(ctx, f, src)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			files[f.ID] = func(id string) []byte {
+				if acl == nil {
+					return nil
+				}
+				sum := (&transform.Item{ID: id, ACL: acl}).Digest()
+				return sum[:]
+			}
+		}
+	}
+	return c.Store.Expose(ctx, files)
+}
+
+// fileACL makes the permissions of a file's records without reading it; nil is
+// that they cannot be made. ok is false where nobody can tell.
+func (c *Crawl) fileACL(ctx context.Context, f *state.Source, src *transform.Source) (acl []transform.Access, ok bool, err error) {
+	full := c.full(f, src)
+	_, err = os.Stat(full)
+	posix, _ := src.Needs()
+	switch {
+	case c.held(src, full):
+		return nil, false, nil
+	case posix && errors.Is(err, fs.ErrPermission): // in a folder that is shut
+		return nil, true, nil
+	case err != nil:
+		return nil, false, nil
+	}
+	for {
+		acl, ok, err = src.FileACL(c.fileOf(f, src), c.directory())
+		names, waits := errors.AsType[*transform.UnresolvedError](err)
+		if !waits {
+			return acl, ok, nil
+		}
+		if err := c.people.resolve(ctx, names.Names); err != nil {
+			return nil, false, err
+		}
+	}
 }

@@ -63,3 +63,60 @@ func TestAccessOfTheFileSystem(t *testing.T) {
 		t.Errorf("0640 in 0700: %s", it)
 	}
 }
+
+// posixWorld has files whose items are for those who may read them.
+func posixWorld(t *testing.T) (w *world, full func(name string) string) {
+	w, _ = peopleWorld(t, "identities: {entra: true}\nsafety: {maxDeletes: 100%}\n", "[{from: posix, principals: unix.csv}]")
+	w.must(os.WriteFile(filepath.Join(w.dir, "unix.csv"), fmt.Appendf(nil, "identity,type,value\nuid:%d,user,ann@x\ngid:%d,group,%s\nother,everyone,\n", os.Getuid(), os.Getgid(), bob), 0o600))
+	return w, func(name string) string { return filepath.Join(w.dir, "files", name) }
+}
+
+// A link is no way around the folders that what it leads to lies in.
+func TestAccessThroughLinks(t *testing.T) {
+	w, full := posixWorld(t)
+	w.must(os.Chmod(w.dir, 0o755))
+	shut := filepath.Join(w.dir, "shut")
+	w.must(os.MkdirAll(filepath.Join(shut, "open"), 0o755))
+	w.write("a.csv", "1,one,1")
+	w.must(os.Chmod(full(""), 0o755))
+	w.must(os.Rename(full("a.csv"), filepath.Join(shut, "open", "a.csv")))
+	w.must(os.Chmod(filepath.Join(shut, "open", "a.csv"), 0o644))
+	w.must(os.Symlink("shut", filepath.Join(w.dir, "way")))
+	w.must(os.Symlink("../way/open/a.csv", full("a.csv")))
+	w.mustCrawl()
+	if it := w.target.snapshot()["1"]; !strings.Contains(it, "everyone") {
+		t.Errorf("in 0755: %s", it)
+	}
+	w.must(os.Chmod(shut, 0o700))
+	w.mustCrawl()
+	if it := w.target.snapshot()["1"]; strings.Contains(it, "everyone") || !strings.Contains(it, anna) {
+		t.Errorf("in 0700: %s", it)
+	}
+}
+
+// A file that cannot be read and whose permissions have changed does not leave
+// its items to those who could read it.
+func TestAccessOfAFileThatCannotBeRead(t *testing.T) {
+	w, full := posixWorld(t)
+	w.write("a.csv", "1,one,1")
+	w.write("b.csv", "2,two,1")
+	for _, name := range []string{"a.csv", "b.csv"} {
+		w.must(os.Chmod(full(name), 0o644))
+	}
+	w.must(os.Chmod(full(""), 0o755))
+	w.mustCrawl()
+	for _, name := range []string{"a.csv", "b.csv"} {
+		w.must(os.WriteFile(full(name), []byte("PK\x03\x04 no workbook"), 0))
+	}
+	rep := w.mustCrawl()
+	w.wantItems("1", "2")
+	if rep.Kept != 2 {
+		t.Errorf("%d kept, want 2", rep.Kept)
+	}
+	w.must(os.Chmod(full("a.csv"), 0o600))
+	rep = w.mustCrawl()
+	w.wantItems("2")
+	if rep.Withdrawn != 1 || rep.Kept != 1 {
+		t.Errorf("%d withdrawn, %d kept; want 1, 1", rep.Withdrawn, rep.Kept)
+	}
+}

@@ -14,7 +14,10 @@ func (c *Crawl) sweep(ctx context.Context, run state.Run, doubtful []string, rep
 	if err := c.missing(ctx, run); err != nil {
 		return err
 	}
-	var err error
+	err := c.expose(ctx, run)
+	if err != nil {
+		return err
+	}
 	if rep.Withdrawn, err = c.Store.Withdraw(ctx); err != nil {
 		return err
 	}

@@ -39,6 +39,32 @@ func (s *Source) TakesOver() bool {
 	return slices.ContainsFunc(s.def.acl, func(a aclDef) bool { return a.from != "" })
 }
 
+// ByFile tells whether the permissions of the source's records are those of
+// their file alone: nothing in a record has a say in them.
+func (s *Source) ByFile() bool {
+	return !slices.ContainsFunc(s.def.acl, func(a aclDef) bool { return a.when != nil || a.value != nil && a.tenant == "" })
+}
+
+// FileACL gives the permissions of all records of a file; nil is that they
+// cannot be made, and ok is false where a record has a say in them. Its error
+// is an *UnresolvedError.
+func (s *Source) FileACL(file *extract.File, dir Directory) (acl []Access, ok bool, err error) {
+	if !s.ByFile() {
+		return nil, false, nil
+	}
+	b := &builder{d: s.m.doc, sc: s.def.scope, uses: map[string]bool{}, first: map[string]bool{}}
+	p := b.acl(s.def.acl)
+	e := &frame{rec: extract.Record{File: file}, loc: s.def.loc, names: names{m: s.m, dir: dir}}
+	acl, err = p.entries(e)
+	if len(e.pending) > 0 {
+		return nil, false, &UnresolvedError{e.pending}
+	}
+	if err != nil {
+		acl = nil
+	}
+	return acl, true, nil
+}
+
 // FolderGroup is the external group of those who may see what lies in a folder
 // that has a file of them. folder is relative to the source's root.
 func FolderGroup(source, folder string) Group {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // nowhere is the part of an item that no good record of the reading has met.
@@ -57,6 +58,70 @@ func (s *Store) Withdraw(ctx context.Context) (n int64, err error) {
 		err = s.db.QueryRowContext(ctx, "SELECT count(*) + (SELECT withdrawn FROM runs WHERE id = ?) FROM items NOT INDEXED WHERE status = ?", s.run, statusWithdrawn).Scan(&n)
 	}
 	return n, s.wrap(err)
+}
+
+// Unread gives the files of a source of the mapping that the run has not read
+// to their end, or not met.
+func (s *Store) Unread(ctx context.Context, run Run, source string) (files []*Source, err error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT id, path, size, modified, pass FROM sources WHERE source = ? AND (NOT whole OR walked <> ?) ORDER BY id", source, run.Walk)
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		f := &Source{Found: Found{Name: source}}
+		var modified int64
+		if err := rows.Scan(&f.ID, &f.Path, &f.Size, &modified, &f.Pass); err != nil {
+			return nil, s.wrap(err)
+		}
+		f.Modified = time.Unix(0, modified)
+		files = append(files, f)
+	}
+	return files, s.wrap(rows.Err())
+}
+
+// Expose marks items that the run did not meet and that the target has for
+// others than it should, as Withdraw does. files are their files, by number: the
+// function gives the digest of an item with the permissions that it should have,
+// nil where they cannot be made.
+func (s *Store) Expose(ctx context.Context, files map[int64]func(id string) []byte) error {
+	if len(files) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var exposed []int64
+	rows, err := s.db.QueryContext(ctx, "SELECT rowid, id, source, digest FROM items NOT INDEXED WHERE status <> ?", statusWithdrawn)
+	if err != nil {
+		return s.wrap(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row, file int64
+		var id string
+		var has []byte
+		if err := rows.Scan(&row, &id, &file, &has); err != nil {
+			return s.wrap(err)
+		}
+		acl := files[file]
+		if acl == nil || s.seen.has(uint64(row)) {
+			continue
+		}
+		if want := acl(id); want == nil || len(has) == len(want) && !bytes.Equal(has[:aclSize], want[:aclSize]) {
+			exposed = append(exposed, row)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return s.wrap(err)
+	}
+	return s.wrap(s.tx(ctx, func(tx *sql.Tx) error {
+		for _, row := range exposed {
+			if _, err := tx.ExecContext(ctx, "UPDATE items SET status = ?, digest = NULL WHERE rowid = ?", statusWithdrawn, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // HeldBack counts the items whose records are refused: the target keeps what
