@@ -78,8 +78,15 @@ func withAttachments(ctx context.Context, in Input, opt Options, yield func(Reco
 	opt.spool = &spool{}
 	defer opt.spool.remove()
 	w := &attachmentWalk{ctx: ctx, opt: opt, yield: yield}
-	if w.file(in, opt, nil, "", 0) && len(w.passed) > 0 {
+	if !w.file(in, opt, nil, "", 0) {
+		return
+	}
+	if len(w.passed) > 0 {
 		opt.Warn(Place{File: in.Name}, fmt.Sprintf("attachments that no format reads were passed over: %s", quoteList(w.passed)))
+	}
+	if len(w.failed) > 0 { // through no fault of their content: the file is not done with
+		yield(Record{}, &FileError{Place: Place{File: in.Name}, Reason: ReasonUnreadable,
+			Detail: fmt.Sprintf("attachments could not be read this time: %s; the next run reads the file again", quoteList(w.failed))})
 	}
 }
 
@@ -91,6 +98,7 @@ type attachmentWalk struct {
 	yield  func(Record, error) bool
 	count  int
 	passed []string
+	failed []string // for a reason that may pass
 }
 
 // A pending is an attachment to be read when its document has been.
@@ -111,7 +119,11 @@ func (w *attachmentWalk) file(in Input, opt Options, part *Part, at string, dept
 				over = true
 				return w.yield(Record{}, ctxErr)
 			}
-			err = recordErrorOf(err) // the attachment's end is not that of its file
+			bad := recordErrorOf(err) // the attachment's end is not that of its file
+			if bad.Reason == ReasonUnreadable {
+				w.failed = append(w.failed, part.Path)
+			}
+			err = bad
 		}
 		if err == nil {
 			rec.Part = part
@@ -177,6 +189,7 @@ func (w *attachmentWalk) attachment(in Input, a pending, at string, taken map[st
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, io.NewSectionReader(sub, 0, sub.Size)); err != nil {
+		w.failed = append(w.failed, name)
 		return refuse(ReasonUnreadable, fmt.Sprintf("the attachment cannot be read (%v); run again", withoutPath(err)))
 	}
 	part := &Part{Path: name, Size: sub.Size, SHA256: hex.EncodeToString(sum.Sum(nil)), Parent: a.parent}
@@ -211,7 +224,7 @@ func attachmentName(name string, taken map[string]bool) string {
 
 // recordErrorOf makes the error that ends an attachment one of a record of its
 // file, which goes on.
-func recordErrorOf(err error) error {
+func recordErrorOf(err error) *RecordError {
 	bad, ok := errors.AsType[*FileError](err)
 	if !ok {
 		bad = &FileError{Reason: ReasonBroken, Detail: err.Error()} // unreachable: asFileError has been there

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"os/exec"
@@ -201,4 +202,23 @@ func TestConverterOfAttachments(t *testing.T) {
 	raw := "From: a@b\r\nSubject: m\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename=Plan1.dwg\r\n\r\na plan\r\n--b--\r\n"
 	got := attached(t, Records(t.Context(), bytesInput("m.eml", []byte(raw)), Options{Attachments: AttachmentItems, Converters: []Converter{c}}))
 	same(t, "records", got, "dir/m.eml f: \ndir/m.eml!Plan1.dwg Plan1.dwg of m: A PLAN\n")
+}
+
+// A program that is not installed is no fault of what is attached: the file is
+// not done with, and nothing of it is kept.
+func TestConverterOfAttachmentsIsMissing(t *testing.T) {
+	c := Converter{Match: "*.dwg", Command: []string{"no-such-converter", "{in}"}}
+	raw := []byte("From: a@b\r\nSubject: m\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename=p.dwg\r\n\r\na plan\r\n--b--\r\n")
+	opt := Options{Attachments: AttachmentItems, Converters: []Converter{c}}
+	cache, sum := OpenCache(t.TempDir(), 1<<20), sha256.Sum256(raw)
+	var last error
+	for _, err := range cache.Records(t.Context(), bytesInput("m.eml", raw), opt, func() []byte { return sum[:] }) {
+		last = err
+	}
+	if bad, ok := errors.AsType[*FileError](last); !ok || bad.Lasting() || !strings.Contains(bad.Detail, "p.dwg") {
+		t.Errorf("the file ends with %v, want an error of p.dwg that may pass", last)
+	}
+	if _, kept := cache.Get(t.Context(), sum[:], "m.eml", opt); kept {
+		t.Error("what was read without the program is kept")
+	}
 }
