@@ -74,7 +74,7 @@ func (w *folders) doubt(rel string) string {
 		if w.pattern == "**" {
 			matches = w.src.Options.Reads(rel)
 		}
-		if !matches {
+		if !matches || isBeside(w.src, full) {
 			return "" // the mapping does not want it any more
 		}
 		return "it is there again, or cannot be looked at"

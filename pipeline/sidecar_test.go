@@ -119,3 +119,20 @@ func TestSidecarsAreNoFiles(t *testing.T) {
 		}
 	}
 }
+
+// Metadata that was read as a document before the mapping called it metadata
+// is no document any more.
+func TestSidecarThatWasADocument(t *testing.T) {
+	w := newWorld(t)
+	w.write("a.csv", "a1,one,1")
+	w.beside("a.csv.json", `{"id": "b1", "title": "two", "size": "1"}`)
+	w.edit("files/*.csv", "files/*")
+	w.mustCrawl()
+	w.wantItems("a1", "b1")
+	w.sidecars()
+	rep := w.mustCrawl()
+	w.wantItems("a1")
+	if rep.Deleted != 1 || rep.Kept != 0 {
+		t.Errorf("%d deleted, %d kept; want 1, 0", rep.Deleted, rep.Kept)
+	}
+}
