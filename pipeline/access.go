@@ -225,12 +225,57 @@ func (c *Crawl) noteFolder(found *state.Found) {
 // A folderGroup is the external group of a folder.
 type folderGroup struct {
 	transform.Group
-	file string // that says who is in it
+	file string // that says who is in it; "" is not known, and it stays as it is
+}
+
+// keepFolders notes the groups that the target has of folders of which the walk
+// has met no file, unless they are gone for certain: the items of a share that
+// is not mounted stay, and so do those who may see them.
+func (c *Crawl) keepFolders(have map[state.Group]bool) {
+	for _, src := range c.Mapping.Sources {
+		if _, folder := src.Needs(); !folder {
+			continue
+		}
+		root, pattern := splitPath(c.Dir, src)
+		root = filepath.FromSlash(root)
+		_, away := os.Stat(root)
+		witness := &folders{src: src, root: root, pattern: pattern, seen: map[string]testimony{}}
+		for g := range have {
+			at, ok := folderOf(src.Name, g)
+			if _, met := c.inFolders[g.ID]; met || !ok {
+				continue
+			}
+			group := folderGroup{Group: transform.FolderGroup(src.Name, at)}
+			file := filepath.Join(root, filepath.FromSlash(at), src.AccessFiles())
+			_, err := os.Lstat(file)
+			switch {
+			case err == nil:
+				group.file = file
+			case away == nil && witness.gone(at) == "":
+				continue
+			}
+			if c.inFolders == nil {
+				c.inFolders = map[string]folderGroup{}
+			}
+			c.inFolders[g.ID] = group
+		}
+	}
+}
+
+// folderOf tells which folder of a source a group is of.
+func folderOf(source string, g state.Group) (at string, ok bool) {
+	if at, ok = strings.CutPrefix(g.Display, source+": "); !ok {
+		at = "."
+	}
+	return at, transform.FolderGroup(source, at).ID == g.ID
 }
 
 // folderNames are the names in folders that have to be looked up.
 func (c *Crawl) folderNames() (names []transform.Name) {
 	for _, id := range sortedKeys(c.inFolders) {
+		if c.inFolders[id].file == "" {
+			continue
+		}
 		for _, fm := range c.folders.get(c.inFolders[id].file).members {
 			_, pending, _ := c.Mapping.MemberOf(fm, c.people) // whom nobody knows is told later
 			names = append(names, pending...)
@@ -242,10 +287,15 @@ func (c *Crawl) folderNames() (names []transform.Name) {
 
 // addFolders adds the groups of folders to those of the mapping. A member whom
 // nobody knows is left out.
-func (c *Crawl) addFolders(all *transform.Memberships, rep *Report) {
+func (c *Crawl) addFolders(ctx context.Context, all *transform.Memberships, rep *Report) error {
+	kept := map[string]bool{}
 	for _, id := range sortedKeys(c.inFolders) {
 		g := c.inFolders[id]
 		all.AddGroup(g.Group)
+		if g.file == "" {
+			kept[id] = true
+			continue
+		}
 		for _, fm := range c.folders.get(g.file).members {
 			m, _, err := c.Mapping.MemberOf(fm, c.directory())
 			if err != nil {
@@ -255,6 +305,14 @@ func (c *Crawl) addFolders(all *transform.Memberships, rep *Report) {
 			all.Add(g.ID, m)
 		}
 	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return c.Store.Members(ctx, func(m state.Member, _ bool) {
+		if kept[m.Group] {
+			all.Add(m.Group, transform.Member{Type: m.Type, ID: m.ID})
+		}
+	})
 }
 
 func sortedKeys[V any](m map[string]V) []string {

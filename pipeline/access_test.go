@@ -83,6 +83,35 @@ func TestAccessOfFolders(t *testing.T) {
 	}
 }
 
+// The items of a share that is not mounted stay, and so do those who may see
+// them: the group of a folder goes when the folder does.
+func TestAccessOfAFolderThatIsNotMounted(t *testing.T) {
+	w, dir := peopleWorld(t, "identities: {entra: true}\ngroups: {folders: .access.csv}\n", "[{from: folder}]")
+	admin := &memAdmin{ready: true}
+	w.tweak = func(c *Crawl) { c.Lookup, c.Admin = dir, admin }
+	w.edit("files/*.csv", "files/**/*.csv")
+	for _, folder := range []string{"hr", "it"} {
+		w.write(folder+"/"+folder+".csv", folder+",one,1")
+		w.must(os.WriteFile(filepath.Join(w.dir, "files", folder, ".access.csv"), []byte("member\nann@x\n"), 0o600))
+	}
+	w.mustCrawl()
+	hr := filepath.Join(w.dir, "files", "hr")
+	group := transform.FolderGroup("rows", "hr").ID
+	w.must(os.RemoveAll(hr))
+	w.must(os.Mkdir(hr, 0o700))
+	w.mustCrawl()
+	w.wantItems("hr", "it")
+	if len(admin.groups[group]) != 1 {
+		t.Errorf("the group of the folder has %v", admin.groups[group])
+	}
+	w.must(os.Remove(hr))
+	w.mustCrawl()
+	w.wantItems("it")
+	if _, left := admin.groups[group]; left || len(admin.groups) != 1 {
+		t.Errorf("the groups are %v", admin.groups)
+	}
+}
+
 // Permissions of Windows come from a table, and a change of the table has the
 // files read again that it is about.
 func TestAccessOfATable(t *testing.T) {

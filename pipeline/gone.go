@@ -79,7 +79,12 @@ func (w *folders) doubt(rel string) string {
 		}
 		return "it is there again, or cannot be looked at"
 	}
-	for dir := path.Dir(rel); ; dir = path.Dir(dir) {
+	return w.gone(path.Dir(rel))
+}
+
+// gone says why a folder and what was in it is not proven to be gone.
+func (w *folders) gone(dir string) string {
+	for ; ; dir = path.Dir(dir) {
 		v := w.folder(dir)
 		if v.there || v.why != "" || dir == "." {
 			return v.why

@@ -59,6 +59,7 @@ func (c *Crawl) findGroups(ctx context.Context, rep *Report) (*groupSync, error)
 	if err != nil {
 		return nil, err
 	}
+	c.keepFolders(have)
 	want, err := c.memberships(ctx, rep)
 	if err != nil || len(have) == 0 && len(want.Groups()) == 0 {
 		return nil, err

@@ -179,7 +179,9 @@ func (c *Crawl) memberships(ctx context.Context, rep *Report) (*transform.Member
 		}
 		rep.Problems = append(rep.Problems, strings.TrimSuffix(fmt.Sprintf("%s: %s: left out of the external group %q; %s", l.Pos, l.Detail, l.Group, l.Remedy), "; "))
 	}
-	c.addFolders(all, rep)
+	if err := c.addFolders(ctx, all, rep); err != nil {
+		return nil, err
+	}
 	all.Sort()
 	return all, nil
 }
