@@ -219,7 +219,11 @@ func (c *Crawl) noteFolder(found *state.Found) {
 	if c.inFolders == nil {
 		c.inFolders = map[string]folderGroup{}
 	}
-	c.inFolders[g.ID] = folderGroup{g, filepath.Join(filepath.FromSlash(root), filepath.FromSlash(at), src.AccessFiles())}
+	file := filepath.Join(filepath.FromSlash(root), filepath.FromSlash(at), src.AccessFiles())
+	if c.Hold != nil && c.Hold(file) { // half of it is not who may see the folder
+		file = ""
+	}
+	c.inFolders[g.ID] = folderGroup{g, file}
 }
 
 // A folderGroup is the external group of a folder.

@@ -104,6 +104,19 @@ func TestAccessOfAFolderThatIsNotMounted(t *testing.T) {
 	if len(admin.groups[group]) != 1 {
 		t.Errorf("the group of the folder has %v", admin.groups[group])
 	}
+	// Nor does half of a file say who may see the folder.
+	w.must(os.WriteFile(filepath.Join(w.dir, "files", "it", ".access.csv"), []byte("member"), 0o600))
+	tweak := w.tweak
+	w.hold("it/.access.csv")
+	holds := w.tweak
+	w.tweak = func(c *Crawl) { tweak(c); holds(c) }
+	w.mustCrawl()
+	w.wantItems("hr", "it")
+	if it := transform.FolderGroup("rows", "it").ID; len(admin.groups[it]) != 1 {
+		t.Errorf("the group of a folder whose file is held has %v", admin.groups[it])
+	}
+	w.must(os.WriteFile(filepath.Join(w.dir, "files", "it", ".access.csv"), []byte("member\nann@x\n"), 0o600))
+	w.tweak = tweak
 	w.must(os.Remove(hr))
 	w.mustCrawl()
 	w.wantItems("it")

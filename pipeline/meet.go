@@ -133,11 +133,21 @@ func (c *Crawl) compare(ctx context.Context, found []state.Found) error {
 	return nil
 }
 
-// held tells of a file that is not to be read now, for itself or for its
-// metadata: half of that may lack a deny.
+// held tells of a file that is not to be read now, for itself, for its metadata,
+// half of which may lack a deny, or for what says who may see its folder.
 func (c *Crawl) held(src *transform.Source, path string) bool {
 	if c.Hold == nil {
 		return false
+	}
+	if _, folder := src.Needs(); folder {
+		for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+			if c.Hold(filepath.Join(dir, src.AccessFiles())) {
+				return true
+			}
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
 	}
 	for _, end := range src.Sidecar {
 		if c.Hold(path + end) {

@@ -241,6 +241,37 @@ func TestWatchCrawlsWhenAFileHasSettled(t *testing.T) {
 	})
 }
 
+// A file that says who may see a folder is worth a crawl, by events and by looks.
+func TestWatchAccessOfFolders(t *testing.T) {
+	folders := func(w *watchWorld) {
+		src := strings.Replace(fmt.Sprintf(testMapping, "groups: {folders: .access.csv}\n"), "acl: [{grant: everyone}]", "acl: [{from: folder}]", 1)
+		w.must(os.WriteFile(filepath.Join(w.dir, "mapping.yaml"), []byte(src), 0o600))
+		w.must(os.WriteFile(filepath.Join(w.dir, "files", ".access.csv"), []byte("member\n"+anna+"\n"), 0o600))
+	}
+	last := func(w *watchWorld, want string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if got := w.told[len(w.told)-1]; got != want {
+			t.Errorf("told %q, want %q last", w.told, want)
+		}
+	}
+	watched(t, folders, func(w *watchWorld) {
+		w.event(".access.csv", fsnotify.Write)
+		w.sleepTo(20 * time.Second)
+		last(w, "7s settled 1")
+	})
+	looks := func(w *watchWorld) {
+		folders(w)
+		w.watch.NoEvents = true
+	}
+	watched(t, looks, func(w *watchWorld) {
+		w.sleepTo(20 * time.Second)
+		w.must(os.WriteFile(filepath.Join(w.dir, "files", ".access.csv"), []byte("member\n"), 0o600))
+		w.sleepTo(60 * time.Second)
+		last(w, "34s settled 1")
+	})
+}
+
 // 10,000 files within a second are one crawl.
 func TestWatchBurstIsOneCrawl(t *testing.T) {
 	watched(t, nil, func(w *watchWorld) {

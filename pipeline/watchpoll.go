@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -69,11 +70,12 @@ func (s *watching) look(ctx context.Context, now time.Time) {
 func (l *look) source(ctx context.Context, dir string, src *transform.Source, old listing) {
 	now := make(listing, len(old))
 	same := 0
+	var around accessLook
 	for f, err := range walk(ctx, dir, src) {
 		if err != nil {
 			continue // the crawl tells
 		}
-		files := []walked{f}
+		files := append(around.of(src, f), f)
 		for _, end := range src.Sidecar {
 			if info, err := os.Stat(f.full + end); err == nil {
 				files = append(files, walked{full: f.full + end, info: info})
@@ -99,6 +101,32 @@ func (l *look) source(ctx context.Context, dir string, src *transform.Source, ol
 		root, _ := splitPath(dir, src)
 		l.fewer = append(l.fewer, filepath.FromSlash(root))
 	}
+}
+
+// An accessLook finds the files that say who may see what lies in folders.
+type accessLook map[string]bool // folders that were looked at
+
+// of gives those in the folders around a file that were not looked at.
+func (a *accessLook) of(src *transform.Source, f walked) (files []walked) {
+	if _, folder := src.Needs(); !folder {
+		return nil
+	}
+	if *a == nil {
+		*a = accessLook{}
+	}
+	full := f.full
+	for rel := f.rel; rel != "."; rel = path.Dir(rel) {
+		full = filepath.Dir(full)
+		if (*a)[full] {
+			return files
+		}
+		(*a)[full] = true
+		name := filepath.Join(full, src.AccessFiles())
+		if info, err := os.Stat(name); err == nil {
+			files = append(files, walked{full: name, info: info})
+		}
+	}
+	return files
 }
 
 // found takes in what a look has found, and plans the next.

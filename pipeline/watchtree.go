@@ -62,6 +62,13 @@ func (sc *scope) matches(rel string) bool {
 	return sc.files(rel)
 }
 
+// says tells whether a file of that name says who may see what lies in its
+// folder.
+func (sc *scope) says(name string) bool {
+	_, folder := sc.src.Needs()
+	return folder && name == sc.src.AccessFiles()
+}
+
 func (sc *scope) files(rel string) bool {
 	ok, _ := doublestar.Match(sc.pattern, rel)
 	return ok && (!sc.all || sc.src.Options.Reads(rel))
@@ -327,6 +334,11 @@ func (s *watching) hear(ev fsnotify.Event, now time.Time) {
 		// does it (..data).
 		s.touch(link, now)
 		s.syncSoon(now)
+	}
+	for _, p := range f.places {
+		if p.says(name) {
+			s.touch(filepath.Join(p.full, name), now)
+		}
 	}
 	if passedOver(name) {
 		return
