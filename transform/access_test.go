@@ -159,6 +159,7 @@ func TestAccessRules(t *testing.T) {
 			`D:\share\c.pdf,,,` + "\n" +
 			`D:\share\d.pdf,CONTOSO\ghost,Allow,Read` + "\n" +
 			`D:\share\e.pdf,CONTOSO\asmith,Allow,Read` + "\n" + `D:\share\e.pdf,BUILTIN\Administrators,Deny,Read` + "\n" +
+			`D:\share\g.pdf,Everyone,Allow,R` + "\n" + `D:\share\g.pdf,CONTOSO\asmith,Deny,(N)` + "\n" +
 			`D:\other\f.pdf,CONTOSO\asmith,Allow,Read` + "\n",
 		"names.csv": "identity,type,value\nEveryone,everyone,\n",
 	}
@@ -185,6 +186,7 @@ func TestAccessRules(t *testing.T) {
 		{`{from: ntfs, table: perms.csv, root: 'D:/share'}`, "c.pdf", nil, ReasonEmptyACL},
 		{`{from: ntfs, table: perms.csv, root: 'D:\share'}`, "d.pdf", nil, ReasonUnknownPrincipal},
 		{`{from: ntfs, table: perms.csv, root: 'D:\share'}`, "e.pdf", nil, ReasonUnknownPrincipal}, // a deny is never left out
+		{`{from: ntfs, table: perms.csv, root: 'D:\share', principals: names.csv}`, "g.pdf", nil, "everyone:everyone -user:" + ann},
 		{`{from: ntfs, table: perms.csv, root: 'D:\share'}`, "f.pdf", nil, ReasonNoAccess},
 	} {
 		m, err := mappingIn(t, top, "["+tt.acl+"]", files)

@@ -110,7 +110,7 @@ func (m *Mapping) readPaths(e section) *pathTable {
 			f.errorf(r.Line, "write Allow or Deny", "the access %q is neither Allow nor Deny", r.Access)
 		case !known:
 			f.errorf(r.Line, "export it as Get-Acl gives it, such as ReadAndExecute", "the rights %q are not known", r.Rights)
-		case reads:
+		case reads, deny && noAccess(r.Rights):
 			t.add(path, r.Identity, deny)
 		default:
 			t.add(path, "", false)
@@ -141,6 +141,9 @@ var rightsNames = map[string]bool{
 	"genericwrite": false, "genericexecute": false, "w": false, "d": false, "x": false, "gw": false, "ge": false, "wd": false, "ad": false,
 	"s": false, "rc": false, "wdac": false, "wo": false, "de": false, "rea": false, "wea": false, "ra": false, "wa": false, "dc": false, "n": false,
 }
+
+// noAccess tells the right N of icacls and cacls. To deny it is to deny all.
+func noAccess(rights string) bool { return strings.EqualFold(strings.Trim(rights, " ()"), "n") }
 
 // Masks of rights that come as a number: FILE_READ_DATA, GENERIC_ALL and
 // GENERIC_READ of winnt.h.
