@@ -25,6 +25,9 @@ var groupMemory int64 = 32 << 20
 // both are refused, unless its own value says to which it belongs. None of
 // these errors has a Text: a group cannot be mended by its first row.
 func grouped(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error] {
+	if isAuto(opt.CSV.Footer) { // a row that looks like one may be of a group: it could be the one with a deny
+		opt.CSV.Footer = "keep"
+	}
 	return func(yield func(Record, error) bool) {
 		g := &grouper{in: in, opt: opt, limit: orDefault(opt.Limits.Record, defaultRecord)}
 		if err := g.look(ctx); err != nil {

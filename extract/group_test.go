@@ -37,6 +37,7 @@ func TestGroupBy(t *testing.T) {
 		{"rows behind each other", head + "1,a\n1,b\n2,c\n3,d\n3,e\n3,f\n", Options{}, []string{"2: 1 a@2 b@3", "4: 2 c@4", "5: 3 d@5 e@6 f@7"}, ""},
 		{"rows apart", head + "1,a\n2,b\n,x\n1,c\n,y\n3,d\n2,e\n", Options{}, []string{"2: 1 a@2 c@5", "3: 2 b@3 e@8", "4:  x@4", "6:  y@6", "7: 3 d@7"}, ""},
 		{"rows apart, and one that cannot be read", head + "1,a\n2,b\n1,c\n3,d,e\n", Options{}, nil, `x.csv:4: id "1" stands here again, with other rows between, and line 5 cannot be read`},
+		{"a short row below an empty line is a row", "id,tag,more\n1,a,x\n2,b,x\n\n2,\n", Options{}, []string{"2: 1 a@2", "3: 2 b@3 @5"}, ""},
 		{"white space", head + "1,a\n 1 ,b\n", Options{}, []string{"2: 1 a@2 b@3"}, ""},
 		{"no value, no group", head + ",a\n,b\n1,c\n", Options{}, []string{"2:  a@2", "3:  b@3", "4: 1 c@4"}, ""},
 		{"nothing", head, Options{}, nil, ""},

@@ -192,7 +192,7 @@ var objects = []*object{
 		{name: "escape", kind: kindString, example: `"\\"`, doc: "The character before a quote that does not end its field: one character, none (quotes are doubled only), or auto (the default): a backslash where no quote is doubled and a backslash stands before quotes."},
 		{name: "encoding", kind: kindString, example: "windows-1252", doc: "An IANA or WHATWG name, or auto (the default)."},
 		{name: "header", kind: kindInt, enum: []string{"auto", "none"}, example: "1", doc: "The number of the record that names the columns, from 1 and without empty lines; auto (the default: the first that is no title above the table), or none."},
-		{name: "footer", kind: kindEnum, enum: []string{"auto", "keep"}, example: "keep", doc: "Rows below the table, such as totals: auto (the default) passes over them and says so, keep reads them as records."},
+		{name: "footer", kind: kindEnum, enum: []string{"auto", "keep"}, example: "keep", doc: "Rows below the table, such as totals: auto (the default) passes over them and says so, keep reads them as records, as groupBy always does."},
 		{name: "columns", kind: kindStrings, example: "[number, title]", doc: "The names of the columns of a file without header."},
 		{name: "ragged", kind: kindEnum, enum: []string{"pad", "quarantine", "cut"}, example: "pad", doc: "Rows of another width: pad fills short ones and quarantines long ones (the default), quarantine refuses both, cut fills and cuts."},
 		{name: "comment", kind: kindString, example: `"#"`, doc: "The start of lines to be passed over."},
