@@ -178,6 +178,12 @@ func (g *Graph) create(ctx context.Context, want *ConnectionInfo, body []byte) (
 		}
 		info, err := g.GetConnection(ctx)
 		taken := hasStatus(postErr, http.StatusConflict) && notFound(err)
+		if taken && !told {
+			if other := g.named(ctx, want.Name); other != "" {
+				return nil, fmt.Errorf("the connection %s has the name %q, and no two of a tenant can have one: give this connection another name in the mapping, or delete that one: %w",
+					other, want.Name, postErr)
+			}
+		}
 		switch {
 		case err == nil && info.differs(want) == "":
 			g.notes.make(g.connectionPath())
@@ -199,6 +205,21 @@ func (g *Graph) create(ctx context.Context, want *ConnectionInfo, body []byte) (
 			return nil, err
 		}
 	}
+}
+
+// named gives the id of another connection of this app that has the name and is
+// there to stay, "" if none is known.
+func (g *Graph) named(ctx context.Context, name string) string {
+	for doc, err := range g.Connections(ctx, ListOptions{}) {
+		if err != nil {
+			return "" // who has the name is not known, as before
+		}
+		c := &doc.Value
+		if strings.EqualFold(c.Name, name) && c.ID != g.opt.Connection && (c.State == stateReady || c.State == stateDraft) {
+			return c.ID
+		}
+	}
+	return ""
 }
 
 // differs says in what the connection is not what was wanted, "" if it is. A
