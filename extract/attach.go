@@ -78,8 +78,14 @@ func withAttachments(ctx context.Context, in Input, opt Options, yield func(Reco
 	opt.spool = &spool{}
 	defer opt.spool.remove()
 	w := &attachmentWalk{ctx: ctx, opt: opt, yield: yield}
-	if w.file(in, opt, nil, "", 0) && len(w.passed) > 0 {
+	if !w.file(in, opt, nil, "", 0) {
+		return
+	}
+	if len(w.passed) > 0 {
 		opt.Warn(Place{File: in.Name}, fmt.Sprintf("attachments that no format reads were passed over: %s", quoteList(w.passed)))
+	}
+	if len(w.pictures) > 0 {
+		opt.Warn(Place{File: in.Name}, fmt.Sprintf("attachments that are pictures were passed over: %s; ocr in the source has their text read", quoteList(w.pictures)))
 	}
 }
 
@@ -90,7 +96,9 @@ type attachmentWalk struct {
 	opt    Options
 	yield  func(Record, error) bool
 	count  int
-	passed []string
+	passed []string // that no format reads
+	// pictures are those that only OCR would read.
+	pictures []string
 }
 
 // A pending is an attachment to be read when its document has been.
@@ -170,7 +178,7 @@ func (w *attachmentWalk) attachment(in Input, a pending, at string, taken map[st
 		w.passed = append(w.passed, name)
 		return true
 	case f == Image && !w.opt.OCR.On(): // the logo of a signature, most often
-		w.passed = append(w.passed, name)
+		w.pictures = append(w.pictures, name)
 		return true
 	case f == PDF && w.opt.Item == "page":
 		opt.Item = "page"
