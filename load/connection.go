@@ -246,7 +246,26 @@ func (g *Graph) updateConnection(ctx context.Context, info *ConnectionInfo, c tr
 	if len(patch) == 0 {
 		return nil
 	}
-	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.connectionPath(), discard: true}, needConnection, patch, nil)
+	err := g.patch(ctx, patch)
+	if patch["name"] == "" || !hasStatus(err, http.StatusConflict) {
+		return err
+	}
+	// The connection was made beside another one, which has its name until it is
+	// deleted: a name is no reason to stand still until then.
+	other := g.named(ctx, c.Name)
+	if other == "" {
+		return fmt.Errorf("the name %q of the mapping is taken in this tenant by another connection: give this one another name in the mapping: %w", c.Name, err)
+	}
+	g.log.Warn("the connection keeps its name, as another one has that of the mapping; once that is deleted or has another name, a run gives it",
+		"connection", c.ID, "registered", info.Name, "mapping", c.Name, "other", other)
+	if delete(patch, "name"); len(patch) == 0 {
+		return nil
+	}
+	return g.patch(ctx, patch)
+}
+
+func (g *Graph) patch(ctx context.Context, fields map[string]string) error {
+	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.connectionPath(), discard: true}, needConnection, fields, nil)
 }
 
 // connectionPatch has the fields of the connection that the mapping has otherwise.
