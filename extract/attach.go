@@ -84,6 +84,9 @@ func withAttachments(ctx context.Context, in Input, opt Options, yield func(Reco
 	if len(w.passed) > 0 {
 		opt.Warn(Place{File: in.Name}, fmt.Sprintf("attachments that no format reads were passed over: %s", quoteList(w.passed)))
 	}
+	if len(w.pictures) > 0 {
+		opt.Warn(Place{File: in.Name}, fmt.Sprintf("attachments that are pictures were passed over: %s; ocr in the source has their text read", quoteList(w.pictures)))
+	}
 	if len(w.failed) > 0 { // through no fault of their content: the file is not done with
 		yield(Record{}, &FileError{Place: Place{File: in.Name}, Reason: ReasonUnreadable,
 			Detail: fmt.Sprintf("attachments could not be read this time: %s; the next run reads the file again", quoteList(w.failed))})
@@ -97,8 +100,10 @@ type attachmentWalk struct {
 	opt    Options
 	yield  func(Record, error) bool
 	count  int
-	passed []string
+	passed []string // that no format reads
 	failed []string // for a reason that may pass
+	// pictures are those that only OCR would read.
+	pictures []string
 }
 
 // A pending is an attachment to be read when its document has been.
@@ -182,7 +187,7 @@ func (w *attachmentWalk) attachment(in Input, a pending, at string, taken map[st
 		w.passed = append(w.passed, name)
 		return true
 	case f == Image && !w.opt.OCR.On(): // the logo of a signature, most often
-		w.passed = append(w.passed, name)
+		w.pictures = append(w.pictures, name)
 		return true
 	case f == PDF && w.opt.Item == "page":
 		opt.Item = "page"

@@ -59,6 +59,12 @@ func TestAttachments(t *testing.T) {
 			"\r\nFrom a@b Mon May  6 07:08:09 2024\r\n" + mail("two", part("a.log", "text/plain", "second")),
 			"dir/m.mbox f: text of one\ndir/m.mbox f: text of two\ndir/m.mbox!a.log a.log of one: first\ndir/m.mbox!a (2).log a (2).log of two: second\n"},
 	}
+	var warned []string
+	warn := items
+	warn.Warn = func(_ Place, text string) { warned = append(warned, text) }
+	attached(t, Records(t.Context(), bytesInput("m.eml", []byte(mail("m", part("p.png", "image/png", png), part("a.bin", "x/y", "\x00\x01\x02")))), warn))
+	same(t, "warnings", strings.Join(warned, "\n"), `attachments that no format reads were passed over: "a.bin"`+"\n"+
+		`attachments that are pictures were passed over: "p.png"; ocr in the source has their text read`)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			in := bytesInput(tt.file, []byte(tt.content))

@@ -93,7 +93,8 @@ func readXML(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error
 	var err error
 	found := false
 	return readFlat(ctx, in, opt, opt.XML.Columns, false, "an XML file", func(ctx context.Context, yield func(*flatRow) error) error {
-		if !found {
+		first := !found
+		if first {
 			if path, err = xmlRecords(in, opt); err != nil {
 				return err
 			}
@@ -103,7 +104,15 @@ func readXML(ctx context.Context, in Input, opt Options) iter.Seq2[Record, error
 		if err != nil {
 			return err
 		}
-		return x.records(yield)
+		n := 0
+		err = x.records(func(r *flatRow) error {
+			n++
+			return yield(r)
+		})
+		if err == nil && n == 0 && first && opt.Warn != nil { // an empty export, or a slip in the path
+			opt.Warn(Place{File: in.Name}, fmt.Sprintf("the file has no records: no element of it is at xml.record: %s; correct that if it should have some", opt.XML.Record))
+		}
+		return err
 	})
 }
 

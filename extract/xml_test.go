@@ -32,6 +32,11 @@ func TestXML(t *testing.T) {
 		}
 		same(t, tt.name, rowLines(got.recs), tt.want)
 	}
+	none := readAll(t, t.Context(), bytesInput("a.xml", []byte(tickets)), Options{XML: XMLOptions{Record: "//tiket"}})
+	if len(none.recs) > 0 || none.err != nil {
+		t.Errorf("a path to nothing: %d records, error %v", len(none.recs), none.err)
+	}
+	same(t, "warnings of a path to nothing", strings.Join(none.warn, "\n"), "a.xml: the file has no records: no element of it is at xml.record: //tiket; correct that if it should have some")
 	latin := readAll(t, t.Context(), bytesInput("a.xml", []byte("<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><a><b>\xfc</b></a>")), Options{})
 	same(t, "iso-8859-1", rowLines(latin.recs), "# text\n:1 ü\n")
 

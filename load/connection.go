@@ -178,6 +178,12 @@ func (g *Graph) create(ctx context.Context, want *ConnectionInfo, body []byte) (
 		}
 		info, err := g.GetConnection(ctx)
 		taken := hasStatus(postErr, http.StatusConflict) && notFound(err)
+		if taken && !told {
+			if other := g.named(ctx, want.Name); other != "" {
+				return nil, fmt.Errorf("the connection %s has the name %q, and no two of a tenant can have one: give this connection another name in the mapping, or delete that one: %w",
+					other, want.Name, postErr)
+			}
+		}
 		switch {
 		case err == nil && info.differs(want) == "":
 			g.notes.make(g.connectionPath())
@@ -199,6 +205,21 @@ func (g *Graph) create(ctx context.Context, want *ConnectionInfo, body []byte) (
 			return nil, err
 		}
 	}
+}
+
+// named gives the id of another connection of this app that has the name and is
+// there to stay, "" if none is known.
+func (g *Graph) named(ctx context.Context, name string) string {
+	for doc, err := range g.Connections(ctx, ListOptions{}) {
+		if err != nil {
+			return "" // who has the name is not known, as before
+		}
+		c := &doc.Value
+		if strings.EqualFold(c.Name, name) && c.ID != g.opt.Connection && (c.State == stateReady || c.State == stateDraft) {
+			return c.ID
+		}
+	}
+	return ""
 }
 
 // differs says in what the connection is not what was wanted, "" if it is. A
@@ -225,7 +246,26 @@ func (g *Graph) updateConnection(ctx context.Context, info *ConnectionInfo, c tr
 	if len(patch) == 0 {
 		return nil
 	}
-	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.connectionPath(), discard: true}, needConnection, patch, nil)
+	err := g.patch(ctx, patch)
+	if patch["name"] == "" || !hasStatus(err, http.StatusConflict) {
+		return err
+	}
+	// The connection was made beside another one, which has its name until it is
+	// deleted: a name is no reason to stand still until then.
+	other := g.named(ctx, c.Name)
+	if other == "" {
+		return fmt.Errorf("the name %q of the mapping is taken in this tenant by another connection: give this one another name in the mapping: %w", c.Name, err)
+	}
+	g.log.Warn("the connection keeps its name, as another one has that of the mapping; once that is deleted or has another name, a run gives it",
+		"connection", c.ID, "registered", info.Name, "mapping", c.Name, "other", other)
+	if delete(patch, "name"); len(patch) == 0 {
+		return nil
+	}
+	return g.patch(ctx, patch)
+}
+
+func (g *Graph) patch(ctx context.Context, fields map[string]string) error {
+	return g.doJSON(ctx, call{method: http.MethodPatch, path: g.connectionPath(), discard: true}, needConnection, fields, nil)
 }
 
 // connectionPatch has the fields of the connection that the mapping has otherwise.

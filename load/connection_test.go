@@ -154,6 +154,31 @@ func TestEnsureConnectionTaken(t *testing.T) {
 	})
 }
 
+// The name is that of another connection of the same app: waiting is in vain,
+// unless that one is being deleted.
+func TestEnsureConnectionNameOfAnother(t *testing.T) {
+	for _, tt := range []struct {
+		state, want string
+		waits       bool
+	}{{"ready", `the connection other has the name "Helpdesk"`, false}, {"obsolete", "authorizedAppIds", true}} {
+		ensure(t, func(f *fake) {
+			f.page = 5
+			f.conns["other"] = newFakeConn("other", "Helpdesk")
+			f.conns["other"].info["state"] = tt.state
+			f.fault = func(r *http.Request, n int) fault {
+				if r.Method == "POST" {
+					return fault{status: 409, body: `{"error":{"code":"NameAlreadyExists","message":"taken"}}`}
+				}
+				return fault{}
+			}
+		}, func(t *testing.T, f *fake, _ *Graph, created bool, took time.Duration, err error) {
+			if err == nil || !strings.Contains(err.Error(), tt.want) || created || tt.waits != (took >= takenFor) {
+				t.Errorf("%s: created %v after %v: %v, want an error that says %s", tt.state, created, took, err, tt.want)
+			}
+		})
+	}
+}
+
 func TestEnsureConnectionForbidden(t *testing.T) {
 	ensure(t, func(f *fake) {
 		f.fault = func(*http.Request, int) fault { return fault{status: 403, body: `{"error":{"code":"Forbidden"}}`} }

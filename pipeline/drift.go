@@ -222,7 +222,7 @@ func (l *glance) add(rec extract.Record, wrong error) {
 }
 
 func (l *glance) item(rec extract.Record) {
-	rec.File = l.file
+	rec.SetFile(l.file)
 	item, err := l.k.src.Apply(rec)
 	if err != nil {
 		return // filtered, or for the quarantine

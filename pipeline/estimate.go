@@ -409,7 +409,7 @@ func (e *estimator) sample(ctx context.Context, src *transform.Source, f *state.
 		now.records++
 		e.all.Sampled.Records++
 		if err == nil {
-			rec.File = file
+			rec.SetFile(file)
 			if err := e.make(src, rec, &now); err != nil {
 				return nil, err.In(e.c.display(f, src))
 			}

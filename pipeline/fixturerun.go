@@ -60,7 +60,7 @@ func (c *Fixture) Run(ctx context.Context, m *transform.Mapping, fixtures *Fixtu
 			break
 		}
 		if err == nil {
-			rec.File = file
+			rec.SetFile(file)
 		}
 		if err := tell(&b, src, rec, err); err != nil {
 			return "", err

@@ -70,7 +70,7 @@ func (c *Crawl) lintFile(ctx context.Context, f *state.Source, src *transform.So
 		if err != nil {
 			continue
 		}
-		rec.File = file
+		rec.SetFile(file)
 		if l.Add(rec); l.Records() >= lintRecords {
 			return
 		}

@@ -228,7 +228,7 @@ func (s *sideReader) readHeader(header, required []string) (ok bool) {
 	for _, name := range s.f.extra {
 		i := slices.IndexFunc(written, func(h string) bool { return squeeze(h) == squeeze(name) })
 		if i < 0 {
-			s.f.errorf(1, "columns are "+strings.Join(written, ", "), "there is no column %q", name)
+			s.f.errorf(1, "columns are "+strings.Join(written, ", "), "there is no column %q, which groups: {columns: ...} names", name)
 			return false
 		}
 		s.extra = append(s.extra, i)

@@ -189,10 +189,12 @@ func (d *doctor) print(counts map[string]int64) {
 		wide = max(wide, len(f.ID))
 	}
 	for _, f := range d.findings {
-		fmt.Fprintf(d.a.stdout, "%-4s  %-*s  %s\n", f.Status, wide, f.ID, f.Found)
+		below := fmt.Sprintf("\n      %-*s  ", wide, "") // where the text of a finding goes on
+		text := f.Found
 		if f.Remedy != "" {
-			fmt.Fprintf(d.a.stdout, "      %-*s  %s\n", wide, "", f.Remedy)
+			text += "\n" + f.Remedy
 		}
+		fmt.Fprintf(d.a.stdout, "%-4s  %-*s  %s\n", f.Status, wide, f.ID, strings.ReplaceAll(text, "\n", below))
 	}
 	fmt.Fprintf(d.a.stdout, "\n%s ok, %s, %s\n", number(counts[statusOK]),
 		count(counts[statusWarn], "warning", "warnings"), count(counts[statusFail], "failure", "failures"))

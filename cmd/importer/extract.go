@@ -172,6 +172,9 @@ func (a *app) extractFile(ctx context.Context, name string, opt extract.Options,
 	facts := extractedFile{Path: in.Name, Size: in.Size}
 	if format, why, err := extract.Explain(in, opt); err == nil {
 		facts.Format, facts.Noun, facts.Why = format.Name, format.Noun(), why
+		if len(f.sheets) > 0 && !slices.Contains([]string{"excel", "xls", "xlsb", "ods"}, format.Name) {
+			return false, usageError{fmt.Errorf("--sheet is for workbooks, and %s is %s: leave it out", in.Name, format.Noun())}
+		}
 	}
 	if err := out.file(facts); err != nil {
 		return false, err

@@ -60,7 +60,8 @@ func (a *app) validate(ctx context.Context, path string, strict bool) error {
 		err = a.printJSON(map[string]any{"type": "valid", "version": jsonVersion, "connection": m.Connection.ID,
 			"properties": len(m.Schema), "sources": len(m.Sources), "remarks": len(remarks)})
 	} else {
-		fmt.Fprintf(a.stdout, "%s is good: connection %s, %d properties, %d sources\n", path, m.Connection.ID, len(m.Schema), len(m.Sources))
+		fmt.Fprintf(a.stdout, "%s is good: connection %s, %s, %s\n", path, m.Connection.ID,
+			count(int64(len(m.Schema)), "property", "properties"), count(int64(len(m.Sources)), "source", "sources"))
 		for _, e := range remarks {
 			fmt.Fprintf(a.stderr, "\n%v\n", e)
 			if e.Excerpt != "" {
@@ -300,14 +301,19 @@ func (a *app) status(ctx context.Context, connection string) error {
 			case r.Status == "running" && state.Locked(filepath.Join(a.data, "state", target), id):
 				fmt.Fprintln(a.stdout, "  it is at work now")
 			case r.Status != "done":
+				after := "running the same mapping again goes on from its checkpoint"
 				if why := r.Why(); why != "" {
 					fmt.Fprintf(a.stdout, "  it stopped: %s\n", why)
+					after = "when that is mended, " + after
 				}
-				fmt.Fprintln(a.stdout, "  it did not end: running the same mapping again goes on from its checkpoint")
+				fmt.Fprintf(a.stdout, "  it did not end: %s\n", after)
 			}
 		}
 		if o.Resend != "" {
 			fmt.Fprintf(a.stdout, "  the next run sends every item again, as the schema has changed: %s\n", o.Resend)
+		}
+		if o.ToRead > 0 {
+			fmt.Fprintf(a.stdout, "  %s\n", toReadWords(o.ToRead))
 		}
 		a.printFixes(o.Fixes)
 		for _, b := range o.Sources {
@@ -315,6 +321,15 @@ func (a *app) status(ctx context.Context, connection string) error {
 		}
 		return nil
 	})
+}
+
+// toReadWords says that the quarantine does not hold all yet.
+func toReadWords(files int64) string {
+	are := "are"
+	if files == 1 {
+		are = "is"
+	}
+	return fmt.Sprintf("%s %s still to be read, as the last run has not come so far: what is refused there is known when a run ends", count(files, "file", "files"), are)
 }
 
 // version is the product's version; a build may set it.

@@ -1,7 +1,7 @@
 // Command importer brings files into Microsoft Search and Copilot: it reads
-// CSV, Excel, PDF and HTML, makes an external item of every record by a mapping
-// file, and keeps a connection of the Microsoft Graph connectors API equal to
-// them.
+// CSV, Excel, PDF, HTML and other files, makes an external item of every record by
+// a mapping file, and keeps a connection of the Microsoft Graph connectors API
+// equal to them.
 package main
 
 import (
@@ -67,10 +67,10 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "importer",
 		Short: "Bring files into Microsoft Search and Copilot",
-		Long: `importer reads CSV, Excel, PDF and HTML files, makes an external item of every
-record by a mapping file, and keeps a connection of the Microsoft Graph
-connectors API equal to the files: nothing missing, nothing stale, and nobody
-sees what they should not.
+		Long: `importer reads CSV, Excel, PDF, HTML, Word, mail and other files, makes an
+external item of every record by a mapping file, and keeps a connection of the
+Microsoft Graph connectors API equal to the files: nothing missing, nothing
+stale, and nobody sees what they should not.
 
 The default target is the local Graph: the connectors API inside this program,
 with permission-trimmed search. It needs no tenant, no server and no

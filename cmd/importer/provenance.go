@@ -192,6 +192,10 @@ func (a *app) printStory(s *itemStory, id string) {
 			if e.Deny {
 				verb = "deny"
 			}
+			if e.Type == e.Value { // everyone
+				row("acl", "%s %s", verb, e.Type)
+				continue
+			}
 			row("acl", "%s %s %s", verb, e.Type, e.Value)
 		}
 		var doc struct{ Properties map[string]json.RawMessage }

@@ -203,10 +203,13 @@ func (a *app) quarantineCauses(ctx context.Context, s *state.Store, f state.Filt
 		if !a.quiet {
 			fmt.Fprintf(a.stderr, "%s: nothing is in quarantine that fits\n", name)
 		}
-		return nil
+		return a.tellToRead(ctx, s, name)
 	}
 	fmt.Fprintf(a.stdout, "%s: %s in quarantine, %s\n", name, count(n, "record", "records"), count(int64(len(causes)), "cause", "causes"))
 	printCauses(a.stdout, causes, true)
+	if err := a.tellToRead(ctx, s, name); err != nil {
+		return err
+	}
 	if a.quiet {
 		return nil
 	}
@@ -298,6 +301,19 @@ func (a *app) export(ctx context.Context, q *quarantineFlags, out, format string
 	return a.quarantineStates(q, func(_, _ string, s *state.Store) error { return a.exportOf(ctx, s, q.filter, out, format) })
 }
 
+// tellToRead says that the quarantine is not whole, where files are still to be
+// read.
+func (a *app) tellToRead(ctx context.Context, s *state.Store, name string) error {
+	if a.quiet {
+		return nil
+	}
+	o, err := s.Overview(ctx)
+	if err == nil && o.ToRead > 0 {
+		fmt.Fprintf(a.stderr, "%s: %s\n", name, toReadWords(o.ToRead))
+	}
+	return err
+}
+
 func (a *app) exportOf(ctx context.Context, s *state.Store, f state.Filter, out, format string) error {
 	var done mend.Exported
 	err := writeWhole(out, a.stdout, func(w io.Writer) (err error) { // of mode 0600
@@ -318,13 +334,13 @@ func (a *app) exportOf(ctx context.Context, s *state.Store, f state.Filter, out,
 	}
 	fmt.Fprintf(a.stdout, "%s: %s", out, count(done.Rows, "record", "records"))
 	if rest := done.Rows - done.Mendable; rest > 0 {
-		fmt.Fprintf(a.stdout, ", %s of which can be corrected there; the others are files or documents, or too long to be kept", number(done.Mendable))
+		fmt.Fprintf(a.stdout, ", %s of which can be corrected there; the others are files, documents or groups of rows, or too long to be kept", number(done.Mendable))
 	}
 	fmt.Fprintln(a.stdout)
 	if done.Mendable > 0 && !a.quiet {
 		fmt.Fprintf(a.stderr, "Correct the values, or write skip into [action]; then: importer quarantine replay %s MAPPING\n", out)
 	}
-	return nil
+	return a.tellToRead(ctx, s, out)
 }
 
 func (a *app) printFixes(c state.FixCounts) {

@@ -41,7 +41,7 @@ func (a *app) recreate(ctx context.Context, f *targetFlags, path string, r *recr
 	case f.target == "jsonl":
 		return usageError{errors.New("a jsonl target has no connection")}
 	case strings.EqualFold(r.id, old.Connection.ID):
-		return usageError{fmt.Errorf("--recreate %s is the connection that the mapping has: name another", r.id)}
+		return usageError{fmt.Errorf("--recreate %s is the connection that the mapping has already: name another, or delete the old one if it is that which is left to do (importer connection delete)", r.id)}
 	}
 	text, err := transform.WithConnection(path, src, r.id)
 	if err != nil {

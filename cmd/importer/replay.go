@@ -145,8 +145,12 @@ func (r *replay) prepare(ctx context.Context, s *state.Store) (done bool, err er
 		}
 	}
 	r.tell(&taken)
-	if !taken.Effect() {
-		return false, usageError{fmt.Errorf("%s: no row differs from what was exported: correct a value, or write skip into [action], and save the file", r.file)}
+	switch {
+	case taken.Effect():
+	case taken.Unkeyed == taken.Rows && taken.Rows > 0:
+		return false, usageError{fmt.Errorf("%s: no row of it can be corrected here, as they are files, documents or groups of rows, or too long to be kept: mend them in their files, and run again", r.file)}
+	default:
+		return false, usageError{fmt.Errorf("%s: no row differs from what was exported: correct a value in its own column, not in [value], or write skip into [action], and save the file", r.file)}
 	}
 	return r.dry, nil
 }
