@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"importer/extract"
@@ -261,7 +262,10 @@ func (e *frame) itemError(property, what string, err error) error {
 	detail += " " + f.detail
 	remedy := f.remedy
 	if remedy == "" {
-		remedy = "correct it, or soften it with onError: omit"
+		remedy = "correct it"
+		if strings.HasPrefix(what, "property ") {
+			remedy += ", or soften it with onError: omit"
+		}
 	}
 	return &ItemError{Place: e.rec.Place, Reason: f.reason, Property: property, Value: value, Detail: detail + "; " + remedy, Columns: e.columns(f.col)}
 }

@@ -131,7 +131,7 @@ func (f fault) reason() (reason, property string) {
 		return "missing-id", "id"
 	case what == "acl" && strings.HasPrefix(rest, "nobody"):
 		return "empty-acl", "acl"
-	case what == "acl":
+	case what == "acl" && !strings.HasSuffix(rest, "is not a boolean"):
 		return "unknown-principal", "acl"
 	case strings.HasPrefix(rest, "an error cell"):
 		return "cell-error", what

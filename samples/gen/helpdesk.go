@@ -87,7 +87,7 @@ var offices = []office{
 		{40, set("priority", "3.5"), "priority is 3.5", "priority: not an int64"},
 	}},
 	{"tokyo", &nihongo, dialect{"utf-16le bom", "\t", "\r\n", false}, 110, []ticketFault{
-		{18, set("confidential", "たぶん"), "confidential is たぶん (perhaps)", "confidential: not a boolean"},
+		{18, set("confidential", "たぶん"), "confidential is たぶん (perhaps)", "acl: confidential is not a boolean"},
 	}},
 }
 
