@@ -1,6 +1,8 @@
 package main
 
 import (
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,13 +18,24 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"importer": main})
 }
 
+// raced are the scripts that run with -short, as under the race detector, where
+// all of them take over ten minutes: those in which much goes on at once.
+const raced = "batch cache events faults formats graph group interrupt life life_incremental people plan quarantine_kill registering search served sidecar time watch watch_trouble"
+
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+	params := testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setUpScript,
 		Cmds:                scriptCommands,
 		Condition:           scriptCondition,
-	})
+	}
+	if testing.Short() {
+		for name := range strings.FieldsSeq(raced) {
+			params.Files = append(params.Files, filepath.Join(params.Dir, name+".txtar"))
+		}
+		params.Dir = ""
+	}
+	testscript.Run(t, params)
 }
