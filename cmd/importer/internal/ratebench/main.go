@@ -36,6 +36,7 @@ const (
 
 const mapping = `version: 1
 connection: {id: rates, name: Rates, description: Rows for a service with limits.}
+drift: evolve
 schema:
   title: {type: string, labels: [title], searchable: true, retrievable: true}
 sources:
