@@ -39,6 +39,9 @@ func (a *admission) account(b *batch, refused *[]state.Refusal) (files []*state.
 		for _, u := range s.unknown {
 			f.Miss(state.Unknown{Kind: u.Kind, Name: u.Name, Several: u.Several}, s.refusal == nil)
 		}
+		if s.named != "" {
+			f.Note(s.named, s.entry >= 0)
+		}
 		bad := true
 		switch {
 		case s.refusal != nil:

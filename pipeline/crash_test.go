@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -290,7 +291,7 @@ var scenarios = []scenario{
 //
 // Seen red with each of the breakages at the end of the file, one at a time.
 func TestKilledAtEveryMoment(t *testing.T) {
-	for _, sc := range scenarios {
+	for _, sc := range slices.Concat(scenarios, eventScenarios) {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
 			unbroken := sc.world(t)
@@ -414,6 +415,9 @@ func (e *ending) resume(w *world, sc *scenario, m moment) {
 		if rep.Counts != e.rep.Counts || !reflect.DeepEqual(rep.Sources, e.rep.Sources) {
 			errorf("balance %+v %+v, want %+v %+v", rep.Counts, rep.Sources, e.rep.Counts, e.rep.Sources)
 		}
+		if got, want := fits(rep), fits(e.rep); got != want {
+			errorf("events %s, want %s", got, want)
+		}
 		type tally struct{ deleted, kept, held, withdrawn, missed, widened int64 }
 		got := tally{rep.Deleted, rep.Kept, rep.Held, rep.Withdrawn, rep.Missed, rep.Widened}
 		if want := (tally{e.rep.Deleted, e.rep.Kept, e.rep.Held, e.rep.Withdrawn, e.rep.Missed, e.rep.Widened}); got != want {
@@ -494,6 +498,11 @@ func (e *ending) remap(w *world, m moment) {
 //	a miss counts each time that a run is taken up   deleteAfter: items go too early
 //	deletes of an earlier process are not counted    update, request failing: deleted
 //	the sweep comes after a crawl that failed        TestStories: most of those of resuming
+//
+// # Events
+//
+//	records left out are not written with the file   first crawl with events: known, named
+//	what the sweep is to delete is not written down  update with events: the events
 //
 // # Groups and connection
 //

@@ -145,6 +145,7 @@ type step struct {
 	refusal *state.Refusal
 	unknown []transform.Unknown // names in its permissions
 	record  kept
+	named   string // see outcome
 }
 
 // newBatch gives an empty batch, with the room of one that has settled when
@@ -220,7 +221,7 @@ func (a *admission) add(ch *chunk) error {
 	b := a.next
 	for i := range ch.outs {
 		out := &ch.outs[i]
-		s := step{file: ch.file, part: out.part, entry: -1, unknown: out.unknown, record: out.record}
+		s := step{file: ch.file, part: out.part, entry: -1, unknown: out.unknown, record: out.record, named: out.named}
 		if ref := out.refusal; ref != nil {
 			if err := a.refuse(ch.file, out, ref); err != nil {
 				return err

@@ -40,10 +40,11 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 	}
 	c.progress.files.Store(0)
 	c.progress.bytes.Store(0)
-	for _, src := range c.Mapping.Sources {
+	beside := make([]strays, len(c.Mapping.Sources))
+	for i, src := range c.Mapping.Sources {
 		digest := c.digestOf(src)
 		any, doubt := false, false
-		for f, err := range walk(ctx, c.Dir, src) {
+		for f, err := range walkStrays(ctx, c.Dir, src, &beside[i]) {
 			var walkErr *WalkError
 			if errors.As(err, &walkErr) {
 				rep.Problems = append(rep.Problems, walkErr.Error())
@@ -84,6 +85,10 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 	}
 	if err := flush(); err != nil {
 		return nil, err
+	}
+	rep.Strays = nil
+	for i, src := range c.Mapping.Sources {
+		rep.Strays = append(rep.Strays, c.strays(src, &beside[i])...)
 	}
 	return doubtful, c.Store.Recheck(ctx, run)
 }

@@ -206,7 +206,12 @@ func (r *reader) mended(rec extract.Record, bad *extract.RecordError, file *extr
 // fixed maps a record as a fix has it.
 func (r *reader) fixed(rec extract.Record, bad *extract.RecordError, file *extract.File, fix *usedFix) (outcome, error) {
 	if fix.LeaveOut {
-		return outcome{record: kept{fix: fix}}, nil
+		out := outcome{record: kept{fix: fix}}
+		if bad == nil {
+			rec.SetFile(file)
+			out.named = r.chunk.src.NamedByEvents(rec)
+		}
+		return out, nil
 	}
 	now, err := r.c.Store.FixRecord(r.ctx, fix.ID)
 	if err != nil {

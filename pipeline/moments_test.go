@@ -259,13 +259,16 @@ SELECT 'group', id, display, description, sure FROM groups;
 SELECT 'member', grp, type, member, sure FROM members;
 SELECT 'meta', name, value FROM meta WHERE name NOT IN ('mapping', 'merging') AND name NOT LIKE 'contract/%';
 SELECT 'contract', name, json_remove(value, '$.when', '$.run') FROM meta WHERE name LIKE 'contract/%';
+SELECT 'named', s.path, n.id, n.item, n.pass = s.pass FROM named n JOIN sources s ON s.id = n.source;
+SELECT 'unfit', source, id, fate FROM unfit;
 SELECT 'intent', count(*) FROM intents;`
 
 // knownItems is the part of known that does not depend on the runs before.
 // Whether the target may have an earlier version of an item that it refuses
 // does: one that was in flight may have been another.
 var knownItems = strings.NewReplacer("ON s.id = i.source;", "ON s.id = i.source WHERE i.status <> 2;", "SELECT 'meta', name, value FROM meta WHERE name NOT IN ('mapping', 'merging') AND name NOT LIKE 'contract/%';", "",
-	"SELECT 'contract', name, json_remove(value, '$.when', '$.run') FROM meta WHERE name LIKE 'contract/%';", "").Replace(known)
+	"SELECT 'contract', name, json_remove(value, '$.when', '$.run') FROM meta WHERE name LIKE 'contract/%';", "",
+	"SELECT 'unfit', source, id, fate FROM unfit;", "").Replace(known)
 
 // dump gives what queries find in w's state, a line a row, sorted.
 func (w *world) dump(queries string) string {

@@ -205,6 +205,8 @@ type Report struct {
 	UnreadDocuments int64 `json:"unreadDocuments"`
 	// Changes are what is not as it was in the files, and has not stopped the run.
 	Changes []transform.Change `json:"changes,omitempty"`
+	// Strays are what stands beside files and is of none of them.
+	Strays []Stray `json:"strays,omitempty"`
 	// Problems are folders that could not be looked at and the like, a line each.
 	Problems []string `json:"problems,omitempty"`
 	// Refusals tells that records were refused, duplicates of the quarantine policy included.
@@ -527,6 +529,9 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 		return &BalanceError{"the run", counts}
 	}
 	if err := groups.after(ctx); err != nil {
+		return err
+	}
+	if err := c.fitEvents(ctx, run, rep, quiet); err != nil {
 		return err
 	}
 	if !c.Store.Keeps() {

@@ -46,6 +46,7 @@ type outcome struct {
 	acl     []transform.Access  // of a record that is refused for something else
 	unknown []transform.Unknown // names in its permissions that are nobody's
 	record  kept
+	named   string // the id by which events name it, where that is not its item's
 }
 
 // A recycler hands the room of chunks that were taken back to the readers.
@@ -304,13 +305,13 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 	var wrong *transform.ItemError
 	switch {
 	case err == nil:
-		o := outcome{item: item, size: sizeOf(item) + record.size(), unknown: item.Dropped, record: record}
+		o := outcome{item: item, size: sizeOf(item) + record.size(), unknown: item.Dropped, record: record, named: r.chunk.src.OtherName(item)}
 		if r.c.Store.Keeps() {
 			o.digest = item.Digest()
 		}
 		return o, nil
 	case errors.Is(err, transform.ErrSkip):
-		return outcome{record: kept{fix: fix}}, nil
+		return outcome{record: kept{fix: fix}, named: r.chunk.src.NamedByEvents(rec)}, nil
 	case errors.As(err, &wrong):
 		ref := refuse(wrong.Place, "transform", wrong.Reason, wrong.Detail)
 		ref.Property, ref.Value, ref.Item = wrong.Property, wrong.Value, wrong.ID

@@ -79,13 +79,18 @@ func escapePattern(name string) string {
 // lock files that Office leaves beside open documents (~$book.xlsx), are passed
 // over. A folder as path means every file below it that some format reads.
 func walk(ctx context.Context, dir string, src *transform.Source) iter.Seq2[walked, error] {
+	return walkStrays(ctx, dir, src, nil)
+}
+
+// walkStrays is walk that notes what stands beside files, for strays.
+func walkStrays(ctx context.Context, dir string, src *transform.Source, note *strays) iter.Seq2[walked, error] {
 	return func(yield func(walked, error) bool) {
 		root, pattern := splitPath(dir, src)
 		if !doublestar.ValidatePattern(pattern) {
 			yield(walked{}, &transform.Error{Pos: src.PathPos, Detail: fmt.Sprintf("the path %q is no pattern", src.Path), Remedy: "look for a bracket that is not closed"})
 			return
 		}
-		w := &walker{ctx: ctx, src: src, pattern: pattern, all: pattern == "**", depth: -1, stat: os.Stat, yield: yield}
+		w := &walker{ctx: ctx, src: src, pattern: pattern, all: pattern == "**", depth: -1, stat: os.Stat, yield: yield, strays: note}
 		if !strings.Contains(pattern, "**") {
 			w.depth = strings.Count(pattern, "/")
 		}
@@ -110,6 +115,7 @@ type walker struct {
 	stat    func(path string) (fs.FileInfo, error) // follows links; os.Stat but in tests
 	yield   func(walked, error) bool
 	done    bool // the consumer wants no more
+	strays  *strays
 }
 
 func (w *walker) fail(path string, err error) {
@@ -132,6 +138,8 @@ func (w *walker) folder(full, rel string, above []string) {
 	entries, err := os.ReadDir(full)
 	if err != nil {
 		w.fail(full, err)
+	} else if w.strays != nil {
+		w.noteStrays(entries, rel)
 	}
 	gone := w.gone
 	w.gone = nil
@@ -166,10 +174,15 @@ func (w *walker) listed(full string) {
 	}
 }
 
+// matches tells whether a file of that path is one of the source's.
+func (w *walker) matches(rel string) bool {
+	ok, _ := doublestar.Match(w.pattern, rel) // the pattern has been validated
+	return ok && (!w.all || w.src.Options.Reads(path.Base(rel)))
+}
+
 func (w *walker) entry(d fs.DirEntry, full, rel string, above []string) {
 	isLink := d.Type()&fs.ModeSymlink != 0
-	matches, _ := doublestar.Match(w.pattern, rel) // the pattern has been validated
-	matches = matches && (!w.all || w.src.Options.Reads(d.Name())) && !isBeside(w.src, full)
+	matches := w.matches(rel) && !isBeside(w.src, full)
 	if !d.IsDir() && !isLink && !matches {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -69,8 +70,19 @@ func TestEvents(t *testing.T) {
 		t.Fatalf("told %+v", told)
 	}
 	told[0].FirstBad = ""
-	if want := (Events{File: "events.csv", Read: 10, Kept: 4, Old: 1, Other: 1, Bad: 4}); told[0] != want {
+	if want := (Events{File: "events.csv", Source: "rows", Read: 10, Kept: 4, Old: 1, Other: 1, Bad: 4}); !reflect.DeepEqual(told[0], want) {
 		t.Errorf("told %+v, want %+v", told[0], want)
+	}
+	fit := m.FitEvents(nil, func(s *Source, id string) RecordFate {
+		return map[string]RecordFate{"7": RecordItem}[id]
+	})
+	if want := (EventFit{Items: 2, Nobody: 1, Lost: 1}); len(fit) != 1 || *fit[0].Fit != want || len(fit[0].Left) != 2 {
+		t.Errorf("fit %+v, want %+v", fit, want)
+	}
+	for i, want := range []string{`events.csv:3: no record of the source rows has the id "8"`, `events.csv:7: the user "nobody@x.com" is not in the identities file`} {
+		if l := fit[0].Left[i]; !strings.HasPrefix(l.Place.String()+": "+l.Detail, want) {
+			t.Errorf("told %s: %s, want %s", l.Place, l.Detail, want)
+		}
 	}
 	if it, err := m.Sources[0].Apply(row("a.csv", 3, []string{"number", "title"}, "9", "one")); err != nil || len(it.Activities) != 0 {
 		t.Errorf("a record without events: %v, %v", it.Activities, err)
@@ -103,6 +115,10 @@ func TestEventsAreBounded(t *testing.T) {
 	it, err := m.Sources[0].Apply(row("a.csv", 2, []string{"number", "title"}, "7", "one"))
 	if err != nil || len(it.Activities) != maxActivities || now.Sub(it.Activities[maxActivities-1].At) > maxActivities*time.Minute {
 		t.Errorf("%d activities, %v", len(it.Activities), err)
+	}
+	fit := m.FitEvents(nil, func(*Source, string) RecordFate { return RecordItem })
+	if want := (EventFit{Items: maxActivities, Many: maxActivities}); *fit[0].Fit != want {
+		t.Errorf("fit %+v, want %+v", fit[0].Fit, want)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 var reportPage string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"number": number, "duration": duration, "place": placeOf, "cause": causeWords,
+	"number": number, "duration": duration, "place": placeOf, "cause": causeWords, "events": eventWords, "stray": strayWords,
 	"time": func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") },
 }).Parse(reportPage))
 
@@ -30,7 +30,7 @@ func writeHTMLReport(w io.Writer, connection, target string, r *pastRun) error {
 	}
 	return reportTemplate.Execute(w, map[string]any{
 		"Connection": connection, "Target": target, "Run": r, "Report": p, "Files": files,
-		"Status": r.status(), "Version": version, "Charts": charts(p.Course), "Shares": shares(p.Counts),
+		"Status": r.status(), "Version": version, "Charts": charts(p.Course), "Shares": shares(p.Counts), "Events": p.Activities.Events,
 	})
 }
 

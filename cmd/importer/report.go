@@ -50,6 +50,8 @@ type summary struct {
 	Unknowns    int64                 `json:"unknownNames"`
 	Causes      []state.Cause         `json:"causes"`
 	Changes     []transform.Change    `json:"changes,omitempty"`
+	Events      []transform.Events    `json:"events,omitempty"`
+	Strays      []pipeline.Stray      `json:"strays,omitempty"`
 	Problems    []string              `json:"problems"`
 }
 
@@ -69,7 +71,7 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 		Read: rep.Read, Stored: rep.Stored, Unchanged: rep.Unchanged, Filtered: rep.Filtered, Quarantined: rep.Quarantined, Duplicates: rep.Duplicates,
 		Deleted: rep.Deleted, Requests: rep.Requests, Throttled: rep.Throttled, Seconds: rep.Seconds,
 		Status: "done", Resumed: rep.Resumed, Kept: rep.Kept, Held: rep.Held, Withdrawn: rep.Withdrawn, Missed: rep.Missed, Widened: rep.Widened, Widenings: rep.Widenings, Kind: rep.Kind, Learned: rep.Learned, Mended: rep.Mended, LeftOut: rep.LeftOut,
-		UnreadPages: rep.UnreadPages, UnreadDocs: rep.UnreadDocuments, Sources: rep.Sources, Unknown: rep.Unknown, Unknowns: rep.UnknownNames, Causes: rep.Causes, Changes: rep.Changes, Problems: rep.Problems}
+		UnreadPages: rep.UnreadPages, UnreadDocs: rep.UnreadDocuments, Sources: rep.Sources, Unknown: rep.Unknown, Unknowns: rep.UnknownNames, Causes: rep.Causes, Changes: rep.Changes, Events: rep.Activities.Events, Strays: rep.Strays, Problems: rep.Problems}
 	if s.Causes == nil {
 		s.Causes = []state.Cause{}
 	}
@@ -207,17 +209,16 @@ func printNotes(w io.Writer, rep *pipeline.Report) {
 		fmt.Fprintln(w)
 	}
 	for _, ev := range rep.Activities.Events {
-		if ev.Old == 0 && ev.Bad == 0 {
-			continue
+		printEvents(w, ev)
+	}
+	for _, s := range rep.Strays {
+		fmt.Fprintln(w, strayWords(s))
+		for _, path := range s.First {
+			fmt.Fprintf(w, "  %s\n", path)
 		}
-		fmt.Fprintf(w, "%s: %s", ev.File, count(int64(ev.Read), "event", "events"))
-		if ev.Old > 0 {
-			fmt.Fprintf(w, ", %s left out as over 7 days old, which Microsoft 365 does not show", number(int64(ev.Old)))
+		if more := s.Count - int64(len(s.First)); more > 0 {
+			fmt.Fprintf(w, "  and %s more\n", number(more))
 		}
-		if ev.Bad > 0 {
-			fmt.Fprintf(w, ", %s left out as wrong: %s", number(int64(ev.Bad)), ev.FirstBad)
-		}
-		fmt.Fprintln(w)
 	}
 	if rep.Missed > 0 {
 		fmt.Fprintf(w, "%s gone and will be deleted if that stays so: see deleteAfter\n", count(rep.Missed, "item's record is", "items' records are"))
@@ -310,7 +311,7 @@ func (j *job) printLine(m *transform.Mapping, rep *pipeline.Report, err error) {
 		count int64
 		what  string
 	}{{rep.Quarantined, "in quarantine"}, {rep.Withdrawn, "withdrawn"}, {rep.Widened, "seen by more people than before"},
-		{rep.Missed, "gone and to be deleted later"}, {rep.Kept, "kept without being met"}, {rep.UnreadPages, "pages without text"}} {
+		{rep.Missed, "gone and to be deleted later"}, {rep.Kept, "kept without being met"}, {lostEvents(rep), "events of no record"}, {rep.UnreadPages, "pages without text"}} {
 		if n.count > 0 {
 			fmt.Fprintf(&b, ", %s %s", number(n.count), n.what)
 		}

@@ -83,6 +83,7 @@ type Source struct {
 
 	used   []UsedFix               // not written down yet
 	missed map[unknownKey]*Unknown // the same
+	named  map[string]bool         // the same
 }
 
 // A Run is one crawl.
@@ -557,6 +558,9 @@ func (src *Source) write(ctx context.Context, tx *sql.Tx) error {
 	}
 	if err == nil {
 		err = src.writeMissed(ctx, tx)
+	}
+	if err == nil {
+		err = src.writeNamed(ctx, tx)
 	}
 	if err == nil && src.Ended {
 		_, err = tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass <> ?", src.ID, src.Pass)

@@ -32,6 +32,7 @@
 //	people      what a directory has said of names: see people.go
 //	audiences   the different ACLs of items: see audience.go
 //	unknowns    names in permissions that are nobody's, by file
+//	named, unfit  records that events name and that are no items: see named.go
 //
 // items has no index by id, on purpose: see index.
 package state
@@ -52,7 +53,7 @@ import (
 	"modernc.org/sqlite"
 )
 
-const schemaVersion = 4
+const schemaVersion = 5
 
 const schema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -134,7 +135,7 @@ CREATE TABLE groups (             -- sure is 0 while it is not known whether the
   id TEXT PRIMARY KEY, display TEXT NOT NULL, description TEXT NOT NULL, sure INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE members (
   grp TEXT NOT NULL, type TEXT NOT NULL, member TEXT NOT NULL, sure INTEGER NOT NULL, PRIMARY KEY (grp, type, member)) WITHOUT ROWID;
-` + peopleTables + audiencesTable
+` + peopleTables + audiencesTable + namedTables
 
 // steps bring a file of version n+1 to version n+2.
 var steps = []string{`
@@ -158,7 +159,7 @@ ALTER TABLE sources ADD COLUMN doubt TEXT;`, peopleTables + audiencesTable + `
 ALTER TABLE items ADD COLUMN audience INTEGER;
 ALTER TABLE items ADD COLUMN was INTEGER;
 ALTER TABLE items ADD COLUMN changed INTEGER;
-`,
+`, namedTables + "DELETE FROM meta WHERE name = '" + metaEven + "';", // the next run looks at the items
 }
 
 // ErrLocked means that another process is at work on the same connection.

@@ -277,6 +277,9 @@ func (s *Store) Tidy(ctx context.Context, run Run) error {
 		if err == nil {
 			_, err = tx.ExecContext(ctx, "DELETE FROM unknowns WHERE source NOT IN (SELECT id FROM sources)")
 		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM named WHERE source NOT IN (SELECT id FROM sources)")
+		}
 		return err
 	}))
 }
