@@ -323,13 +323,13 @@ func (a *app) status(ctx context.Context, connection string) error {
 	})
 }
 
-// toReadWords says that the quarantine does not hold all yet.
+// toReadWords says that the quarantine is not that of the files as they are.
 func toReadWords(files int64) string {
 	are := "are"
 	if files == 1 {
 		are = "is"
 	}
-	return fmt.Sprintf("%s %s still to be read, as the last run has not come so far: what is refused there is known when a run ends", count(files, "file", "files"), are)
+	return fmt.Sprintf("%s %s still to be read, as the last run has not come so far: what is refused there is told as it was before, and is known when a run ends", count(files, "file", "files"), are)
 }
 
 // version is the product's version; a build may set it.

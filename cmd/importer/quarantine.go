@@ -351,5 +351,8 @@ func (a *app) printFixes(c state.FixCounts) {
 	if c.Idle > 0 {
 		fmt.Fprintf(a.stdout, ", %s of no use any more", count(c.Idle, "correction is", "corrections are"))
 	}
+	if c.Waiting > 0 {
+		fmt.Fprintf(a.stdout, ", %s for the next run", count(c.Waiting, "correction waits", "corrections wait"))
+	}
 	fmt.Fprintln(a.stdout)
 }

@@ -11,6 +11,8 @@ import (
 
 	"importer/load"
 	"importer/load/localgraph"
+	"importer/pipeline"
+	"importer/pipeline/state"
 	"importer/transform"
 )
 
@@ -93,12 +95,29 @@ func (a *app) crawlAnew(ctx context.Context, f *targetFlags, next string, old *t
 		m.Connection.Name = cut(m.Connection.Name, 90) + " (" + r.id + ")"
 	}
 	a.say("crawling into the new connection %s; %s stays as it is meanwhile", r.id, old.Connection.ID)
-	err = j.crawl(ctx, m, nil)
+	err = j.crawl(ctx, m, func(ctx context.Context, c *pipeline.Crawl) error {
+		return a.takeFixes(ctx, f, old.Connection.ID, c.Store)
+	})
 	switch {
 	case errors.Is(err, errQuarantined):
 		return nil // told; the old connection has not had them either
 	case errors.Is(err, context.Canceled):
 		a.say("the same command goes on from here")
+	}
+	return err
+}
+
+// takeFixes takes over the corrections of refused records that the old
+// connection has. It can be done again: what is there stays.
+func (a *app) takeFixes(ctx context.Context, f *targetFlags, old string, to *state.Store) error {
+	from, err := a.knownState(f, old)
+	if from == nil || err != nil {
+		return err
+	}
+	defer from.Close()
+	n, err := to.TakeFixes(ctx, from)
+	if n > 0 {
+		a.say("%s taken over from %s", count(n, "correction of a refused record is", "corrections of refused records are"), old)
 	}
 	return err
 }

@@ -217,8 +217,7 @@ Such a schema needs a new connection. --recreate NEWID makes it: beside the old
 one, which stays as it is, everything is crawled into the connection NEWID; then
 the mapping is made to name it; and with --delete-old the old one is deleted.
 Each step goes on where it was when the command is called again. Corrections of
-refused records stay with the old connection; quarantine export --mended and
-replay bring them over.`,
+refused records are taken over.`,
 		Example: `  importer schema apply mappings/helpdesk.yaml
   importer schema apply mappings/helpdesk.yaml --recreate contosohelpdesk2 --delete-old`,
 		Args: oneMapping,

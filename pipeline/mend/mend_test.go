@@ -242,10 +242,12 @@ func TestAFixIsExported(t *testing.T) {
 		_, err := b.take(path)
 		b.must(err)
 		ref := must(b.s.FixesOf(t.Context(), "rows", "a.csv"))[0]
+		b.run, err = b.s.BeginRun(t.Context(), [32]byte{}, false, time.Now())
+		b.must(err)
+		b.must(b.s.Meet(t.Context(), b.run, 0, []state.Found{{Name: "rows", Path: "a.csv", Size: 1, Modified: time.Unix(1, 0)}}))
 		for src, err := range b.s.Sources(t.Context(), b.run) {
 			b.must(err)
 			rec := state.Keep(ticket, []string{"007", "=1+1", "never"}, []int{2})
-			src.Pass++
 			src.Counts = state.Counts{Read: 1, Quarantined: 1}
 			src.Ended, src.Whole = true, true
 			b.must(b.s.Settle(t.Context(), 0, nil, nil, []*state.Source{src}, []state.Refusal{{Source: src, Stage: "transform", Reason: "bad-value", File: "a.csv", Detail: "x", Sum: ref.Sum[:], Fix: 1, Record: rec.JSON()}}))

@@ -24,7 +24,7 @@ const fixesTable = `CREATE TABLE fixes (
   was    TEXT,                     -- JSON: the record as the file has it; NULL is not kept
   record TEXT,                     -- JSON: the record to use instead; NULL leaves it out
   made   TEXT NOT NULL,            -- RFC 3339, UTC
-  pass   INTEGER NOT NULL DEFAULT 0, -- the reading that last met the record
+  pass   INTEGER NOT NULL DEFAULT 0, -- the reading that last met the record; negative is the one that follows it, see aside.go; 0 is none
   idle   INTEGER NOT NULL DEFAULT 0, -- runs in a row in which no file had the record
   idle_run INTEGER NOT NULL DEFAULT 0, -- the last run that was counted
   UNIQUE (source, path, sum, nth));
@@ -136,19 +136,24 @@ type FixCounts struct {
 	Mended  int64 `json:"mended"`  // records that are read with other values, and are good so
 	LeftOut int64 `json:"leftOut"` // records that are left out on purpose
 	Idle    int64 `json:"idle"`    // fixes whose records are not there any more
+	// Waiting are fixes that no run has come to yet.
+	Waiting int64 `json:"waiting,omitempty"`
 }
 
 // ofFile joins a fix with its file, as the last walk has met it.
 const ofFile = "s.source = f.source AND s.path = f.path AND s.walked = (SELECT max(walked) FROM sources)"
 
+// waiting is the condition for a fix that no run has come to yet.
+const waiting = "(f.pass = 0 AND f.idle = 0)"
+
 // FixCounts counts the fixes.
 func (s *Store) FixCounts(ctx context.Context) (c FixCounts, err error) {
 	err = s.db.QueryRowContext(ctx, `SELECT
-		coalesce(sum(f.pass = s.pass AND f.record IS NOT NULL
-			AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.sum = f.sum AND q.source = s.id AND q.fix = f.nth + 1)), 0),
-		coalesce(sum(f.pass = s.pass AND f.record IS NULL), 0),
-		coalesce(sum(f.idle > 0), 0)
-		FROM fixes f LEFT JOIN sources s ON `+ofFile).Scan(&c.Mended, &c.LeftOut, &c.Idle)
+		coalesce(sum(`+inForce+` AND f.record IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.sum = f.sum AND q.source = s.id AND q.fix = f.nth + 1 AND `+standing+`)), 0),
+		coalesce(sum(`+inForce+` AND f.record IS NULL), 0),
+		coalesce(sum(f.idle > 0), 0), coalesce(sum(`+waiting+`), 0)
+		FROM fixes f LEFT JOIN sources s ON `+ofFile).Scan(&c.Mended, &c.LeftOut, &c.Idle, &c.Waiting)
 	return c, s.wrap(err)
 }
 
@@ -182,6 +187,38 @@ func (s *Store) AgeFixes(ctx context.Context, run Run, doubtful []string) error 
 		}
 		return err
 	}))
+}
+
+// TakeFixes takes over the fixes of another store, but for those of records
+// that have one here, and gives their number. A fix belongs to a record by its
+// content and its file, so it does the same in a store of the same files.
+func (s *Store) TakeFixes(ctx context.Context, from *Store) (n int64, err error) {
+	rows, err := from.db.QueryContext(ctx, "SELECT source, path, sum, nth, was, record, made, idle FROM fixes ORDER BY id")
+	if err != nil {
+		return 0, from.wrap(err)
+	}
+	defer rows.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		for rows.Next() {
+			var f [8]any
+			if err := rows.Scan(&f[0], &f[1], &f[2], &f[3], &f[4], &f[5], &f[6], &f[7]); err != nil {
+				return err
+			}
+			res, err := tx.ExecContext(ctx, "INSERT INTO fixes (source, path, sum, nth, was, record, made, idle) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING", f[:]...)
+			if err != nil {
+				return err
+			}
+			one, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += one
+		}
+		return rows.Err()
+	})
+	return n, s.wrap(err)
 }
 
 // A Mending is a set of changes to the fixes, made in one go.

@@ -48,8 +48,8 @@ func TestAFileThatCannotBeReadWhole(t *testing.T) {
 				if src.Skip == tt.read || src.Resume != 0 && tt.read {
 					t.Errorf("same run %v: skipped %v, resumed at %d; want it read anew: %v", sameRun, src.Skip, src.Resume, tt.read)
 				}
-				if lines, err := w.s.Quarantine(t.Context(), 0, 9); err != nil || len(lines) != map[bool]int{false: 1, true: 0}[tt.read] {
-					t.Errorf("same run %v: quarantine %v, %v", sameRun, lines, err)
+				if lines, err := w.s.Quarantine(t.Context(), 0, 9); err != nil || len(lines) != 1 {
+					t.Errorf("same run %v: quarantine %v, %v; want what was there until the file is read", sameRun, lines, err)
 				}
 				if want := (Counts{Read: 2, Stored: 1, Quarantined: 1}); sameRun && !tt.read && w.stamp["a.csv"] == 1 && src.Counts != want {
 					t.Errorf("in the same run: %+v, want %+v", src.Counts, want)

@@ -234,7 +234,7 @@ func TestAnOlderStateIsBroughtUpToDate(t *testing.T) {
 	want := columnsOf(t, fresh)
 	for _, stmt := range []string{"DROP TABLE fixes", "DROP TABLE people", "DROP TABLE unknowns", "DROP TABLE audiences", "DROP TABLE named", "DROP TABLE unfit", "ALTER TABLE items DROP COLUMN audience", "ALTER TABLE items DROP COLUMN was", "ALTER TABLE items DROP COLUMN changed", "DROP TABLE doings", "ALTER TABLE runs DROP COLUMN kind", "ALTER TABLE runs DROP COLUMN widened", "ALTER TABLE runs DROP COLUMN withdrawn", "ALTER TABLE runs DROP COLUMN plan", "ALTER TABLE sources DROP COLUMN hash",
 		"ALTER TABLE sources DROP COLUMN recheck", "ALTER TABLE items DROP COLUMN missed", "ALTER TABLE items DROP COLUMN missed_run",
-		"ALTER TABLE sources DROP COLUMN parser", "ALTER TABLE sources DROP COLUMN doubt", "ALTER TABLE sources DROP COLUMN failed", "DROP INDEX quarantine_sum",
+		"ALTER TABLE sources DROP COLUMN parser", "ALTER TABLE sources DROP COLUMN doubt", "ALTER TABLE sources DROP COLUMN failed", "DROP INDEX quarantine_sum", "DROP INDEX quarantine_item",
 		"ALTER TABLE quarantine DROP COLUMN record", "ALTER TABLE quarantine DROP COLUMN sum", "ALTER TABLE quarantine DROP COLUMN fix", "PRAGMA user_version = 1",
 		"INSERT INTO items (id, source, part, pass, sent, line, digest, status, open) VALUES ('1', 1, 0, 1, 1, 2, x'00112233445566778899aabbccddeeff', 1, 0)"} {
 		if _, err := fresh.Exec(stmt); err != nil {

@@ -169,7 +169,8 @@ func (s *Store) Unknowns(ctx context.Context, n int) (names []Unknown, all int64
 	if s.old {
 		return []Unknown{}, 0, nil
 	}
-	const of = " FROM (SELECT kind, name, max(several) AS several, sum(blocked) AS blocked, sum(dropped) AS dropped FROM unknowns GROUP BY kind, name)"
+	const of = " FROM (SELECT kind, name, max(several) AS several, sum(blocked) AS blocked, sum(dropped) AS dropped FROM (" +
+		"SELECT source, kind, name, max(several) AS several, max(blocked) AS blocked, max(dropped) AS dropped FROM unknowns GROUP BY source, kind, name) GROUP BY kind, name)"
 	if err := s.db.QueryRowContext(ctx, "SELECT count(*)"+of).Scan(&all); err != nil {
 		return nil, 0, s.wrap(err)
 	}

@@ -66,16 +66,20 @@ func (f Filter) where(more ...string) (where string, args []any) {
 	return " WHERE " + strings.Join(conds, " AND "), args
 }
 
-const quarantineOfSources = " FROM quarantine q JOIN sources s ON s.id = q.source"
+const quarantineOfSources = " FROM quarantine q JOIN sources s ON s.id = q.source AND " + standing
 
 // lineColumns are those that scanLine reads.
 const lineColumns = "s.source, s.path, q.item, q.stage, q.reason, q.file, q.sheet, q.page, q.line, q.col, q.property, q.value, q.detail, q.run, q.record, q.sum, q.fix"
 
-// mended is a table like the quarantine, of the fixes in force.
+// mended is a table like the quarantine, of the fixes that are in force or will be
+// with the next run.
 const mended = `(SELECT s.id AS source, s.path, 'mended' AS stage, CASE WHEN f.record IS NULL THEN 'left-out' ELSE 'mended' END AS reason,
-	s.path AS file, CASE WHEN f.record IS NULL THEN 'left out on purpose' ELSE 'read with the values of an export' END || ' since ' || f.made AS detail,
+	s.path AS file, CASE WHEN f.record IS NULL THEN 'left out on purpose' ELSE 'read with the values of an export' END || ' since ' || f.made || CASE WHEN f.pass = 0 THEN ', and no run has come to it yet' ELSE '' END AS detail,
 	coalesce(f.record, f.was) AS record, f.sum, f.nth + 1 AS fix, f.id AS part, 0 AS run, NULL AS item, NULL AS sheet, 0 AS page, 0 AS line, 0 AS col, NULL AS property, NULL AS value
-	FROM fixes f JOIN sources s ON ` + ofFile + ` AND s.pass = f.pass)`
+	FROM fixes f JOIN sources s ON ` + ofFile + ` AND (` + inForce + ` OR ` + waiting + `))`
+
+// refusedTable is the part of the quarantine that stands.
+const refusedTable = "(SELECT q.*" + quarantineOfSources + ")"
 
 // Lines gives the quarantine in crawl order. It may be ranged over while the
 // store is written to.
@@ -87,7 +91,7 @@ func (s *Store) Lines(ctx context.Context, f Filter) iter.Seq2[QuarantineLine, e
 			return
 		}
 		where, args := f.where()
-		table := "quarantine"
+		table := refusedTable
 		if f.Mended {
 			table = mended
 		}
@@ -155,7 +159,7 @@ func (s *Store) key(ctx context.Context, source string, id identity, fixed bool)
 // were met are taken. One that was made since is of the record that is listed.
 func (s *Store) free(ctx context.Context, source string, id identity) (int, error) {
 	n := id.rank
-	rows, err := s.db.QueryContext(ctx, `SELECT f.nth FROM fixes f JOIN sources s ON s.source = f.source AND s.path = f.path AND s.pass = f.pass
+	rows, err := s.db.QueryContext(ctx, `SELECT f.nth FROM fixes f JOIN sources s ON s.source = f.source AND s.path = f.path AND `+inForce+`
 		WHERE f.sum = ? AND f.source = ? AND f.path = ? ORDER BY f.nth`, id.sum, source, id.path)
 	if err != nil {
 		return 0, err
@@ -346,7 +350,7 @@ type Shape struct {
 // Shapes gives the shapes of what a filter chooses, in crawl order.
 func (s *Store) Shapes(ctx context.Context, f Filter) ([]Shape, error) {
 	where, args := f.where()
-	table := "quarantine"
+	table := refusedTable
 	if f.Mended {
 		table = mended
 	}

@@ -97,7 +97,7 @@ func forgetRejections(ctx context.Context, tx *sql.Tx, outcomes []Outcome) error
 		if o.Rejected || o.Verdict.Kind != Send || o.Verdict.was.status < statusRejected {
 			continue
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND pass = ? AND item = ? AND stage = 'load'", o.Entry.Source.ID, o.Entry.Source.Pass, o.Entry.ID)
+		_, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE +source = ? AND pass = ? AND item = ? AND stage = 'load'", o.Entry.Source.ID, o.Entry.Source.Pass, o.Entry.ID)
 		if err != nil {
 			return err
 		}
@@ -287,12 +287,17 @@ func (s *Store) writeRefusal(ctx context.Context, tx *sql.Tx, r *Refusal) error 
 		// not. The last one counts: there is an older one while this reading, which
 		// was interrupted, has not ended.
 		res, err := tx.ExecContext(ctx, `UPDATE quarantine SET source = ?, pass = ?, part = ?, file = ?, sheet = ?, page = ?, line = ?, col = ?, record = ?, sum = ?, fix = ?
-			WHERE rowid = (SELECT max(rowid) FROM quarantine WHERE source = ? AND item = ? AND stage = 'load')`,
+			WHERE rowid = (SELECT max(rowid) FROM quarantine WHERE +source = ? AND item = ? AND stage = 'load')`,
 			r.Source.ID, r.Source.Pass, r.Part, r.File, r.Sheet, r.Page, r.Line, r.Col, null(r.Record), r.Sum, r.Fix, r.In, r.Item)
 		if err != nil {
 			return err
 		}
 		if n, err := res.RowsAffected(); n > 0 || err != nil {
+			return err
+		}
+	}
+	if r.Stage == "load" { // these words stand in place of those of an earlier reading
+		if _, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE item = ? AND stage = 'load' AND +source = ? AND pass <> ?", r.Item, r.Source.ID, r.Source.Pass); err != nil {
 			return err
 		}
 	}

@@ -236,9 +236,8 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 			run.Walk, ord, run.ID, f.Size, f.stamp(), m.Stored+m.Unchanged, m.Duplicates > 0, m.ID)
 	default:
 		known := m.settled() && (m.content || m.stat && !f.Verify)
-		_, err = tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, known, m.ID)
-		if err == nil {
-			err = forgetRefused(ctx, tx, m.ID)
+		if err = setAside(ctx, tx, m.ID, pass); err == nil {
+			_, err = tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, ord, run.ID, f.Size, f.Modified.UnixNano(), f.Digest[:], pass, known, m.ID)
 		}
 	}
 	return err
@@ -247,17 +246,6 @@ func meet(ctx context.Context, tx *sql.Tx, run Run, ord int64, f Found, pass int
 // readAnew resets a file that is to be read from its start.
 const readAnew = `UPDATE sources SET walked = ?, ord = ?, run = ?, size = ?, modified = ?, digest = ?, pass = ?, hash = CASE WHEN ? THEN hash END, settled = 0, recheck = 0, failed = NULL, parser = NULL,
 	ended = 0, whole = 0, proof = 0, read = 0, stored = 0, unchanged = 0, filtered = 0, quarantined = 0, duplicates = 0`
-
-// forgetRefused forgets what was refused of a file that is read anew: it is
-// found again. What the target has said of an item is not: it is not asked
-// again about the same item.
-func forgetRefused(ctx context.Context, tx *sql.Tx, source int64) error {
-	_, err := tx.ExecContext(ctx, "DELETE FROM quarantine WHERE source = ? AND stage <> 'load'", source)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, "DELETE FROM unknowns WHERE source = ?", source)
-	}
-	return err
-}
 
 // stamp is the time by which a later change of the file is told. One that a
 // change within the clock's grain would not move is put off by the least.
@@ -354,14 +342,14 @@ func (s *Store) Recheck(ctx context.Context, run Run) error {
 			return err
 		}
 		for _, a := range all {
+			if err := setAside(ctx, tx, a.id, s.nextPass); err != nil {
+				return err
+			}
 			_, err := tx.ExecContext(ctx, readAnew+" WHERE id = ?", run.Walk, a.ord, run.ID, a.size, a.modified, a.digest, s.nextPass, true, a.id)
 			if err != nil {
 				return err
 			}
 			s.nextPass++
-			if err := forgetRefused(ctx, tx, a.id); err != nil {
-				return err
-			}
 		}
 		return nil
 	}))
@@ -616,7 +604,7 @@ func (s *Store) Knows(ctx context.Context) (known bool, err error) {
 
 // HasRefusals tells whether the quarantine holds anything.
 func (s *Store) HasRefusals(ctx context.Context) (has bool, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM quarantine)").Scan(&has)
+	err = s.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1"+quarantineOfSources+")").Scan(&has)
 	return has, s.wrap(err)
 }
 

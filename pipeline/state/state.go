@@ -127,7 +127,7 @@ CREATE TABLE quarantine (
 );
 CREATE INDEX quarantine_source ON quarantine (source);
 CREATE INDEX quarantine_sum ON quarantine (sum) WHERE sum IS NOT NULL;
-` + fixesTable + `
+` + rejectedIndex + fixesTable + `
 CREATE TABLE doings (              -- activities, see doings.go
   item INTEGER PRIMARY KEY,        -- items.rowid
   sent BLOB NOT NULL);
@@ -159,8 +159,12 @@ ALTER TABLE sources ADD COLUMN doubt TEXT;`, peopleTables + audiencesTable + `
 ALTER TABLE items ADD COLUMN audience INTEGER;
 ALTER TABLE items ADD COLUMN was INTEGER;
 ALTER TABLE items ADD COLUMN changed INTEGER;
-`, namedTables + "DELETE FROM meta WHERE name = '" + metaEven + "';", // the next run looks at the items
+`, rejectedIndex + namedTables + "DELETE FROM meta WHERE name = '" + metaEven + "';", // the next run looks at the items
 }
+
+// rejectedIndex finds what the target has said of an item. Those who look for it
+// write +source, or the planner would go through all that is refused of the file.
+const rejectedIndex = "CREATE INDEX quarantine_item ON quarantine (item) WHERE stage = 'load';\n"
 
 // ErrLocked means that another process is at work on the same connection.
 var ErrLocked = errors.New("locked")

@@ -47,7 +47,7 @@ type Overview struct {
 	Rejected   int64           `json:"rejected"`  // refused by the target as they are
 	Files      int64           `json:"files"`
 	Quarantine int64           `json:"quarantined"`
-	ToRead     int64           `json:"toRead,omitempty"` // files that a run is still to read, of which nothing is in quarantine yet
+	ToRead     int64           `json:"toRead,omitempty"` // files that a run is still to read: what is refused of them is as it was before
 	Resend     string          `json:"resend,omitempty"` // why the next run sends every item again
 	Fixes      FixCounts       `json:"fixes"`
 	LastRun    *RunInfo        `json:"lastRun,omitempty"`
@@ -62,7 +62,7 @@ func (s *Store) Overview(ctx context.Context) (*Overview, error) {
 	if err != nil {
 		return nil, s.wrap(err)
 	}
-	err = s.db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM sources), (SELECT count(*) FROM quarantine), (SELECT count(*) FROM sources WHERE NOT ended)`).
+	err = s.db.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM sources), (SELECT count(*)`+quarantineOfSources+`), (SELECT count(*) FROM sources WHERE NOT ended)`).
 		Scan(&o.Files, &o.Quarantine, &o.ToRead)
 	if err != nil {
 		return nil, s.wrap(err)
