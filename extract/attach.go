@@ -125,7 +125,7 @@ func (w *attachmentWalk) file(in Input, opt Options, part *Part, at string, dept
 				return w.yield(Record{}, ctxErr)
 			}
 			bad := recordErrorOf(err) // the attachment's end is not that of its file
-			if bad.Reason == ReasonUnreadable {
+			if bad.Reason == ReasonUnreadable && len(bad.Missing) == 0 {
 				w.failed = append(w.failed, part.Path)
 			}
 			err = bad
@@ -234,7 +234,7 @@ func recordErrorOf(err error) *RecordError {
 	if !ok {
 		bad = &FileError{Reason: ReasonBroken, Detail: err.Error()} // unreachable: asFileError has been there
 	}
-	return &RecordError{Place: bad.Place, Reason: bad.Reason, Detail: bad.Detail}
+	return &RecordError{Place: bad.Place, Reason: bad.Reason, Detail: bad.Detail, Missing: bad.Missing}
 }
 
 // wholeTable makes one document of a table's rows, a row a line, its cells

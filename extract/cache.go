@@ -323,6 +323,9 @@ func (w *cacheWriter) add(rec Record, err error) {
 				line.Part.Line = part.Parent.Place.Line
 			}
 		}
+	case errors.As(err, &bad) && len(bad.Missing) > 0, errors.As(err, &file) && len(file.Missing) > 0:
+		w.err = errors.New("a program is missing that may be there the next time")
+		return
 	case errors.As(err, &bad):
 		line.Bad = &wireFailure{Place: bad.Place, Reason: bad.Reason, Detail: bad.Detail}
 	case errors.As(err, &file) && file.Lasting():

@@ -95,8 +95,38 @@ func (p *programs) read(ctx context.Context, in Input, opt Options) iter.Seq2[Re
 			}
 		}
 		// Not a failure of the content: with the program it would go well.
-		yield(Record{}, docError(in, ReasonUnreadable, fmt.Sprintf("the file is %s, which is read by another program, and none is installed; install %s, save the file as %s, or name a converter in the mapping", p.what, p.names, p.better), nil))
+		err := docError(in, ReasonUnreadable, fmt.Sprintf("the file is %s, which is read by another program, and none is installed; install %s, save the file as %s, or name a converter in the mapping", p.what, p.names, p.better), nil)
+		err.Missing = p.commands()
+		yield(Record{}, err)
 	}
+}
+
+func (p *programs) commands() (all []string) {
+	for _, c := range p.list {
+		all = append(all, c.Command[0])
+	}
+	return all
+}
+
+// MissingPrograms lists the programs that files may be read by under the
+// options, and that are not installed.
+func (o *Options) MissingPrograms() (missing []string) {
+	var all []string
+	for _, f := range Formats {
+		if f.Programs != nil {
+			all = append(all, f.Programs.commands()...)
+		}
+	}
+	for i := range o.Converters {
+		all = append(all, o.Converters[i].Command[0])
+	}
+	slices.Sort(all)
+	for _, name := range slices.Compact(all) {
+		if _, err := exec.LookPath(name); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	return missing
 }
 
 // Check reports what cannot be meant.
@@ -146,6 +176,14 @@ func (o *Options) Converts(name string) bool { return o.converter(name) != nil }
 
 // converted stands for a converter where a format is asked for.
 var converted = &Format{Name: "converter", Keep: true, Version: "1"}
+
+// ReaderIDs are the IDs of what files can be read by: formats, and converters.
+func ReaderIDs() (ids []string) {
+	for _, f := range Formats {
+		ids = append(ids, f.ID())
+	}
+	return append(ids, converted.ID())
+}
 
 // read yields the records of what the converter makes of a file.
 func (c *Converter) read(ctx context.Context, in Input, opt Options, yield func(Record, error) bool) {
@@ -201,7 +239,9 @@ func (c *Converter) run(ctx context.Context, in Input, dir string) (Input, error
 		program, err = filepath.Abs(program) // it is run in another folder
 	}
 	if err != nil {
-		return fail(ReasonUnreadable, "the converter %s is not installed, or not in PATH; install it, or correct the command in converters", c.Command[0])
+		missing := docError(in, ReasonUnreadable, fmt.Sprintf("the converter %s is not installed, or not in PATH; install it, or correct the command in converters", c.Command[0]), nil)
+		missing.Missing = c.Command[:1]
+		return Input{}, missing
 	}
 	out := filepath.Join(dir, "result")
 	results := filepath.Join(dir, "results")

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,8 +113,8 @@ func TestConverterFails(t *testing.T) {
 		}
 	}
 	got := readAll(t, t.Context(), bytesInput("a.dwg", []byte("x")), Options{Converters: []Converter{{Match: "*.dwg", Command: []string{"no-such-program-at-all", "{in}"}}}})
-	if bad, ok := errors.AsType[*FileError](got.err); !ok || bad.Lasting() || !strings.Contains(bad.Detail, "is not installed") {
-		t.Errorf("error %v, want that it is not installed, which does not last", got.err)
+	if bad, ok := errors.AsType[*FileError](got.err); !ok || !bad.Lasting() || len(bad.Missing) != 1 || !strings.Contains(bad.Detail, "is not installed") {
+		t.Errorf("error %v, want that it is not installed, which lasts while it is not", got.err)
 	}
 }
 
@@ -204,21 +205,32 @@ func TestConverterOfAttachments(t *testing.T) {
 	same(t, "records", got, "dir/m.eml f: \ndir/m.eml!Plan1.dwg Plan1.dwg of m: A PLAN\n")
 }
 
-// A program that is not installed is no fault of what is attached: the file is
-// not done with, and nothing of it is kept.
+// A program that is not installed is no fault of what is attached: it is refused
+// once, with what is missing, the file goes on, and nothing of it is kept.
 func TestConverterOfAttachmentsIsMissing(t *testing.T) {
 	c := Converter{Match: "*.dwg", Command: []string{"no-such-converter", "{in}"}}
-	raw := []byte("From: a@b\r\nSubject: m\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename=p.dwg\r\n\r\na plan\r\n--b--\r\n")
+	raw := []byte("From: a@b\r\nSubject: m\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment; filename=p.dwg\r\n\r\na plan\r\n" +
+		"--b\r\nContent-Disposition: attachment; filename=q.txt\r\n\r\na text\r\n--b--\r\n")
 	opt := Options{Attachments: AttachmentItems, Converters: []Converter{c}}
 	cache, sum := OpenCache(t.TempDir(), 1<<20), sha256.Sum256(raw)
-	var last error
+	records := 0
+	var bad []*RecordError
 	for _, err := range cache.Records(t.Context(), bytesInput("m.eml", raw), opt, func() []byte { return sum[:] }) {
-		last = err
+		if one, ok := errors.AsType[*RecordError](err); ok {
+			bad = append(bad, one)
+		} else if err != nil {
+			t.Errorf("the file ends with %v, want its end", err)
+		} else {
+			records++
+		}
 	}
-	if bad, ok := errors.AsType[*FileError](last); !ok || bad.Lasting() || !strings.Contains(bad.Detail, "p.dwg") {
-		t.Errorf("the file ends with %v, want an error of p.dwg that may pass", last)
+	if records != 2 || len(bad) != 1 || !slices.Equal(bad[0].Missing, c.Command[:1]) || !strings.Contains(bad[0].Error(), "m.eml!p.dwg: the converter no-such-converter is not installed") {
+		t.Errorf("%d records, refused %v; want the message, its text, and p.dwg refused for the program that is missing", records, bad)
 	}
 	if _, kept := cache.Get(t.Context(), sum[:], "m.eml", opt); kept {
 		t.Error("what was read without the program is kept")
+	}
+	if missing := opt.MissingPrograms(); !slices.Contains(missing, "no-such-converter") {
+		t.Errorf("the programs %v are missing, and no-such-converter is", missing)
 	}
 }

@@ -370,6 +370,8 @@ type RecordError struct {
 	Detail string // what is wrong and what to do, a full sentence without the place
 	Text   []string
 	Header *Header
+	// Missing are programs that are not installed, any of which would read it.
+	Missing []string
 }
 
 // Reasons of record and file errors that quarantine listings group by.
@@ -398,6 +400,8 @@ type FileError struct {
 	Reason string
 	Detail string // what is wrong and what to do, without the place
 	Err    error  // the cause, may be nil
+	// Missing are programs that are not installed, any of which would read it.
+	Missing []string
 }
 
 func (e *FileError) Error() string { return e.Place.String() + ": " + e.Detail }
@@ -405,9 +409,9 @@ func (e *FileError) Error() string { return e.Place.String() + ": " + e.Detail }
 func (e *FileError) Unwrap() error { return e.Err }
 
 // Lasting tells that the failure is one of the file's content: the same bytes
-// fail so again under the same options and version of the format. Of a failure
-// of the file system nobody knows.
-func (e *FileError) Lasting() bool { return e.Reason != ReasonUnreadable }
+// fail so again under the same options and version of the format, while what is
+// Missing is. Of a failure of the file system nobody knows.
+func (e *FileError) Lasting() bool { return e.Reason != ReasonUnreadable || len(e.Missing) > 0 }
 
 // A Format is one way to read a file. Adding a format is adding a file with a
 // Format and a line in Formats.

@@ -160,7 +160,7 @@ func (k *kind) amount() float64 {
 func (e *estimator) source(ctx context.Context, src *transform.Source) error {
 	s := SourceEstimate{Source: src.Name}
 	kinds := map[string]*kind{}
-	digest := src.Digest()
+	digest, readers := src.Digest(), lacking(parsers(), src.Options.MissingPrograms())
 	var read Range
 	for f, err := range walk(ctx, e.c.Dir, src) {
 		var walkErr *WalkError
@@ -171,7 +171,7 @@ func (e *estimator) source(ctx context.Context, src *transform.Source) error {
 		if err != nil {
 			return err
 		}
-		found := state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest, ByTime: src.UsesModified(), Parsers: parsers()}
+		found := state.Found{Name: src.Name, Path: f.rel, Size: f.info.Size(), Modified: f.info.ModTime(), Digest: digest, ByTime: src.UsesModified(), Parsers: readers}
 		found.Digest = e.c.surroundings(digest, src, f.rel)
 		known, err := e.glance(ctx, found, f.full)
 		if err != nil {

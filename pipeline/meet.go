@@ -42,7 +42,7 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 	c.progress.bytes.Store(0)
 	beside := make([]strays, len(c.Mapping.Sources))
 	for i, src := range c.Mapping.Sources {
-		digest := c.digestOf(src)
+		digest, readers := c.digestOf(src), lacking(parsers(), src.Options.MissingPrograms())
 		any, doubt := false, false
 		for f, err := range walkStrays(ctx, c.Dir, src, &beside[i]) {
 			var walkErr *WalkError
@@ -67,7 +67,7 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 				}
 			}
 			c.progress.files.Add(1)
-			met.Parsers = parsers()
+			met.Parsers = readers
 			c.progress.bytes.Add(met.Size)
 			found = append(found, met)
 			if len(found) == page {
@@ -93,13 +93,17 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 	return doubtful, c.Store.Recheck(ctx, run)
 }
 
-// parsers names the formats that this program reads, with their versions.
-func parsers() string {
-	var ids []string
-	for _, f := range extract.Formats {
-		ids = append(ids, f.ID())
+// parsers names what this program reads files by, with the versions.
+func parsers() string { return strings.Join(extract.ReaderIDs(), "\n") }
+
+// lacking adds programs to what reads a file, or may, that are not there.
+func lacking(parser string, missing []string) string {
+	missing = slices.Clone(missing)
+	slices.Sort(missing)
+	for _, name := range slices.Compact(missing) {
+		parser += "\t" + name
 	}
-	return strings.Join(ids, "\n")
+	return parser
 }
 
 // compare looks at the content of the files that may be unchanged though their

@@ -119,7 +119,10 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 		return broken.error
 	}
 	last := r.chunk
-	last.parser = r.parser
+	if file, ok := errors.AsType[*extract.FileError](err); ok {
+		r.missing = append(r.missing, file.Missing...)
+	}
+	last.parser = lacking(r.parser, r.missing)
 	if err == nil || lasting(err) {
 		last.hash = hash
 		last.changed = changed(c.full(f, src), f)
@@ -186,8 +189,9 @@ type reader struct {
 	names   []transform.Name // that they wait for
 	waits   int              // bytes of them, about
 
-	fixes  *fixes
-	parser string // what reads the file; all that there are while that is not known
+	fixes   *fixes
+	parser  string   // what reads the file; all that there are while that is not known
+	missing []string // programs that something of the file would be read by
 }
 
 func (r *reader) warn(p extract.Place, what string) {
@@ -206,6 +210,9 @@ func (r *reader) records(seq iter.Seq2[extract.Record, error], file *extract.Fil
 				return waited
 			}
 			return err
+		}
+		if bad != nil {
+			r.missing = append(r.missing, bad.Missing...)
 		}
 		if rec.Doc != nil && rec.Doc.Unread > 0 {
 			r.c.progress.unreadPages.Add(int64(rec.Doc.Unread))

@@ -25,6 +25,10 @@ func TestAFileThatCannotBeReadWhole(t *testing.T) {
 		{"another content behind the clock's back, and a full run", "encrypted", "csv:1", func(w *world) { w.files["a.csv"], w.full = []string{"1=y"}, true }, true},
 		{"another version of its reader", "encrypted", "csv:0", func(*world) {}, true},
 		{"no reader takes it", "unsupported", parsers, func(*world) {}, false},
+		{"a program is missing", "unreadable", "csv:1\tdwg2txt", func(w *world) { w.parsers = parsers + "\tcatdoc\tdwg2txt" }, false},
+		{"one of two programs is there now", "unreadable", "csv:1\tcatdoc\tdwg2txt", func(w *world) { w.parsers = parsers + "\tdwg2txt" }, true},
+		{"another program is missing", "encrypted", "csv:1", func(w *world) { w.parsers = parsers + "\tdwg2txt" }, false},
+		{"no reader took it, a program is missing", "unsupported", parsers, func(w *world) { w.parsers = parsers + "\tdwg2txt" }, false},
 		{"no reader took it, and there are others now", "unsupported", "csv:1", func(w *world) { w.parsers = "pdf:1" }, true},
 	}
 	for _, tt := range tests {

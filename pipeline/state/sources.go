@@ -53,7 +53,8 @@ type Found struct {
 	// Racy tells that the file is so young that a later change may not show in
 	// its time.
 	Racy bool
-	// Parsers are the formats of this program with their versions, a line each.
+	// Parsers are the formats of this program with their versions, a line each;
+	// then the programs that are not installed, behind a tab each.
 	Parsers string
 }
 
@@ -68,7 +69,8 @@ type Source struct {
 	Ended bool // the pass is over, for the file's end or for an error
 	Whole bool // it reached the end of the file
 	// Parser is what the file was read by: a line of Parsers, or all of them
-	// when it is none of theirs; "" is not known.
+	// when it is none of theirs; "" is not known. The programs that something of
+	// it could not be read without come behind a tab each.
 	Parser string
 	// Failed is the reason why the file cannot be read to its end, where the
 	// same content would fail so again; else "".
@@ -268,9 +270,20 @@ type met struct {
 // settled tells that reading the same content again would bring nothing new.
 func (m *met) settled() bool { return m.Whole || m.Ended && m.Failed != "" }
 
-// reads tells whether what has read a file would read it so again.
+// reads tells whether what has read a file would read it so again: it is the
+// same, and what was missing still is.
 func (f *Found) reads(parser string) bool {
-	return parser == "" || parser == f.Parsers || slices.Contains(strings.Split(f.Parsers, "\n"), parser)
+	formats, missing, _ := strings.Cut(f.Parsers, "\t")
+	by, without, lacked := strings.Cut(parser, "\t")
+	if by != "" && by != formats && !slices.Contains(strings.Split(formats, "\n"), by) {
+		return false
+	}
+	for name := range strings.SplitSeq(without, "\t") {
+		if lacked && !slices.Contains(strings.Split(missing, "\t"), name) {
+			return false
+		}
+	}
+	return true
 }
 
 func lookUp(ctx context.Context, query func(context.Context, string, ...any) *sql.Row, f Found) (m met, err error) {
