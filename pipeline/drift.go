@@ -174,6 +174,10 @@ type glance struct {
 	bytes int64
 	apply int   // records of which items may still be made
 	twice int64 // ids that stood above
+	// Of a table of which several rows make one record: its records, and whether
+	// there are more of them.
+	groups int
+	short  bool
 }
 
 // look begins to look at a file; nil is that nothing is compared.
@@ -193,13 +197,26 @@ func (l *glance) portion() extract.Portion {
 // more is told that the file has more than is shown.
 func (l *glance) more() { l.left = true }
 
+// group looks at a record of several rows, for its item; it is false when it
+// wants no more. The grouping has read the whole file by then.
+func (l *glance) group(rec extract.Record, wrong error) (more bool) {
+	if wrong != nil || l.apply == 0 {
+		return false
+	}
+	l.apply--
+	l.groups++
+	l.item(rec)
+	return true
+}
+
 // ungrouped looks at the rows of a table of which several make one record.
-func (l *glance) ungrouped(ctx context.Context, in extract.Input) {
+// wrong is that the mapping does not fit.
+func (l *glance) ungrouped(ctx context.Context, in extract.Input, wrong error) {
 	opt := l.k.src.Options
 	opt.Warn, opt.GroupBy, l.apply = nil, "", 0
 	for rec, err := range extract.Sample(ctx, in, opt, l.portion(), l.more) {
 		if err == nil && rec.Header != nil {
-			l.add(rec, nil)
+			l.add(rec, wrong)
 		}
 	}
 }
@@ -359,13 +376,16 @@ func (c *Crawl) renamed(src *transform.Source) string {
 }
 
 // count adds the file's records, or about how many it has. Rows that are put
-// together are fewer records.
+// together are one record.
 func (k *contract) count(l *glance) {
-	if !l.left && k.src.Options.GroupBy == "" {
-		k.rows.add(l.f, float64(l.n))
+	rows, whole := float64(l.n), !l.left
+	if k.src.Options.GroupBy != "" {
+		rows, whole = float64(l.groups), !l.short
+	}
+	if whole {
+		k.rows.add(l.f, rows)
 		return
 	}
-	rows := float64(l.n)
 	if k.was != nil {
 		if x := k.was.Rows[strings.ToLower(path.Ext(l.f.Path))]; x.Bytes > 0 {
 			rows = max(rows, x.Rows*float64(l.f.Size)/float64(x.Bytes))

@@ -199,3 +199,87 @@ func TestContractIsSmall(t *testing.T) {
 		t.Errorf("the contract has %d bytes, or texts of the files: %.300s", len(text), text)
 	}
 }
+
+// orders are rows of which several make a record: n orders of so many rows.
+func orders(n, rows int, row func(order, row int) string) (all []string) {
+	for o := range n {
+		for r := range rows {
+			all = append(all, row(o, r))
+		}
+	}
+	return all
+}
+
+// A table of which several rows make a record is compared by its rows, and
+// counted by its records.
+func TestDriftOfGroups(t *testing.T) {
+	row := func(o, r int, title, size string) string {
+		return fmt.Sprintf("o%d,n%d,%s %d,%s%d,%d,part %d", o, o, title, o, size, o%7, r, r)
+	}
+	plain := func(o, r int) string { return row(o, r, "order", "") }
+	const header = "order,no,title,size,pos,product"
+	tests := []struct {
+		name string
+		rows []string
+		kind string // "" is no change
+	}{
+		{"as it was", orders(200, 3, plain), ""},
+		{"more rows, as many records", orders(200, 9, plain), ""},
+		{"as many rows, and fewer records", orders(60, 10, plain), transform.ChangeRows},
+		{"a typed value", orders(200, 3, func(o, r int) string { return row(o, r, "order", "about ") }), transform.ChangeType},
+		{"a typed value in rows that are not the first", orders(200, 3, func(o, r int) string {
+			if r == 0 {
+				return plain(o, r)
+			}
+			return row(o, r, "order", "about ")
+		}), transform.ChangeType},
+		{"ids of other records", orders(200, 3, func(o, r int) string { return row(o, r, "other", "") }), transform.ChangeIDs},
+		{"rows that are of no record", orders(200, 3, func(o, r int) string {
+			if r == 0 {
+				return plain(o, r)
+			}
+			return fmt.Sprintf(",x%d-%d,order %d,%d,%d,part", o, r, o, o%7, r)
+		}), transform.ChangeEmpty},
+	}
+	world := func(t *testing.T) *world {
+		w := newWorld(t)
+		w.remap("path: files/*.csv", "path: files/*.csv\n    groupBy: order", "    id: id", "    id: no", "title: {type: string,", "title: {type: string, labels: [title],")
+		w.table(header, orders(200, 3, plain))
+		w.mustCrawl()
+		return w
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := world(t)
+			w.table(header, tt.rows)
+			if tt.kind != "" {
+				w.wantDrift(tt.kind)
+				w.tweak = func(c *Crawl) { c.AcceptDrift, c.Deletes = true, transform.Limit{Share: 1, Set: true} }
+			}
+			if rep := w.mustCrawl(); (len(rep.Changes) > 0) != (tt.kind != "") && tt.kind != transform.ChangeRows {
+				t.Errorf("changes %v", rep.Changes)
+			}
+			w.tweak = nil
+			w.touch("a.csv")
+			if rep := w.mustCrawl(); len(rep.Changes) > 0 {
+				t.Errorf("changes %v of a file that was accepted as it is", rep.Changes)
+			}
+		})
+	}
+	t.Run("the column that puts rows together has another name", func(t *testing.T) {
+		w := world(t)
+		w.table(strings.Replace(header, "order,", "order no,", 1), orders(200, 3, plain))
+		_, err := w.crawl(t.Context())
+		var drift *DriftError
+		if !errors.As(err, &drift) || !strings.Contains(err.Error(), `groupBy names the column "order"`) || !strings.Contains(err.Error(), `the column "order" has gone, and "order no" has 100 % of its values`) {
+			t.Errorf("crawl = %v, want a drift that says what the column may be called now", err)
+		}
+	})
+}
+
+// table writes a.csv with a header of its own.
+func (w *world) table(header string, rows []string) {
+	w.t.Helper()
+	w.must(os.MkdirAll(filepath.Join(w.dir, "files"), 0o700))
+	w.put("a.csv", header+"\n"+strings.Join(rows, "\n")+"\n")
+}

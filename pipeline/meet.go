@@ -288,12 +288,9 @@ func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.S
 	}
 	defer closeFile()
 	look := c.look(f, src)
+	checked, err = firstRecords(ctx, in, src, look)
 	if look != nil && src.Options.GroupBy != "" {
-		if checked, err = firstRecords(ctx, in, src, nil); err == nil {
-			look.ungrouped(ctx, in)
-		}
-	} else {
-		checked, err = firstRecords(ctx, in, src, look)
+		look.ungrouped(ctx, in, err)
 	}
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
@@ -308,8 +305,8 @@ func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.S
 func firstRecords(ctx context.Context, in extract.Input, src *transform.Source, look *glance) (checked bool, wrong error) {
 	opt := src.Options
 	opt.Warn = nil
-	records := extract.Records(ctx, in, opt)
-	if look != nil {
+	records, grouped := extract.Records(ctx, in, opt), opt.GroupBy != ""
+	if look != nil && !grouped {
 		records = extract.Sample(ctx, in, opt, look.portion(), look.more)
 	}
 	tries := 0
@@ -329,10 +326,17 @@ func firstRecords(ctx context.Context, in extract.Input, src *transform.Source, 
 			if !checked {
 				checked, wrong = true, src.Check(rec.Header)
 			}
-			if look != nil {
+			switch {
+			case look == nil:
+			case !grouped:
 				look.add(rec, wrong)
 				continue
+			case look.group(rec, wrong):
+				continue
 			}
+		}
+		if look != nil {
+			look.short = true
 		}
 		break // what is wrong with the file shows when it is read
 	}

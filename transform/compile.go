@@ -369,6 +369,9 @@ func (s *Source) names() (Errors, []string) {
 	if !s.def.scope.table {
 		return b.errs, nil
 	}
+	if by := s.Options.GroupBy; by != "" {
+		b.uses[by] = true
+	}
 	return b.errs, keysOf(b.uses)
 }
 

@@ -117,6 +117,9 @@ func (s *Source) feeds(h *extract.Header) map[string]feed {
 	if len(errs) > 0 {
 		return out
 	}
+	if by := s.Options.GroupBy; by != "" {
+		out[by] = feed{what: []string{"groupBy"}, serious: true}
+	}
 	for _, name := range keysOf(p.reads) {
 		serious := name == "id" || name == "acl"
 		choice := serious || name == "where"
