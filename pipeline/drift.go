@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -58,8 +59,10 @@ type contract struct {
 	twice   int64         // ids that stand more than once in a file
 	budget  int64         // bytes that may still be looked at
 	looked  bool
-	resumed bool // now is of the run's beginning, and was judged then
-	guessed bool // rows is not exact
+	resumed bool  // now is of the run's beginning, and was judged then
+	guessed bool  // rows is not exact
+	docs    int   // documents that were looked at
+	fills   fills // of now, of documents
 	changes []transform.Change
 }
 
@@ -72,7 +75,8 @@ type agreed struct {
 	Rows    extents         `json:"rows"`
 	Profile json.RawMessage `json:"profile"`
 	IDs     transform.IDs   `json:"ids"`
-	Twice   int64           `json:"twice"` // ids that stood more than once in a file
+	Twice   int64           `json:"twice"`           // ids that stood more than once in a file
+	Fills   fills           `json:"fills,omitempty"` // of documents
 
 	profile *transform.Profile
 }
@@ -126,7 +130,7 @@ func (c *Crawl) readContracts(ctx context.Context, run state.Run) error {
 			return err
 		}
 		if seen := readAgreed(text); seen != nil && seen.Of == k.of && seen.Run == run.ID {
-			k.now, k.ids, k.twice, k.looked, k.resumed = seen.profile, seen.IDs, seen.Twice, true, true
+			k.now, k.ids, k.twice, k.fills, k.looked, k.resumed = seen.profile, seen.IDs, seen.Twice, seen.Fills, true, true
 		}
 	}
 	return nil
@@ -273,9 +277,7 @@ func (l *glance) done(wrong error) {
 	if k.resumed {
 		return
 	}
-	if k.now == nil {
-		k.now = transform.NewProfiler().Profile()
-	}
+	k.now = k.profile()
 	k.now.Merge(now)
 	k.ids = k.ids.Merge(l.ids)
 	k.twice += l.twice
@@ -424,6 +426,9 @@ func (c *Crawl) judge(ctx context.Context, run state.Run, rep *Report, doubtful 
 		if !slices.Contains(doubtful, src.Name) && !src.Optional && !k.resumed && !c.letsGo() {
 			k.sunk()
 		}
+		if !k.resumed {
+			k.emptied()
+		}
 		for _, ch := range k.changes {
 			if c.AcceptDrift || !k.stops(&ch) || k.policy == "quarantine" && ch.Kind != transform.ChangeRows {
 				rep.Changes = append(rep.Changes, ch)
@@ -513,7 +518,7 @@ func (c *Crawl) keepLooks(ctx context.Context, run state.Run) error {
 	values := map[string]string{}
 	for _, k := range c.contracts {
 		if k.looked && !k.resumed {
-			seen := &agreed{Of: k.of, Run: run.ID, When: run.Started, IDs: k.ids, Twice: k.twice, profile: k.now}
+			seen := &agreed{Of: k.of, Run: run.ID, When: run.Started, IDs: k.ids, Twice: k.twice, Fills: k.fills, profile: k.profile()}
 			if err := k.write(values, metaLooked, seen); err != nil {
 				return err
 			}
@@ -544,6 +549,14 @@ func (k *contract) write(values map[string]string, under string, a *agreed) (err
 	return err
 }
 
+// profile is what was seen of tables.
+func (k *contract) profile() *transform.Profile {
+	if k.now == nil {
+		return transform.NewProfiler().Profile()
+	}
+	return k.now
+}
+
 // next is the contract after a run; nil is that there is none. What was there
 // and what is new hold both, but for accepted changes: there only what is new does.
 func (k *contract) next(run state.Run, accepted bool) *agreed {
@@ -554,19 +567,23 @@ func (k *contract) next(run state.Run, accepted bool) *agreed {
 		profile: transform.NewProfiler().Profile()}
 	if k.was != nil {
 		next.profile.Merge(k.was.profile)
-		next.IDs, next.Twice = k.was.IDs, k.was.Twice
+		next.IDs, next.Twice, next.Fills = k.was.IDs, k.was.Twice, k.was.Fills
 	}
 	for _, ch := range k.changes {
 		switch {
 		case !accepted || !k.looked:
 		case ch.Kind == transform.ChangeIDs:
 			next.IDs = nil
+		case ch.Column == "" && ch.Kind == transform.ChangeEmpty: // of documents
+			next.Fills = maps.Clone(next.Fills)
+			delete(next.Fills, ch.Feeds[0])
 		case ch.Kind != transform.ChangeValues:
 			next.profile.Forget(ch.Column)
 		}
 	}
 	if k.looked {
-		next.profile.Merge(k.now)
+		next.profile.Merge(k.profile())
+		next.Fills = next.Fills.add(k.fills)
 		next.IDs = next.IDs.Merge(k.ids)
 		next.Twice += k.twice
 	}

@@ -372,6 +372,7 @@ func (e *estimator) judge(ctx context.Context, units []unit) error {
 // sample reads the beginning of a file. The units of a table are what comes of
 // each piece that is read from the disk; a document is one unit.
 func (e *estimator) sample(ctx context.Context, src *transform.Source, f *state.Source, table bool) ([]unit, error) {
+	e.c.opens(f, src)
 	in, closeFile, err := e.c.open(f, src)
 	if err != nil {
 		return []unit{{amount: amountOf(f, table), records: 1}}, nil // the file is what is refused

@@ -204,6 +204,11 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 		src := c.source(f.Name)
 		v := verdicts[f.Name]
 		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) || c.held(src, c.full(f, src)) {
+			if !f.Skip && f.Resume == 0 && !c.held(src, c.full(f, src)) { // a document
+				if err := c.lookAtDocument(ctx, f, src); err != nil {
+					return err
+				}
+			}
 			// Items were made of it under this very mapping.
 			v.good = v.good || f.Stored+f.Unchanged > 0 && isTable(f.Path, src)
 			if err := c.lookAgain(ctx, f, src); err != nil {
@@ -282,6 +287,7 @@ func isTable(name string, src *transform.Source) bool {
 // table against what is known of its source. What is wrong with the file itself
 // is the crawl's business, not a finding here; then checked is false.
 func (c *Crawl) checkFile(ctx context.Context, f *state.Source, src *transform.Source) (checked bool, err error) {
+	c.opens(f, src)
 	in, closeFile, err := c.open(f, src)
 	if err != nil {
 		return false, nil
@@ -369,12 +375,16 @@ func (c *Crawl) display(f *state.Source, src *transform.Source) string {
 	return filepath.ToSlash(c.full(f, src))
 }
 
+// opens tells tests of a file that is opened for its own sake.
+func (c *Crawl) opens(f *state.Source, src *transform.Source) {
+	if c.watchOpens != nil {
+		c.watchOpens(c.full(f, src))
+	}
+}
+
 // open opens a file for reading. The error is a *extract.FileError.
 func (c *Crawl) open(f *state.Source, src *transform.Source) (extract.Input, func(), error) {
 	full := c.full(f, src)
-	if c.watchOpens != nil {
-		c.watchOpens(full)
-	}
 	file, err := os.Open(full)
 	if err == nil {
 		var info os.FileInfo

@@ -143,6 +143,7 @@ func (c *Crawl) read(ctx context.Context, f *state.Source, out chan<- *chunk) er
 // when the file system is to blame for how it ended, or nobody wants it.
 func (r *reader) file(f *state.Source, src *transform.Source, opt extract.Options) (hash []byte, err error) {
 	c := r.c
+	c.opens(f, src)
 	in, closeFile, err := c.open(f, src)
 	if err != nil {
 		c.progress.bytesDone.Add(f.Size)

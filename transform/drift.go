@@ -1,6 +1,8 @@
 package transform
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -125,7 +127,7 @@ func (s *Source) feeds(h *extract.Header) map[string]feed {
 		choice := serious || name == "where"
 		for _, prop := range s.m.Schema {
 			if prop.Name == name {
-				serious = prop.Type != String && prop.Type != StringCollection
+				serious = s.Typed(name)
 				choice = serious || prop.Refinable
 			}
 		}
@@ -310,6 +312,32 @@ func (d *drift) values(old, c *Column) {
 		}
 		d.add(ChangeValues, c.Name, "new among its values: %s%s", strings.Join(fresh, ", "), more)
 	}
+}
+
+// MakesContent is the name of an item's content among what a source makes; no
+// property can have it.
+const MakesContent = "the content"
+
+// Makes tells what the source makes of a record, by name, with what identifies
+// the expression that does.
+func (s *Source) Makes() map[string]string {
+	all := map[string]string{}
+	add := func(name string, x *expression) {
+		sum := sha256.Sum256([]byte(x.s))
+		all[name] = hex.EncodeToString(sum[:4])
+	}
+	for i := range s.def.props {
+		add(s.def.props[i].def.Name, s.def.props[i].x)
+	}
+	if s.def.content != nil {
+		add(MakesContent, s.def.content)
+	}
+	return all
+}
+
+// Typed tells that a property is no text.
+func (s *Source) Typed(name string) bool {
+	return slices.ContainsFunc(s.m.Schema, func(p PropertyDef) bool { return p.Name == name && p.Type != String && p.Type != StringCollection })
 }
 
 // Renamed finds the columns of now that hold the values of one that is
