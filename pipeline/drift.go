@@ -342,13 +342,15 @@ func (c *Crawl) keepOut(f *state.Source, wrong error) bool {
 	return true
 }
 
-// lookAgain takes account of a file that is not checked: as it need not be
-// opened, or as this run has begun it.
+// lookAgain takes account of a file that is not checked: as it is a document, as
+// it need not be opened, or as this run has begun it.
 func (c *Crawl) lookAgain(ctx context.Context, f *state.Source, src *transform.Source) error {
 	k := c.contracts[f.Name]
 	switch {
-	case k == nil || !isTable(f.Path, src):
+	case k == nil:
 		return nil
+	case !isTable(f.Path, src):
+		return c.lookAtDocument(ctx, k, f)
 	case f.Skip || k.resumed || c.held(src, c.full(f, src)):
 		k.rows.add(f, float64(f.Read))
 		return nil

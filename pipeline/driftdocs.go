@@ -58,11 +58,11 @@ func (f fills) add(others fills) fills {
 	return all
 }
 
-// lookAtDocument looks at a document that is to be read. What is wrong with it
+// lookAtDocument looks at a document, if it is to be read. What is wrong with it
 // shows when it is.
-func (c *Crawl) lookAtDocument(ctx context.Context, f *state.Source, src *transform.Source) error {
-	k := c.contracts[f.Name]
-	if k == nil || k.resumed || k.docs == docFiles || f.Size > docBytes {
+func (c *Crawl) lookAtDocument(ctx context.Context, k *contract, f *state.Source) error {
+	src := k.src
+	if f.Skip || f.Resume > 0 || k.resumed || k.docs == docFiles || f.Size > docBytes || c.held(src, c.full(f, src)) {
 		return nil
 	}
 	in, closeFile, err := c.open(f, src)

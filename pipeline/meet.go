@@ -204,11 +204,6 @@ func (c *Crawl) check(ctx context.Context, run state.Run) error {
 		src := c.source(f.Name)
 		v := verdicts[f.Name]
 		if f.Skip || f.Resume > 0 || !isTable(f.Path, src) || c.held(src, c.full(f, src)) {
-			if !f.Skip && f.Resume == 0 && !c.held(src, c.full(f, src)) { // a document
-				if err := c.lookAtDocument(ctx, f, src); err != nil {
-					return err
-				}
-			}
 			// Items were made of it under this very mapping.
 			v.good = v.good || f.Stored+f.Unchanged > 0 && isTable(f.Path, src)
 			if err := c.lookAgain(ctx, f, src); err != nil {

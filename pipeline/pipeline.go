@@ -478,44 +478,13 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 	if err := c.judge(ctx, run, rep, doubtful); err != nil {
 		return err
 	}
-	var groups *groupSync
-	if c.Admin != nil {
-		c.phase("connection and schema")
-		again, err := c.doubts(ctx)
-		if err != nil {
-			return err
-		}
-		if again {
-			rep.Problems = nil
-			if doubtful, err = c.meet(ctx, run, rep); err != nil {
-				return err
-			}
-		}
-		if _, err := c.Admin.EnsureConnection(ctx, c.Mapping.Connection, c.Mapping.Schema); err != nil {
-			return err
-		}
-		if groups, err = c.findGroups(ctx, rep); err != nil {
-			return err
-		}
-		if err := groups.before(ctx); err != nil {
-			return err
-		}
-	}
-	quiet, err := c.Store.Quiet(ctx, run)
+	groups, doubtful, err := c.connect(ctx, run, rep, doubtful)
 	if err != nil {
 		return err
 	}
-	if !quiet {
-		if err := c.Store.Load(ctx, run); err != nil {
-			return err
-		}
-		if c.watchLoad != nil {
-			c.watchLoad(c.Store.Known())
-		}
-	}
-	c.Store.MaxWidenings = c.maxWidenings(c.Store.Known())
-	if _, planning := c.witness.(*planner); planning {
-		c.Store.MaxWidenings = -1 // it counts them
+	quiet, err := c.recall(ctx, run)
+	if err != nil {
+		return err
 	}
 	c.phase("crawling")
 	if err := c.crawlBeside(ctx, run, rep, groups); err != nil {
@@ -548,6 +517,55 @@ func (c *Crawl) run(ctx context.Context, run state.Run, rep *Report) error {
 		return err
 	}
 	return c.keepContracts(ctx, run)
+}
+
+// connect makes connection and schema equal to the mapping, and finds out what
+// is to be done about groups. What it finds may be a reason to meet the files
+// anew: then doubtful is another.
+func (c *Crawl) connect(ctx context.Context, run state.Run, rep *Report, doubtful []string) (*groupSync, []string, error) {
+	if c.Admin == nil {
+		return nil, doubtful, nil
+	}
+	c.phase("connection and schema")
+	again, err := c.doubts(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if again {
+		rep.Problems = nil
+		if doubtful, err = c.meet(ctx, run, rep); err != nil {
+			return nil, nil, err
+		}
+	}
+	if _, err := c.Admin.EnsureConnection(ctx, c.Mapping.Connection, c.Mapping.Schema); err != nil {
+		return nil, nil, err
+	}
+	groups, err := c.findGroups(ctx, rep)
+	if err != nil {
+		return nil, nil, err
+	}
+	return groups, doubtful, groups.before(ctx)
+}
+
+// recall reads what is known of the items, unless it is quiet: then nothing has
+// to be done about them.
+func (c *Crawl) recall(ctx context.Context, run state.Run) (quiet bool, err error) {
+	if quiet, err = c.Store.Quiet(ctx, run); err != nil {
+		return false, err
+	}
+	if !quiet {
+		if err := c.Store.Load(ctx, run); err != nil {
+			return false, err
+		}
+		if c.watchLoad != nil {
+			c.watchLoad(c.Store.Known())
+		}
+	}
+	c.Store.MaxWidenings = c.maxWidenings(c.Store.Known())
+	if _, planning := c.witness.(*planner); planning {
+		c.Store.MaxWidenings = -1 // it counts them
+	}
+	return quiet, nil
 }
 
 // crawlBeside crawls while external groups are filled. When the crawl
