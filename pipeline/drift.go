@@ -11,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"importer/extract"
@@ -62,8 +64,12 @@ type contract struct {
 	resumed bool  // now is of the run's beginning, and was judged then
 	guessed bool  // rows is not exact
 	docs    int   // documents that were looked at
-	fills   fills // of now, of documents
+	fills   fills // of these
 	changes []transform.Change
+
+	counted atomic.Int64 // documents of the crawl
+	mu      sync.Mutex   // guards filled
+	filled  fills        // of the crawl's documents
 }
 
 // An agreed is a contract as the state has it.
@@ -130,7 +136,7 @@ func (c *Crawl) readContracts(ctx context.Context, run state.Run) error {
 			return err
 		}
 		if seen := readAgreed(text); seen != nil && seen.Of == k.of && seen.Run == run.ID {
-			k.now, k.ids, k.twice, k.fills, k.looked, k.resumed = seen.profile, seen.IDs, seen.Twice, seen.Fills, true, true
+			k.now, k.ids, k.twice, k.looked, k.resumed = seen.profile, seen.IDs, seen.Twice, true, true
 		}
 	}
 	return nil
@@ -489,7 +495,7 @@ func (c *Crawl) keepContracts(ctx context.Context, run state.Run) error {
 	}
 	any := false
 	for _, k := range c.contracts {
-		any = any || k.looked || k.was != nil && k.rows.all() != k.was.Rows.all()
+		any = any || k.looked || k.filled != nil || k.was != nil && k.rows.all() != k.was.Rows.all()
 		k.rows = extents{}
 	}
 	if !any {
@@ -520,7 +526,7 @@ func (c *Crawl) keepLooks(ctx context.Context, run state.Run) error {
 	values := map[string]string{}
 	for _, k := range c.contracts {
 		if k.looked && !k.resumed {
-			seen := &agreed{Of: k.of, Run: run.ID, When: run.Started, IDs: k.ids, Twice: k.twice, Fills: k.fills, profile: k.profile()}
+			seen := &agreed{Of: k.of, Run: run.ID, When: run.Started, IDs: k.ids, Twice: k.twice, profile: k.profile()}
 			if err := k.write(values, metaLooked, seen); err != nil {
 				return err
 			}
@@ -562,7 +568,7 @@ func (k *contract) profile() *transform.Profile {
 // next is the contract after a run; nil is that there is none. What was there
 // and what is new hold both, but for accepted changes: there only what is new does.
 func (k *contract) next(run state.Run, accepted bool) *agreed {
-	if k.was == nil && !k.looked {
+	if k.was == nil && !k.looked && k.filled == nil {
 		return nil
 	}
 	next := &agreed{Of: k.of, Run: run.ID, When: run.Started, Rows: k.rows,
@@ -583,9 +589,9 @@ func (k *contract) next(run state.Run, accepted bool) *agreed {
 			next.profile.Forget(ch.Column)
 		}
 	}
+	next.Fills = next.Fills.add(k.filled)
 	if k.looked {
 		next.profile.Merge(k.profile())
-		next.Fills = next.Fills.add(k.fills)
 		next.IDs = next.IDs.Merge(k.ids)
 		next.Twice += k.twice
 	}

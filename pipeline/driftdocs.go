@@ -14,12 +14,13 @@ import (
 
 // Documents have no columns. What they can lose is what the mapping makes of
 // them: after a new design of a web site no select() finds anything, and after
-// another export no document has an author. So the first of those that are to be
-// read are looked at before anything is written, and a property that nearly every
-// document had and none has is a change.
+// another export no document has an author. So a crawl counts which properties
+// its documents have, and the next one looks at the first of those that it is to
+// read before anything is written: a property that nearly every document had and
+// none has is a change.
 //
 // What is looked at is little, as documents are dear: some files, none of them
-// large. A cache keeps what was read of them for the crawl.
+// large, and none in a first crawl. A cache keeps what was read of them.
 const (
 	docFiles  = 20      // files of a source
 	docBytes  = 4 << 20 // the largest
@@ -62,7 +63,7 @@ func (f fills) add(others fills) fills {
 // shows when it is.
 func (c *Crawl) lookAtDocument(ctx context.Context, k *contract, f *state.Source) error {
 	src := k.src
-	if f.Skip || f.Resume > 0 || k.resumed || k.docs == docFiles || f.Size > docBytes || c.held(src, c.full(f, src)) {
+	if f.Skip || f.Resume > 0 || k.resumed || k.was == nil || len(k.was.Fills) == 0 || k.docs == docFiles || f.Size > docBytes || c.held(src, c.full(f, src)) {
 		return nil
 	}
 	in, closeFile, err := c.open(f, src)
@@ -101,10 +102,24 @@ func (c *Crawl) lookAtDocument(ctx context.Context, k *contract, f *state.Source
 		if err != nil {
 			continue // left out, or for the quarantine
 		}
-		k.fills, k.looked = k.fills.add(fillsOf(src, item)), true
+		k.looked = true
+		k.fills = k.fills.add(fillsOf(src, item))
 		transform.Recycle([]*transform.Item{item})
 	}
 	return nil
+}
+
+// noteFills counts the item of a document for the next crawl. It is called from
+// many goroutines.
+func (c *Crawl) noteFills(src *transform.Source, item *transform.Item) {
+	k := c.contracts[src.Name]
+	if k == nil || k.counted.Add(1) > docMemory {
+		return
+	}
+	now := fillsOf(src, item)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.filled = k.filled.add(now)
 }
 
 // fillsOf tells what of that which the source makes an item has.
@@ -125,9 +140,6 @@ func fillsOf(src *transform.Source, item *transform.Item) fills {
 
 // emptied compares what the documents have with what they had.
 func (k *contract) emptied() {
-	if k.was == nil {
-		return
-	}
 	for _, name := range slices.Sorted(maps.Keys(k.fills)) {
 		was, now := k.was.Fills[name], k.fills[name]
 		if now.With > 0 || now.Of < docLeast || was.Of < docLeast || was.By != now.By || float64(was.With) < docShare*float64(was.Of) {

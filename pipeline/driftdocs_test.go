@@ -53,7 +53,7 @@ func TestDriftOfDocuments(t *testing.T) {
 		w := world(t, 30)
 		w.pages(30, price)
 		rep := w.mustCrawl()
-		if len(rep.Changes) != 1 || rep.Changes[0].Kind != transform.ChangeEmpty || !strings.Contains(rep.Changes[0].String(), "none of the 20 documents that were looked at has a value for author, and 20 of 20 had one before") {
+		if len(rep.Changes) != 1 || rep.Changes[0].Kind != transform.ChangeEmpty || !strings.Contains(rep.Changes[0].String(), "none of the 20 documents that were looked at has a value for author, and 30 of 30 had one before") {
 			t.Errorf("changes %v, want one of the author", rep.Changes)
 		}
 		w.pages(30, price+"<i>more</i>")

@@ -317,6 +317,9 @@ func (r *reader) apply(rec extract.Record, bad *extract.RecordError, file *extra
 		if r.c.Store.Keeps() {
 			o.digest = item.Digest()
 		}
+		if rec.Doc != nil && rec.Part == nil {
+			r.c.noteFills(r.chunk.src, item)
+		}
 		return o, nil
 	case errors.Is(err, transform.ErrSkip):
 		return outcome{record: kept{fix: fix}, named: r.chunk.src.NamedByEvents(rec)}, nil
