@@ -18,6 +18,7 @@ import (
 	"importer/load/localgraph"
 	"importer/pipeline"
 	"importer/pipeline/state"
+	"importer/scratch"
 )
 
 type planFlags struct {
@@ -127,12 +128,12 @@ func (a *app) openForPlan(f *targetFlags, connection string) (*target, func(), e
 	look := a
 	remove := func() {}
 	if _, err := os.Stat(filepath.Join(a.data, "graph.db")); f.target == "local" && err != nil {
-		dir, err := os.MkdirTemp("", "importer-")
+		dir, err := scratch.New("graph")
 		if err != nil {
-			return nil, nil, fmt.Errorf("cannot make a folder for temporary files: %w; set TMPDIR to one that can be written", err)
+			return nil, nil, err
 		}
-		empty := app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, data: dir, json: a.json, quiet: a.quiet}
-		look, remove = &empty, func() { os.RemoveAll(dir) }
+		empty := app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, data: dir.Path, json: a.json, quiet: a.quiet}
+		look, remove = &empty, dir.Remove
 	}
 	t, err := look.open(f, connection, localgraph.Caller{App: true})
 	if err != nil {
