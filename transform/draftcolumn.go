@@ -155,7 +155,10 @@ func (c *Column) nullList() string {
 func placesOf(places []extract.Place) string {
 	var lines []string
 	for _, p := range places {
-		if p.Line > 0 {
+		switch {
+		case p.Col > 0:
+			lines = append(lines, fmt.Sprintf("%d:%d", p.Line, p.Col))
+		case p.Line > 0:
 			lines = append(lines, strconv.Itoa(p.Line))
 		}
 	}

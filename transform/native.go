@@ -80,6 +80,8 @@ func (e *frame) field(name string) (any, error) {
 	switch name {
 	case "line", "place.line":
 		return e.rec.Place.Line, nil
+	case "place.col":
+		return e.rec.Place.Col, nil
 	case "place.page":
 		return e.rec.Place.Page, nil
 	case "file.size":

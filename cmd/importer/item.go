@@ -75,7 +75,7 @@ func (a *app) placeOf(ctx context.Context, t *admin, id string) string {
 
 // fromRecord names the record behind an item.
 func fromRecord(p state.Place) string {
-	return extract.Place{File: p.Path, Sheet: p.Sheet, Line: p.Line}.String() + " of the source " + p.Source
+	return extract.Place{File: p.Path, Sheet: p.Sheet, Line: p.Line, Col: p.Col}.String() + " of the source " + p.Source
 }
 
 func printItem(w io.Writer, connection, place string, it *load.StoredItem) {

@@ -104,7 +104,7 @@ CREATE TABLE items (
   part   INTEGER NOT NULL,         -- which record of the file, from 0
   pass   INTEGER NOT NULL,         -- the reading that last met it
   sent   INTEGER NOT NULL,         -- the reading that last sent it
-  line   INTEGER NOT NULL,         -- line, row or page; 0 is the whole file
+  line   INTEGER NOT NULL,         -- line, row or page, and 2^32 times the column, if any; 0 is the whole file
   sheet  TEXT,
   digest BLOB,                     -- see admit.go; NULL: what the target has is not known
   status INTEGER NOT NULL,         -- 0 sent, unanswered; 1 stored; 2 rejected; 3 to be withdrawn
