@@ -181,6 +181,8 @@ type ItemError struct {
 	Unknown []Unknown
 	// ACL are its permissions, nil where it is they that cannot be made.
 	ACL []Access
+
+	at spot // of the entry of the acl that it comes of, in the mapping; zero for all else
 }
 
 func (e *ItemError) Error() string { return e.Place.String() + ": " + e.Detail }

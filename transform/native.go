@@ -29,8 +29,11 @@ type frame struct {
 	unknown []Unknown // in permissions
 	dropped []Unknown // of unknown, those whose grants are left out
 	refused *fault    // the first of unknown that refuses the item
-	rule    *aclEntry // that is at work
-	trace   *[]Traced // where it is to be told how the ACL comes about
+	// refusedBy is the entry of the ACL that names it.
+	refusedBy *aclEntry
+	rule      *aclEntry // that is at work
+	trace     *[]Traced // where it is to be told how the ACL comes about
+	sides     []string  // with trace: the fields of the metadata that the rule has read
 }
 
 func (e *frame) column(i int) (string, error) {
