@@ -158,6 +158,9 @@ type File struct {
 	// Side reads the metadata that stands in a file beside this one; nil where
 	// nobody asks for it. A nil Side means that this file has none.
 	Side func() (Side, error)
+	// SideAt is where a value of a name stands in that file, or the first one of
+	// the name; nil where Side is.
+	SideAt func(name, value string) Place
 	// Access is who may read the file; nil where nobody has asked.
 	Access *Access
 }

@@ -117,7 +117,7 @@ func (p *aclPlan) entries(e *frame) ([]Access, error) {
 	e.refused = nil
 	for i := range p.rules {
 		en := &p.rules[i]
-		e.rule = en
+		e.rule, e.sides = en, nil
 		if en.when != nil {
 			ok, err := en.when(e)
 			if err != nil {
@@ -133,6 +133,7 @@ func (p *aclPlan) entries(e *frame) ([]Access, error) {
 		if out, err = en.add(e, out); err != nil {
 			return nil, blame(err, en.def.at())
 		}
+		e.traceDone()
 	}
 	e.rule = nil
 	if e.refused != nil {

@@ -3,6 +3,7 @@ package transform
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,9 @@ func (e *frame) side(ref sideRef) (any, error) {
 	f := e.rec.File
 	if f == nil || f.Side == nil {
 		return "", nil
+	}
+	if e.trace != nil && !slices.Contains(e.sides, ref.name) {
+		e.sides = append(e.sides, ref.name)
 	}
 	side, err := f.Side()
 	switch {

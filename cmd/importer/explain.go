@@ -314,7 +314,7 @@ func (a *app) printExplained(x *explained) {
 
 func printCells(row func(name, text string), record string, cells []transform.Cell, written string) {
 	for _, c := range cells {
-		row("cell", fmt.Sprintf("%s = %q of %s", c.Column, cut(oneLine(c.Value), 100), record))
+		row("cell", fmt.Sprintf("%s = %q of %s", c.Column, cut(oneLine(c.Value), 100), orElse(c.Place, record)))
 	}
 	if len(cells) == 0 && written != "" {
 		row("as", fmt.Sprintf("%q of %s", written, record))
