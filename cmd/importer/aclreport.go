@@ -178,7 +178,7 @@ func (a *app) reportACL(ctx context.Context, f *aclFlags, key, connection string
 	if a.json {
 		return a.printJSON(rep)
 	}
-	printAudiences(a.stdout, rep, f, names)
+	printAudiences(narrow(a.stdout), rep, f, names)
 	return nil
 }
 

@@ -55,7 +55,7 @@ func (a *app) getItem(ctx context.Context, f *adminFlags, id string) (err error)
 		return a.printJSON(it)
 	}
 	place := a.placeOf(ctx, t, id)
-	printItem(a.stdout, t.connection, place, &it.Value)
+	printItem(narrow(a.stdout), t.connection, place, &it.Value)
 	return nil
 }
 

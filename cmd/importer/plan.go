@@ -166,7 +166,7 @@ func writeWhole(name string, stdout io.Writer, write func(io.Writer) error) erro
 
 // printPlan prints a plan for people.
 func (a *app) printPlan(h *pipeline.PlanHeader, pace pipeline.Pace, causes []state.Cause, file string) {
-	w, s := a.stdout, &h.Summary
+	w, s := narrow(a.stdout), &h.Summary
 	fmt.Fprintf(w, "%s (%s): what a run would do now\n\n", h.Connection, h.Key)
 	if h.Empty() {
 		fmt.Fprintln(w, "nothing: the connection is equal to the files")
@@ -219,7 +219,7 @@ func (a *app) printPlan(h *pipeline.PlanHeader, pace pipeline.Pace, causes []sta
 		fmt.Fprintf(w, "%s as nothing proves that their records are gone\n", count(s.Kept, "item would be kept,", "items would be kept,"))
 	}
 	if !a.quiet {
-		printCauses(a.stderr, causes, false)
+		printCauses(narrow(a.stderr), causes, false)
 	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "\n%s\n", p)
