@@ -85,7 +85,11 @@ func printItem(w io.Writer, connection, place string, it *load.StoredItem) {
 	}
 	fmt.Fprint(w, "\nmay be seen by\n")
 	for _, e := range it.ACL {
-		fmt.Fprintf(w, "  %s %s %s\n", e.AccessType, e.Type, e.Value)
+		words := e.AccessType + " " + e.Type
+		if e.Value != "everyone" { // it goes with the types of that name, and says no more
+			words += " " + e.Value
+		}
+		fmt.Fprintf(w, "  %s\n", words)
 	}
 	fmt.Fprint(w, "\nproperties\n")
 	var rows [][]string
