@@ -58,7 +58,7 @@ func (r *Record) SetFile(f *File) {
 	}
 	name := p.Path[strings.LastIndex(p.Path, partSep)+1:]
 	ext := path.Ext(name)
-	r.File = &File{Path: f.Path + partSep + p.Path, Name: name, Stem: strings.TrimSuffix(name, ext), Ext: ext, Size: p.Size, Modified: f.Modified, Side: f.Side, Access: f.Access,
+	r.File = &File{Path: f.Path + partSep + p.Path, Name: name, Stem: strings.TrimSuffix(name, ext), Ext: ext, Size: p.Size, Modified: f.Modified, Side: f.Side, SideAt: f.SideAt, Access: f.Access,
 		SHA256: func() (string, error) { return p.SHA256, nil }}
 }
 

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"importer/scratch"
 )
 
 // A Converter is a program that makes something readable of files that no
@@ -187,13 +189,13 @@ func ReaderIDs() (ids []string) {
 
 // read yields the records of what the converter makes of a file.
 func (c *Converter) read(ctx context.Context, in Input, opt Options, yield func(Record, error) bool) {
-	dir, err := os.MkdirTemp("", "importer-convert-")
+	dir, err := scratch.New("convert")
 	if err != nil {
-		yield(Record{}, docError(in, ReasonUnreadable, fmt.Sprintf("no temporary folder can be made (%v); free some space or set TMPDIR", withoutPath(err)), err))
+		yield(Record{}, docError(in, ReasonUnreadable, err.Error(), err))
 		return
 	}
-	defer os.RemoveAll(dir)
-	result, err := c.run(ctx, in, dir)
+	defer dir.Remove()
+	result, err := c.run(ctx, in, dir.Path)
 	if err != nil {
 		yield(Record{}, err)
 		return

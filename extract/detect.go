@@ -3,6 +3,7 @@ package extract
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -151,6 +152,8 @@ func byContent(in Input, head []byte, named *Format, opt Options) (*Format, stri
 	switch {
 	case kind == "text/html" && named == nil:
 		return HTML, nouns["html"]
+	case named == JSON && opt.JSON.Records == "" && valueALine(head):
+		return JSONLines, nouns["jsonl"]
 	case named == Text && tabular(string(head)) && (opt.Item == "" || opt.Item == "row"), named == Text && (opt.Item == "row" || opt.CSV.given()):
 		return CSV, nouns["csv"]
 	case isText(m):
@@ -162,6 +165,13 @@ func byContent(in Input, head []byte, named *Format, opt Options) (*Format, stri
 		return nil, noun
 	}
 	return nil, fmt.Sprintf("a file of type %s", kind)
+}
+
+// valueALine tells JSON lines that go by the name of JSON: the first line is an
+// object, and so is what comes next.
+func valueALine(head []byte) bool {
+	line, rest, ok := bytes.Cut(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n"), []byte{'\n'})
+	return ok && bytes.HasPrefix(line, []byte{'{'}) && json.Valid(line) && bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte{'{'})
 }
 
 // byOLE tells the kinds of compound files apart by what is in them. One that

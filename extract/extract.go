@@ -24,7 +24,6 @@ import (
 	"io"
 	"iter"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -40,39 +39,6 @@ type Input struct {
 	Path string
 
 	io.ReaderAt
-}
-
-// A Place says where a record stands in its file. It prints as
-// tickets.csv:1042, tickets.csv:1042:7, book.xlsx!Sheet2:14, manual.pdf#page=3
-// or, for a whole document, as the file's name alone.
-type Place struct {
-	File  string `json:"file"`
-	Sheet string `json:"sheet,omitempty"` // Excel: the sheet's name
-	Page  int    `json:"page,omitempty"`  // PDF: 1-based; 0 is the whole document
-	Line  int    `json:"line,omitempty"`  // 1-based; CSV: the line on which the record starts, Excel: the row
-	Col   int    `json:"col,omitempty"`   // 1-based; CSV: byte column, Excel: column number; 0 is unknown
-}
-
-func (p Place) String() string {
-	var b strings.Builder
-	b.WriteString(p.File)
-	if p.Sheet != "" {
-		b.WriteByte('!')
-		b.WriteString(p.Sheet)
-	}
-	if p.Page > 0 {
-		b.WriteString("#page=")
-		b.WriteString(strconv.Itoa(p.Page))
-	}
-	if p.Line > 0 {
-		b.WriteByte(':')
-		b.WriteString(strconv.Itoa(p.Line))
-		if p.Col > 0 {
-			b.WriteByte(':')
-			b.WriteString(strconv.Itoa(p.Col))
-		}
-	}
-	return b.String()
 }
 
 // A Header is the list of column names that all records of a table share.
@@ -153,9 +119,22 @@ type Record struct {
 	// Part is what the record came from below its file: an attachment of it, or
 	// a file in an archive. It is nil for the file itself.
 	Part *Part
+	// ValueAt gives the place of a cell, by the position of its column; that of
+	// the record where the record has no such value. It is nil in formats whose
+	// cells are found by their column's name, and where rows are grouped.
+	ValueAt func(column int) Place
 	// File is the file that the record came from. Readers leave it nil; who
 	// walks the files sets it, by SetFile.
 	File *File
+}
+
+// Cell gives the place of a cell of the record, by the position of its column:
+// that of the record where no other is known.
+func (r *Record) Cell(column int) Place {
+	if r.ValueAt == nil || column < 0 || column >= len(r.Text) {
+		return r.Place
+	}
+	return r.ValueAt(column)
 }
 
 // A Row is one row of a group. Its fields are those of a Record.
@@ -179,6 +158,9 @@ type File struct {
 	// Side reads the metadata that stands in a file beside this one; nil where
 	// nobody asks for it. A nil Side means that this file has none.
 	Side func() (Side, error)
+	// SideAt is where a value of a name stands in that file, or the first one of
+	// the name; nil where Side is.
+	SideAt func(name, value string) Place
 	// Access is who may read the file; nil where nobody has asked.
 	Access *Access
 }

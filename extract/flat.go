@@ -18,21 +18,27 @@ import (
 
 // A flatRow is a record of keys and values.
 type flatRow struct {
-	place  Place
-	keys   []string // in order; a key may come again, when it has several values
-	values []flatValue
-	bad    *RecordError
+	place Place
+	// valueAt gives the place of the value of a key, which need not be in the
+	// record; nil where values have none.
+	valueAt func(key string) Place
+	keys    []string // in order; a key may come again, when it has several values
+	values  []flatValue
+	bad     *RecordError
 }
 
 // A flatValue is a value in the file's spelling, and typed.
 type flatValue struct {
 	text  string
 	typed any
+	at    int // where it begins in the record's own text, in bytes; for places
 }
 
-func (r *flatRow) add(key, text string, typed any) {
+func (r *flatRow) add(key, text string, typed any) { r.addAt(key, text, typed, 0) }
+
+func (r *flatRow) addAt(key, text string, typed any, at int) {
 	r.keys = append(r.keys, key)
-	r.values = append(r.values, flatValue{text, typed})
+	r.values = append(r.values, flatValue{text, typed, at})
 }
 
 // A flatSource yields the records of a file, from its beginning. Its error is a
@@ -187,6 +193,14 @@ func (f *flatReader) yield(r *flatRow, h *Header, yield func(Record, error) bool
 			}
 		}
 	}
+	if at := r.valueAt; at != nil {
+		names, file := f.names, f.in.Name
+		rec.ValueAt = func(column int) Place {
+			p := at(names[column])
+			p.File = file
+			return p
+		}
+	}
 	f.rows++
 	if !yield(rec, nil) {
 		return errBreak
@@ -205,10 +219,11 @@ func under(above, key string) string {
 // A lineCounter notes where the lines of what is read end, so that an offset
 // can be told as a line.
 type lineCounter struct {
-	r    io.Reader
-	at   int64
-	ends []int64 // of lines that nobody has asked for yet
-	line int
+	r     io.Reader
+	at    int64
+	ends  []int64 // of lines that nobody has asked for yet
+	line  int
+	start int64 // of that line
 }
 
 func (l *lineCounter) Read(p []byte) (int, error) {
@@ -231,7 +246,17 @@ func (l *lineCounter) lineOf(offset int64) int {
 	for n < len(l.ends) && l.ends[n] <= offset {
 		n++
 	}
+	if n > 0 {
+		l.start = l.ends[n-1]
+	}
 	l.line += n
 	l.ends = l.ends[n:]
 	return l.line + 1
+}
+
+// placeOf gives the line and the column of an offset, in bytes of UTF-8, both
+// 1-based. Offsets come in order.
+func (l *lineCounter) placeOf(offset int64) Place {
+	line := l.lineOf(offset)
+	return Place{Line: line, Col: int(offset-l.start) + 1}
 }

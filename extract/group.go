@@ -94,6 +94,7 @@ func (g *grouper) look(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
+		rec.ValueAt = nil // it holds on to the text of the row
 		if size <= groupMemory {
 			size += rowSize(rec.Text) + 200
 			all = append(all, rowOrError{rec, err})
@@ -256,7 +257,7 @@ func (g *grouper) add(rec Record, yield func(Record, error) bool) bool {
 		}
 		g.first, g.key, g.size, g.broken = rec, key, 0, g.doubt
 	}
-	g.doubt = nil
+	g.first.ValueAt, g.doubt = nil, nil
 	g.size += rowSize(rec.Text)
 	if g.size <= g.limit || g.first.Rows == nil {
 		g.first.Rows = append(g.first.Rows, Row{Place: rec.Place, Text: rec.Text, Typed: rec.Typed, Cells: rec.Cells})
@@ -302,7 +303,7 @@ func (g *grouper) flush(yield func(Record, error) bool) bool {
 		return true
 	case broken != nil:
 		return yield(Record{}, &RecordError{Place: rec.Place, Reason: ReasonIncomplete,
-			Detail: fmt.Sprintf("the rows with %s %q may lack the one at line %d, which cannot be read; mend that row", g.opt.GroupBy, g.key, broken.Line)})
+			Detail: fmt.Sprintf("the rows with %s %q may lack the one at %s, which cannot be read; mend that row", g.opt.GroupBy, g.key, broken.Row())})
 	case g.size > g.limit:
 		return yield(Record{}, &RecordError{Place: rec.Place, Reason: ReasonTooLarge,
 			Detail: fmt.Sprintf("the rows with %s %q take more than %s together; raise limits.record, or group by another column", g.opt.GroupBy, g.key, byteWords(g.limit))})

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+
+	"importer/scratch"
 )
 
 var errNegative = errors.New("negative offset")
@@ -76,13 +78,18 @@ func (in Input) file(pattern string) (path string, done func(), err error) {
 		return &FileError{Place: Place{File: in.Name}, Reason: ReasonUnreadable, Err: err,
 			Detail: fmt.Sprintf("no temporary copy can be made (%v); free some space or set TMPDIR", withoutPath(err))}
 	}
-	tmp, err := os.CreateTemp("", pattern)
+	dir, err := scratch.New("copy")
 	if err != nil {
+		return "", nil, &FileError{Place: Place{File: in.Name}, Reason: ReasonUnreadable, Err: err, Detail: err.Error()}
+	}
+	tmp, err := os.CreateTemp(dir.Path, pattern)
+	if err != nil {
+		dir.Remove()
 		return "", nil, noCopy(err)
 	}
 	done = func() {
 		tmp.Close()
-		os.Remove(tmp.Name())
+		dir.Remove()
 	}
 	src := &failingReader{r: io.NewSectionReader(in, 0, in.Size)}
 	n, err := io.Copy(tmp, src)

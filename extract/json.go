@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,7 +25,7 @@ var (
 		Exts:    []string{".json"},
 		Table:   true,
 		Read:    readJSON,
-		Version: "1",
+		Version: "2", // records have columns: a file can be one line
 	}
 	JSONLines = &Format{
 		Name:    "jsonl",
@@ -126,18 +127,19 @@ func (j *jsonReader) file(path string, yield func(*flatRow) error) error {
 	return j.rest()
 }
 
-// rest sees that nothing follows the value, and that the file is whole.
+// rest sees that nothing follows the value.
 func (j *jsonReader) rest() error {
-	j.meter.left = math.MaxInt64
-	for {
-		_, err := j.dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return j.explain(err)
-		}
+	j.meter.left = j.most
+	j.dec.More() // what is ahead is in the buffer now
+	at := j.next()
+	switch _, err := j.dec.Token(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return j.explain(err)
 	}
+	return &FileError{Place: j.lines.placeOf(at), Reason: ReasonSyntax,
+		Detail: "the JSON goes on after its value; if the file has a value a line, say format: jsonl in the source, else export it again"}
 }
 
 // descend goes along the keys and yields what is there.
@@ -247,25 +249,56 @@ func (j *jsonReader) value(yield func(*flatRow) error) error {
 	if err := j.dec.Decode(&raw); err != nil {
 		return cutOf(err)
 	}
-	start := j.dec.InputOffset() - int64(len(raw))
-	row := &flatRow{place: Place{Line: j.lines.lineOf(start)}}
+	row := &flatRow{place: j.lines.placeOf(j.dec.InputOffset() - int64(len(raw)))}
+	row.valueAt = jsonPlaces(raw, row.place, row.place)
 	flattenJSON(row, raw)
 	return yield(row)
 }
 
+// jsonPlaces gives the places of the values of a record whose text begins at
+// from. It looks for them when it is asked, which is seldom.
+func jsonPlaces(raw []byte, from, record Place) func(key string) Place {
+	return func(key string) Place {
+		row := &flatRow{}
+		flattenJSON(row, raw)
+		if i := slices.Index(row.keys, key); i >= 0 {
+			return from.within(raw, row.values[i].at)
+		}
+		return record
+	}
+}
+
 // explain makes an error of the file of one of the decoder.
 func (j *jsonReader) explain(err error) error {
-	at := func(offset int64) Place { return Place{Line: j.lines.lineOf(offset)} }
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return &FileError{Place: at(syntax.Offset), Reason: ReasonSyntax, Detail: fmt.Sprintf("the JSON is broken here (%v); export the file again", err)}
+		return &FileError{Place: j.lines.placeOf(j.faultAt(syntax)), Reason: ReasonSyntax, Detail: fmt.Sprintf("the JSON is broken here (%v); export the file again", err)}
 	}
 	switch {
 	case errors.Is(err, errElement):
-		return &FileError{Place: at(j.dec.InputOffset()), Reason: ReasonTooLarge, Detail: fmt.Sprintf("a record has more than %s; raise limits.record, or name the list of records with json.records", byteWords(j.most))}
+		return &FileError{Place: j.lines.placeOf(j.next()), Reason: ReasonTooLarge, Detail: fmt.Sprintf("a record has more than %s; raise limits.record, or name the list of records with json.records", byteWords(j.most))}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return &FileError{Reason: ReasonShort, Detail: "the JSON ends before its end; copy or export the file again", Err: ErrShort}
 	}
 	return err
+}
+
+// next is the offset of what the decoder would read next.
+func (j *jsonReader) next() int64 {
+	ahead, _ := io.ReadAll(j.dec.Buffered()) // from memory
+	return j.dec.InputOffset() + int64(len(ahead)-len(bytes.TrimLeft(ahead, " \t\r\n,:")))
+}
+
+// faultAt is the offset of the byte that the decoder has stopped at. What it
+// says itself leaves out the tokens that were read one by one, so the value in
+// which it stopped is read again from its beginning.
+func (j *jsonReader) faultAt(fault *json.SyntaxError) int64 {
+	ahead, _ := io.ReadAll(j.dec.Buffered()) // from memory
+	var again json.RawMessage
+	err := json.NewDecoder(bytes.NewReader(ahead)).Decode(&again)
+	if own, ok := errors.AsType[*json.SyntaxError](err); ok && own.Error() == fault.Error() {
+		return j.dec.InputOffset() + own.Offset - 1
+	}
+	return j.dec.InputOffset() // a comma or a colon is missing before it
 }
 
 // flattenJSON makes a row of a value.
@@ -282,10 +315,10 @@ func flattenJSON(row *flatRow, raw []byte) {
 			row.add("value", string(raw), nil)
 			return
 		}
-		addScalar(row, "value", tok)
+		addScalar(row, "value", tok, 0)
 		return
 	}
-	if err := flattenObject(row, dec, "", 0); err != nil {
+	if err := flattenObject(row, dec, 0, "", 0); err != nil {
 		row.bad = badJSON(err)
 	}
 }
@@ -294,8 +327,9 @@ func badJSON(err error) *RecordError {
 	return &RecordError{Reason: ReasonSyntax, Detail: fmt.Sprintf("this is not JSON (%v); correct the line", err)}
 }
 
-// flattenObject reads the keys of an object that has begun.
-func flattenObject(row *flatRow, dec *json.Decoder, above string, depth int) error {
+// flattenObject reads the keys of an object that has begun. dec reads what
+// stands at the offset from of the record.
+func flattenObject(row *flatRow, dec *json.Decoder, from int, above string, depth int) error {
 	if depth > maxFlatDepth {
 		return fmt.Errorf("objects are nested more than %d deep", maxFlatDepth)
 	}
@@ -309,7 +343,7 @@ func flattenObject(row *flatRow, dec *json.Decoder, above string, depth int) err
 		if err := dec.Decode(&raw); err != nil {
 			return err
 		}
-		if err := flattenValue(row, key, raw, depth); err != nil {
+		if err := flattenValue(row, key, raw, from+int(dec.InputOffset())-len(raw), depth); err != nil {
 			return err
 		}
 	}
@@ -317,7 +351,8 @@ func flattenObject(row *flatRow, dec *json.Decoder, above string, depth int) err
 	return err
 }
 
-func flattenValue(row *flatRow, key string, raw json.RawMessage, depth int) error {
+// flattenValue reads the value that stands at an offset of the record.
+func flattenValue(row *flatRow, key string, raw json.RawMessage, at, depth int) error {
 	sub := json.NewDecoder(bytes.NewReader(raw))
 	sub.UseNumber()
 	tok, err := sub.Token()
@@ -326,17 +361,17 @@ func flattenValue(row *flatRow, key string, raw json.RawMessage, depth int) erro
 	}
 	switch tok {
 	case json.Delim('{'):
-		return flattenObject(row, sub, key, depth+1)
+		return flattenObject(row, sub, at, key, depth+1)
 	case json.Delim('['):
-		return flattenList(row, key, raw)
+		return flattenList(row, key, raw, at)
 	}
-	addScalar(row, key, tok)
+	addScalar(row, key, tok, at)
 	return nil
 }
 
 // flattenList gives the elements of a list of plain values one by one; any
-// other list is one value of JSON.
-func flattenList(row *flatRow, key string, raw json.RawMessage) error {
+// other list is one value of JSON. All have the place of the list.
+func flattenList(row *flatRow, key string, raw json.RawMessage, at int) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	if _, err := dec.Token(); err != nil {
@@ -349,36 +384,36 @@ func flattenList(row *flatRow, key string, raw json.RawMessage) error {
 			return err
 		}
 		if _, nested := tok.(json.Delim); nested {
-			row.add(key, string(raw), nil)
+			row.addAt(key, string(raw), nil, at)
 			return nil
 		}
 		plain = append(plain, tok)
 	}
 	if len(plain) == 0 {
-		row.add(key, "", nil)
+		row.addAt(key, "", nil, at)
 	}
 	for _, tok := range plain {
-		addScalar(row, key, tok)
+		addScalar(row, key, tok, at)
 	}
 	return nil
 }
 
 // addScalar adds a plain value.
-func addScalar(row *flatRow, key string, tok json.Token) {
+func addScalar(row *flatRow, key string, tok json.Token, at int) {
 	switch v := tok.(type) {
 	case nil:
-		row.add(key, "", nil)
+		row.addAt(key, "", nil, at)
 	case string:
-		row.add(key, v, nil)
+		row.addAt(key, v, nil, at)
 	case bool:
-		row.add(key, strconv.FormatBool(v), v)
+		row.addAt(key, strconv.FormatBool(v), v, at)
 	case json.Number:
 		if n, err := v.Int64(); err == nil {
-			row.add(key, v.String(), n)
+			row.addAt(key, v.String(), n, at)
 		} else if f, err := v.Float64(); err == nil {
-			row.add(key, v.String(), f)
+			row.addAt(key, v.String(), f, at)
 		} else {
-			row.add(key, v.String(), nil)
+			row.addAt(key, v.String(), nil, at)
 		}
 	}
 }
@@ -394,8 +429,11 @@ func jsonLines(in Input, opt Options, yield func(*flatRow) error) error {
 		if err != nil && !last {
 			return err
 		}
+		begin := len(raw) - len(bytes.TrimLeft(raw, " \t\r\n"))
 		raw = bytes.TrimSpace(raw)
 		row := &flatRow{place: Place{Line: line}}
+		from := Place{Line: line, Col: begin + 1}
+		row.valueAt = jsonPlaces(raw, from, row.place)
 		switch {
 		case over:
 			row.bad = &RecordError{Reason: ReasonTooLarge, Detail: fmt.Sprintf("the line has more than %s; raise limits.record", byteWords(int64(most)))}
@@ -408,7 +446,8 @@ func jsonLines(in Input, opt Options, yield func(*flatRow) error) error {
 			if last && line > 1 { // a line that was cut has no line end
 				return &FileError{Place: Place{Line: line}, Reason: ReasonShort, Detail: "the last line is cut off; copy or export the file again", Err: ErrShort}
 			}
-			row.bad = &RecordError{Reason: ReasonSyntax, Detail: "the line is not JSON; correct it", Text: []string{string(raw[:min(len(raw), 1000)])}}
+			row.place = from.within(raw, faultIn(raw))
+			row.bad = &RecordError{Reason: ReasonSyntax, Detail: "the line is not JSON from here on; correct it", Text: []string{string(raw[:min(len(raw), 1000)])}}
 		default:
 			flattenJSON(row, raw)
 		}
@@ -416,6 +455,22 @@ func jsonLines(in Input, opt Options, yield func(*flatRow) error) error {
 			return err
 		}
 	}
+}
+
+// faultIn is the offset of the byte from which on a text is no JSON; its length
+// is that it ends too early.
+func faultIn(raw []byte) int {
+	var value json.RawMessage
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	err := dec.Decode(&value)
+	if fault, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return int(fault.Offset) - 1
+	}
+	if err != nil {
+		return len(raw)
+	}
+	after := raw[dec.InputOffset():]
+	return len(raw) - len(bytes.TrimLeft(after, " \t"))
 }
 
 // readLine reads a line of at most so many bytes; what is over is passed over.

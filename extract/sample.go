@@ -13,15 +13,15 @@ import (
 // A Portion bounds what Sample reads of one file. Zero fields mean the default
 // in the field's comment.
 type Portion struct {
-	Bytes  int64 // of a text table; 16 MiB
-	Blocks int   // places beside its start where it is read; 16
+	Bytes  int64 // of a text table, JSON or XML; 16 MiB
+	Blocks int   // places beside its start where a table or JSON lines are read; 16
 	Rows   int   // of each sheet of a workbook; 50,000
 }
 
 // Sample yields some of the records of in, from all over it where its format
-// can be entered anywhere: of a large text table its head and blocks that are
-// evenly spread up to its end, of a workbook the first rows of each sheet, of
-// other formats all. Small files are read whole. left is called, at most once
+// can be entered anywhere: of a large text table or file of JSON lines its head
+// and blocks that are evenly spread up to its end, of JSON and XML the head, of a
+// workbook the first rows of each sheet, of other formats all. Small files are read whole. left is called, at most once
 // and before the end, when records are left out.
 //
 // Where rows are put together to records (see Options.GroupBy) it is Records.
@@ -46,6 +46,10 @@ func Sample(ctx context.Context, in Input, opt Options, most Portion, left func(
 			return sampleCSV(ctx, in, opt, most, left)
 		case f == Excel:
 			return sampleExcel(ctx, in, opt, most, left)
+		case f == JSONLines && in.Size > most.Bytes:
+			return sampleLines(ctx, in, opt, most, left)
+		case (f == JSON || f == XML) && in.Size > most.Bytes:
+			return sampleHead(ctx, in, opt, most, left)
 		}
 	}
 	return Records(ctx, in, opt)

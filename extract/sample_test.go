@@ -45,6 +45,53 @@ func (l *longTable) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+// So is a file of JSON lines; of JSON and XML the beginning is.
+func TestSampleOfLongFlatFiles(t *testing.T) {
+	for _, tt := range []struct {
+		name, header, line string
+		spread             bool
+	}{
+		{"long.jsonl", "", `{"n": %d, "text": "`, true},
+		{"long.json", "[\n", `{"n": %d, "text": "`, false},
+		{"long.xml", "<list>\n", `<row><n>%d</n><text>`, false},
+	} {
+		l := &longTable{header: tt.header, width: 60, rows: 1 << 30 / 60, line: func(i int64) string {
+			s, end := fmt.Sprintf(tt.line, i), map[string]string{"long.jsonl": "\"}\n", "long.json": "\"},\n", "long.xml": "</text></row>\n"}[tt.name]
+			return s + strings.Repeat("x", 60-len(s)-len(end)) + end
+		}}
+		left, n, far := 0, 0, int64(0)
+		for rec, err := range Sample(t.Context(), Input{Name: tt.name, Size: l.size(), ReaderAt: l}, Options{}, Portion{Bytes: 1 << 20}, func() { left++ }) {
+			if err != nil {
+				t.Fatalf("%s: %v", tt.name, err)
+			}
+			n++
+			v, err := strconv.ParseInt(rec.Text[0], 10, 64)
+			if err != nil || len(rec.Text[1]) < 10 {
+				t.Fatalf("%s: record %q", tt.name, rec.Text)
+			}
+			far = max(far, v)
+			if line := int(v) + 1 + strings.Count(tt.header, "\n"); rec.Place.Line != 0 && rec.Place.Line != line {
+				t.Fatalf("%s: record %d is at line %d", tt.name, v, rec.Place.Line)
+			}
+		}
+		if left != 1 || n < 10_000 || l.read > 8<<20 || tt.spread != (far > l.rows*9/10) {
+			t.Errorf("%s: %d records up to %d of %d, %d bytes read, left out told %d times", tt.name, n, far, l.rows, l.read, left)
+		}
+	}
+	// One record that is larger than the portion is read all the same.
+	one := `{"text": "` + strings.Repeat("x", 2<<20) + `"}`
+	n := 0
+	for rec, err := range Sample(t.Context(), bytesInput("one.json", []byte(one)), Options{}, Portion{Bytes: 1 << 20}, func() { t.Error("something is left out") }) {
+		if err != nil || len(rec.Text[0]) != 2<<20 {
+			t.Errorf("a large record: %v", err)
+		}
+		n++
+	}
+	if n != 1 {
+		t.Errorf("%d records, want 1", n)
+	}
+}
+
 // A table of 10 GB is seen from its start to its end, and little of it is read.
 func TestSampleOfLongTable(t *testing.T) {
 	const rows = 10 << 30 / 40

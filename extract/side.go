@@ -38,6 +38,27 @@ func (e *SideError) Error() string { return e.Detail }
 // error is a *SideError. A key that stands there twice is one: which of the two
 // counts would be a guess.
 func ReadSide(name string, data []byte) (side Side, err error) {
+	return readSide(name, data, &sideReader{side: Side{}})
+}
+
+// A SideSpot is where a value of metadata stands, both 1-based, the column in
+// characters.
+type SideSpot struct {
+	Value     string
+	Line, Col int
+}
+
+// SideSpots gives where the values of a file of metadata stand, by their names
+// in its Side; it has none of a file that ReadSide refuses.
+func SideSpots(name string, data []byte) map[string][]SideSpot {
+	s := &sideReader{side: Side{}, spots: map[string][]SideSpot{}}
+	if _, err := readSide(name, data, s); err != nil {
+		return nil
+	}
+	return s.spots
+}
+
+func readSide(name string, data []byte, s *sideReader) (side Side, err error) {
 	if len(data) > MaxSide {
 		return nil, &SideError{Detail: fmt.Sprintf("it is over %s", byteWords(MaxSide))}
 	}
@@ -45,7 +66,6 @@ func ReadSide(name string, data []byte) (side Side, err error) {
 	if !utf8.Valid(data) {
 		return nil, &SideError{Detail: "it is not UTF-8"}
 	}
-	s := sideReader{side: Side{}}
 	if strings.HasSuffix(strings.ToLower(name), ".json") {
 		err = s.json(data)
 	} else {
@@ -61,6 +81,9 @@ type sideReader struct {
 	side  Side
 	depth int
 	nodes int
+
+	spots     map[string][]SideSpot // nil: not wanted
+	line, col int                   // of the value that is put next
 }
 
 // Bounds of a hostile file: aliases of aliases grow without end.
@@ -88,6 +111,9 @@ func (s *sideReader) put(name, value string, list bool) error {
 	if strings.TrimSpace(value) == "" {
 		return nil
 	}
+	if s.spots != nil {
+		s.spots[name] = append(s.spots[name], SideSpot{value, s.line, s.col})
+	}
 	have, there := s.side[name]
 	all, isList := have.([]string)
 	switch {
@@ -114,10 +140,7 @@ func (s *sideReader) json(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	fail := func(err error) error {
-		at := int(dec.InputOffset()) // behind the last token
-		for at < len(data) && strings.IndexByte(" \t\r\n:,", data[at]) >= 0 {
-			at++
-		}
+		line, col := nextIn(data, dec)
 		var own *SideError
 		if !errors.As(err, &own) {
 			detail := "it is no JSON: " + err.Error()
@@ -127,8 +150,7 @@ func (s *sideReader) json(data []byte) error {
 			own = &SideError{Detail: detail}
 		}
 		if own.Line == 0 {
-			own.Line = bytes.Count(data[:at], []byte("\n")) + 1
-			own.Col = utf8.RuneCount(data[bytes.LastIndexByte(data[:at], '\n')+1:at]) + 1
+			own.Line, own.Col = line, col
 		}
 		return own
 	}
@@ -139,7 +161,8 @@ func (s *sideReader) json(data []byte) error {
 	if tok != json.Delim('{') {
 		return fail(&SideError{Detail: "it holds no object of names and values"})
 	}
-	if err := s.jsonObject(dec, "", false); err != nil {
+	j := sideJSON{s, dec, data}
+	if err := j.object("", false); err != nil {
 		return fail(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -148,13 +171,28 @@ func (s *sideReader) json(data []byte) error {
 	return nil
 }
 
-func (s *sideReader) jsonObject(dec *json.Decoder, name string, list bool) error {
+// nextIn is the line and the column of what a decoder of data reads next.
+func nextIn(data []byte, dec *json.Decoder) (line, col int) {
+	at := int(dec.InputOffset()) // behind the last token
+	for at < len(data) && strings.IndexByte(" \t\r\n:,", data[at]) >= 0 {
+		at++
+	}
+	return bytes.Count(data[:at], []byte("\n")) + 1, utf8.RuneCount(data[bytes.LastIndexByte(data[:at], '\n')+1:at]) + 1
+}
+
+type sideJSON struct {
+	*sideReader
+	dec  *json.Decoder
+	data []byte
+}
+
+func (s sideJSON) object(name string, list bool) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
 	seen := map[string]bool{}
-	for dec.More() {
-		tok, err := dec.Token()
+	for s.dec.More() {
+		tok, err := s.dec.Token()
 		if err != nil {
 			return err
 		}
@@ -163,38 +201,41 @@ func (s *sideReader) jsonObject(dec *json.Decoder, name string, list bool) error
 			return &SideError{Detail: fmt.Sprintf("the key %q stands there twice", key)}
 		}
 		seen[key] = true
-		if err := s.jsonValue(dec, below(name, key), list); err != nil {
+		if err := s.value(below(name, key), list); err != nil {
 			return err
 		}
 	}
 	s.depth--
-	_, err := dec.Token()
+	_, err := s.dec.Token()
 	return err
 }
 
-func (s *sideReader) jsonValue(dec *json.Decoder, name string, list bool) error {
+func (s sideJSON) value(name string, list bool) error {
 	if err := s.count(); err != nil {
 		return err
 	}
-	tok, err := dec.Token()
+	if s.spots != nil {
+		s.line, s.col = nextIn(s.data, s.dec)
+	}
+	tok, err := s.dec.Token()
 	if err != nil {
 		return err
 	}
 	switch tok := tok.(type) {
 	case json.Delim:
 		if tok == '{' {
-			return s.jsonObject(dec, name, list)
+			return s.object(name, list)
 		}
 		if err := s.enter(); err != nil {
 			return err
 		}
-		for dec.More() {
-			if err := s.jsonValue(dec, name, true); err != nil {
+		for s.dec.More() {
+			if err := s.value(name, true); err != nil {
 				return err
 			}
 		}
 		s.depth--
-		_, err := dec.Token()
+		_, err := s.dec.Token()
 		return err
 	case string:
 		return s.put(name, tok, list)
@@ -256,6 +297,9 @@ func (y yamlSide) fail(n ast.Node, format string, args ...any) error {
 func (y yamlSide) value(n ast.Node, name string, list bool) error {
 	if err := y.count(); err != nil {
 		return err
+	}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		y.line, y.col = t.Position.Line, t.Position.Column
 	}
 	switch n := n.(type) {
 	case *ast.NullNode:

@@ -75,6 +75,29 @@ func TestReadSide(t *testing.T) {
 	}
 }
 
+func TestSideSpots(t *testing.T) {
+	for name, data := range map[string]string{
+		"a.yaml": "title: Pump\nowner:\n  mail: 'ann@x'\nlist:\n- \"ä\"\n- b\n",
+		"a.json": "{\"title\": \"Pump\",\n \"owner\": {\"ä\": null, \"mail\": \"ann@x\"}, \"list\" :[\"ä\", \"b\"]}",
+	} {
+		spots := SideSpots(name, []byte(data))
+		for field, values := range map[string][]string{"title": {"Pump"}, "owner.mail": {"ann@x"}, "list": {"ä", "b"}} {
+			if len(spots[field]) != len(values) {
+				t.Fatalf("%s: %s stands at %v", name, field, spots[field])
+			}
+			for i, spot := range spots[field] {
+				line := []rune(strings.Split(data, "\n")[spot.Line-1])
+				if got := strings.TrimLeft(string(line[spot.Col-1:]), `"'`); spot.Value != values[i] || !strings.HasPrefix(got, values[i]) {
+					t.Errorf("%s: %s stands at %d:%d, where there is %q", name, spot.Value, spot.Line, spot.Col, got)
+				}
+			}
+		}
+	}
+	if spots := SideSpots("a.yaml", []byte("a: 1\na: 2\n")); spots != nil {
+		t.Errorf("metadata that is refused has %v", spots)
+	}
+}
+
 func FuzzReadSide(f *testing.F) {
 	f.Add("a.yaml", []byte("a: &x [1, {b: c}]\nd: *x\n"))
 	f.Add("a.json", []byte(`{"a": [1, {"b": "c"}], "d": null}`))

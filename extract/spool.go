@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"importer/scratch"
 )
 
 // What is attached to a document that a worker reads comes to the parent in
@@ -16,21 +18,21 @@ import (
 // A spool is a folder for what is attached to the documents of one file, and to
 // what is attached to them. It is made when it is needed.
 type spool struct {
-	dir   string
+	dir   *scratch.Folder
 	count int
 }
 
 // folder makes a folder for the attachments of one document.
 func (s *spool) folder() (string, error) {
-	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "importer-attachments-")
+	if s.dir == nil {
+		dir, err := scratch.New("attachments")
 		if err != nil {
-			return "", fmt.Errorf("no temporary folder can be made (%v); free some space or set TMPDIR", withoutPath(err))
+			return "", err
 		}
 		s.dir = dir
 	}
 	s.count++
-	dir := filepath.Join(s.dir, strconv.Itoa(s.count))
+	dir := filepath.Join(s.dir.Path, strconv.Itoa(s.count))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", fmt.Errorf("no temporary folder can be made (%v); free some space or set TMPDIR", withoutPath(err))
 	}
@@ -38,11 +40,7 @@ func (s *spool) folder() (string, error) {
 }
 
 // remove ends the use of all that is in it.
-func (s *spool) remove() {
-	if s.dir != "" {
-		os.RemoveAll(s.dir)
-	}
-}
+func (s *spool) remove() { s.dir.Remove() }
 
 // A spooler puts attachments into a folder.
 type spooler struct {

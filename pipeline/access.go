@@ -319,6 +319,29 @@ func (c *Crawl) addFolders(ctx context.Context, all *transform.Memberships, rep 
 	})
 }
 
+// memberPlace says which line of which file puts a member into the group of a
+// folder, file:line; "" is that it is not known.
+func (c *Crawl) memberPlace(g state.Group, member state.Member, dir transform.Directory) string {
+	for _, src := range c.Mapping.Sources {
+		at, ok := folderOf(src.Name, g)
+		if _, folder := src.Needs(); !folder || !ok {
+			continue
+		}
+		root, _ := splitPath(c.Dir, src)
+		file := filepath.Join(filepath.FromSlash(root), filepath.FromSlash(at), src.AccessFiles())
+		if !c.folders.has(file) {
+			continue
+		}
+		for _, fm := range c.folders.get(file).members {
+			m, _, err := c.Mapping.MemberOf(fm, dir)
+			if err == nil && m == (transform.Member{Type: member.Type, ID: member.ID}) {
+				return fmt.Sprintf("%s:%d", filepath.ToSlash(file), fm.Line)
+			}
+		}
+	}
+	return ""
+}
+
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {

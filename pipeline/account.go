@@ -209,15 +209,15 @@ func (a *admission) first(b *batch, i int) string {
 		for n, v := range where.verdicts {
 			if v.Row == row && v.Kind != state.Duplicate {
 				p := where.items[n].Origin.Place
-				return extract.Place{File: p.File, Sheet: p.Sheet, Page: p.Page, Line: p.Line}.String()
+				return extract.Place{File: p.File, Sheet: p.Sheet, Page: p.Page, Line: p.Line, Col: p.Col}.String()
 			}
 		}
 	}
-	source, path, sheet, line, ok := a.c.Store.Where(a.hard, row)
+	source, path, sheet, line, col, ok := a.c.Store.Where(a.hard, row)
 	if !ok {
 		return "an earlier record"
 	}
-	place := extract.Place{File: path, Sheet: sheet, Line: line}
+	place := extract.Place{File: path, Sheet: sheet, Line: line, Col: col}
 	if src := a.c.source(source); src != nil {
 		place.File = a.c.display(&state.Source{Found: state.Found{Path: path}}, src)
 		if !isTable(path, src) {

@@ -254,7 +254,7 @@ func (a *admission) add(ch *chunk) error {
 // entryOf is an item as the state sees it.
 func entryOf(out *outcome, f *state.Source, line int) state.Entry {
 	it := out.item
-	e := state.Entry{ID: it.ID, Digest: out.digest, Source: f, Part: out.part, Line: line, Sheet: it.Origin.Place.Sheet}
+	e := state.Entry{ID: it.ID, Digest: out.digest, Source: f, Part: out.part, Line: line, Col: it.Origin.Place.Col, Sheet: it.Origin.Place.Sheet}
 	for i := range it.Activities {
 		e.Doings = append(e.Doings, it.Activities[i].Hash()...)
 	}

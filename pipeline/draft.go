@@ -23,7 +23,7 @@ import (
 // folder dir can be written of. What it reads is bounded, whatever the files
 // hold. Its errors are a *transform.Error about an argument, or ctx's.
 func Draft(ctx context.Context, args []string, dir string) (transform.Draft, error) {
-	d := &drafter{ctx: ctx, dir: dir, groups: map[string]*draftGroup{}, passed: map[string]int{}}
+	d := &drafter{ctx: ctx, dir: dir, groups: map[string]*draftGroup{}, passed: map[string]int{}, seen: map[string]int{}}
 	for _, arg := range args {
 		if err := d.find(arg); err != nil {
 			return transform.Draft{}, err
@@ -38,12 +38,13 @@ func Draft(ctx context.Context, args []string, dir string) (transform.Draft, err
 // Bounds of what init reads: 64 MB in all, at least 256 KB and at most 16 MB
 // of a file, and some of very many documents.
 const (
-	draftBytes   = 64 << 20
-	draftLeast   = 256 << 10
-	draftMost    = 16 << 20
-	draftRows    = 20_000
-	draftPages   = 200
-	draftSources = 60 // more kinds of tables than that are no one's connection
+	draftBytes    = 64 << 20
+	draftLeast    = 256 << 10
+	draftMost     = 16 << 20
+	draftRows     = 20_000
+	draftPages    = 200
+	draftPictures = 5  // a second or two each
+	draftSources  = 60 // more kinds of tables than that are no one's connection
 )
 
 // A draftFile is a file that init looks at.
@@ -56,14 +57,17 @@ type draftFile struct {
 
 // A draftGroup is files that a source can read alike.
 type draftGroup struct {
-	key    string
-	format *extract.Format
-	names  []string // of the columns
-	files  []*draftFile
-	sheets map[*draftFile][]string
-	header int // see transform.DraftSource
-	notes  []string
-	rows   *transform.Profiler
+	key     string
+	format  *extract.Format
+	names   []string // of the columns
+	records surveyed // where they are in a file of JSON or XML
+	varies  bool     // not every file has all columns
+	ocr     bool     // its files are pictures
+	files   []*draftFile
+	sheets  map[*draftFile][]string
+	header  int // see transform.DraftSource
+	notes   []string
+	rows    *transform.Profiler
 }
 
 type drafter struct {
@@ -71,6 +75,7 @@ type drafter struct {
 	dir    string
 	files  []*draftFile
 	passed map[string]int // extensions that nothing reads
+	seen   map[string]int // extensions of pictures that are passed over
 	notes  []string
 	groups map[string]*draftGroup
 	order  []*draftGroup
@@ -81,6 +86,29 @@ type drafter struct {
 func (d *drafter) find(arg string) error {
 	src := &transform.Source{Name: "init", Path: filepath.ToSlash(arg), PathPos: transform.Pos{File: arg, Line: 1, Col: 1}}
 	n := len(d.files)
+	if err := d.walk(src); err != nil {
+		return err
+	}
+	pictures := d.countOthers(arg)
+	if len(d.files) == n && len(pictures) > 0 { // there is nothing else: they are meant
+		src.Options.OCR = pictureOCR
+		return d.walk(src)
+	}
+	for ext, n := range pictures {
+		d.seen[ext] += n
+	}
+	if len(d.files) == n {
+		e := &transform.Error{Pos: src.PathPos, Detail: "no file that can be read matches it", Remedy: "name a file, a folder or a glob such as 'exports/*.csv'; files that can be read end in " + strings.Join(readableExts(), ", ")}
+		if _, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(arg, "*?[{") {
+			e.Detail = "there is no such file or folder"
+		}
+		return e
+	}
+	return nil
+}
+
+// walk adds the files of a source.
+func (d *drafter) walk(src *transform.Source) error {
 	for f, err := range walk(d.ctx, ".", src) {
 		var walkErr *WalkError
 		if errors.As(err, &walkErr) {
@@ -96,14 +124,6 @@ func (d *drafter) find(arg string) error {
 		}
 		d.files = append(d.files, &draftFile{full: full, size: f.info.Size()})
 	}
-	d.countOthers(arg)
-	if len(d.files) == n {
-		e := &transform.Error{Pos: src.PathPos, Detail: "no file that can be read matches it", Remedy: "name a file, a folder or a glob such as 'exports/*.csv'; files that can be read end in " + strings.Join(readableExts(), ", ")}
-		if _, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(arg, "*?[{") {
-			e.Detail = "there is no such file or folder"
-		}
-		return e
-	}
 	return nil
 }
 
@@ -115,24 +135,29 @@ func readableExts() (exts []string) {
 	return exts
 }
 
-// countOthers counts what lies in a folder and is read by no format.
-func (d *drafter) countOthers(arg string) {
+// countOthers counts what lies in a folder and is read by no format, and gives
+// the pictures, by their extensions.
+func (d *drafter) countOthers(arg string) (pictures map[string]int) {
 	info, err := os.Stat(arg)
 	if err != nil || !info.IsDir() {
-		return
+		return nil
 	}
+	pictures = map[string]int{}
 	seen := 0
 	filepath.WalkDir(arg, func(p string, e fs.DirEntry, err error) error {
 		seen++
 		switch {
 		case seen > 100_000 || d.ctx.Err() != nil:
 			return fs.SkipAll
+		case err == nil && !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && slices.Contains(extract.Image.Exts, strings.ToLower(path.Ext(e.Name()))):
+			pictures[strings.ToLower(path.Ext(e.Name()))]++
 		case err != nil, e.IsDir(), strings.HasPrefix(e.Name(), "."), strings.HasPrefix(e.Name(), "~$"), (&extract.Options{}).Reads(e.Name()):
 		default:
 			d.passed[strings.ToLower(path.Ext(e.Name()))]++
 		}
 		return nil
 	})
+	return pictures
 }
 
 // read samples every file into the group that it belongs to.
@@ -193,13 +218,14 @@ func openInput(full string) (extract.Input, func(), error) {
 func (d *drafter) table(in extract.Input, f *draftFile, each int64) {
 	var last *extract.Header
 	var g *draftGroup
-	records, header := 0, 0
+	records, header, rows := 0, 0, 0
 	left := false
 	if f.format == extract.CSV {
 		header = headerRow(d.ctx, in)
 	}
+	found := recordsOf(in, f.format)
 	var warned []string
-	opt := extract.Options{CSV: extract.CSVOptions{Header: header}, Warn: func(p extract.Place, what string) {
+	opt := extract.Options{CSV: extract.CSVOptions{Header: header}, JSON: extract.JSONOptions{Records: found.at}, XML: extract.XMLOptions{Record: found.at}, Warn: func(p extract.Place, what string) {
 		if len(warned) < 2 {
 			warned = append(warned, p.String()+": "+what)
 		}
@@ -217,8 +243,15 @@ func (d *drafter) table(in extract.Input, f *draftFile, each int64) {
 		}
 		records++
 		if rec.Header != last || g == nil {
-			last = rec.Header
-			g = d.group(f, rec.Header.Names(), header)
+			last, rows = rec.Header, 0
+			g = d.group(f, rec.Header.Names(), header, found)
+		}
+		if rows++; rows > draftRows && f.format != extract.CSV && f.format != extract.Excel && !flat(f.format) { // these are bounded by Sample
+			left = true
+			if f.format == extract.Parquet {
+				break
+			}
+			continue // there may be other sheets
 		}
 		if s := rec.Place.Sheet; s != "" && !slices.Contains(g.sheets[f], s) {
 			g.sheets[f] = append(g.sheets[f], s)
@@ -243,13 +276,29 @@ func (d *drafter) table(in extract.Input, f *draftFile, each int64) {
 	}
 }
 
-// group finds the group of a table: those with the same columns, in any order.
-func (d *drafter) group(f *draftFile, names []string, header int) *draftGroup {
+// group finds the group of a table: those with the same columns, in any order,
+// and of files of keys and values those with nearly the same.
+func (d *drafter) group(f *draftFile, names []string, header int, found surveyed) *draftGroup {
+	for _, g := range d.order {
+		if !flat(f.format) || g.format != f.format || g.records.at != found.at || !alikeNames(g.names, names) {
+			continue
+		}
+		for _, name := range names {
+			if !slices.Contains(g.names, name) {
+				g.names, g.varies = append(slices.Clone(g.names), name), true
+			}
+		}
+		g.varies = g.varies || len(names) < len(g.names)
+		if !slices.Contains(g.files, f) {
+			g.files = append(g.files, f)
+		}
+		return g
+	}
 	sorted := slices.Sorted(slices.Values(names))
-	key := fmt.Sprint(f.format.Name, header, "\x00") + strings.Join(sorted, "\x00")
+	key := fmt.Sprint(f.format.Name, header, "\x00", found.at, "\x00") + strings.Join(sorted, "\x00")
 	g := d.groups[key]
 	if g == nil {
-		g = &draftGroup{key: key, format: f.format, names: names, header: header, sheets: map[*draftFile][]string{}, rows: transform.NewProfiler()}
+		g = &draftGroup{key: key, format: f.format, names: names, records: found, header: header, sheets: map[*draftFile][]string{}, rows: transform.NewProfiler()}
 		d.groups[key] = g
 		d.order = append(d.order, g)
 	}
@@ -264,13 +313,17 @@ func (d *drafter) group(f *draftFile, names []string, header int) *draftGroup {
 func (d *drafter) documents(format *extract.Format, files []*draftFile) {
 	g := &draftGroup{key: format.Name, format: format, files: files, rows: transform.NewProfiler()}
 	records := 0
-	step := max(1, (len(files)+draftPages-1)/draftPages)
+	most, opt := draftPages, extract.Options{}
+	if format == extract.Image {
+		most, opt.OCR, g.ocr = draftPictures, pictureOCR, true
+	}
+	step := max(1, (len(files)+most-1)/most)
 	for i := 0; i < len(files) && d.ctx.Err() == nil; i += step {
 		in, closeFile, err := openInput(files[i].full)
 		if err != nil {
 			continue
 		}
-		for rec, err := range extract.Records(d.ctx, in, extract.Options{}) {
+		for rec, err := range extract.Records(d.ctx, in, opt) {
 			if err != nil {
 				g.rows.Bad()
 				if file, ok := errors.AsType[*extract.FileError](err); ok && d.ctx.Err() == nil {
@@ -320,6 +373,9 @@ func (d *drafter) draft(args []string) (transform.Draft, error) {
 			out.Sources = append(out.Sources, d.sources(g, part, taken)...)
 		}
 	}
+	if len(d.seen) > 0 {
+		out.Notes = append(out.Notes, picturesNote(d.seen))
+	}
 	for _, ext := range slices.Sorted(maps.Keys(d.passed)) {
 		out.Notes = append(out.Notes, unreadNote(ext, d.passed[ext]))
 	}
@@ -339,6 +395,18 @@ func (d *drafter) draft(args []string) (transform.Draft, error) {
 		return out, e
 	}
 	return out, nil
+}
+
+// pictureOCR is how pictures are read: nothing else reads them.
+var pictureOCR = extract.OCROptions{When: extract.OCRAuto, Languages: []string{"eng"}}
+
+func picturesNote(seen map[string]int) string {
+	n := 0
+	for _, count := range seen {
+		n += count
+	}
+	return fmt.Sprintf("Passed over, as they are pictures: %s (%s). A source of their own with ocr: {languages: [eng]} reads their text; init writes one for a folder of nothing else.",
+		plainCount(n, "file"), strings.Join(slices.Sorted(maps.Keys(seen)), ", "))
 }
 
 func unreadNote(ext string, n int) string {
@@ -381,8 +449,13 @@ func (g *draftGroup) bySheets() []*sheetPart {
 // matches just these.
 func (d *drafter) sources(g *draftGroup, part *sheetPart, taken map[string]bool) []transform.DraftSource {
 	source := func(files []*draftFile, pattern string) transform.DraftSource {
-		src := transform.DraftSource{Name: d.name(files, part.sheets, taken), Path: d.relative(pattern), Format: g.format.Name, Sheets: part.sheets, Header: g.header, Notes: g.notes, Rows: g.rows}
+		src := transform.DraftSource{Name: d.name(files, part.sheets, taken), Path: d.relative(pattern), Format: g.format.Name, Sheets: part.sheets, Header: g.header, OCR: g.ocr, Notes: g.notes, Rows: g.rows,
+			Records: g.records.at, RecordsNote: g.records.note}
+		if g.varies {
+			src.Columns = g.names
+		}
 		src.Root, _ = doublestar.SplitPattern(pattern)
+		src.Deep = slices.ContainsFunc(files, func(f *draftFile) bool { return path.Dir(f.full) != src.Root })
 		return src
 	}
 	var names []string

@@ -114,7 +114,7 @@ func Explain(ctx context.Context, store *state.Store, m *transform.Mapping, dir 
 			x.named[principalKey("group", t.ID)] = cmp.Or(t.DisplayName, t.Mail)
 		}
 	}
-	stands, err := x.standings(ctx, store, m, known, ask)
+	stands, err := x.standings(ctx, store, m, dir, known, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (x *Explanation) entry(a state.Access, stands map[string]standing, ask Aske
 }
 
 // standings finds every principal that a person is.
-func (x *Explanation) standings(ctx context.Context, store *state.Store, m *transform.Mapping, known knownNames, ask Asked) (map[string]standing, error) {
+func (x *Explanation) standings(ctx context.Context, store *state.Store, m *transform.Mapping, dir string, known knownNames, ask Asked) (map[string]standing, error) {
 	me := principalKey("user", ask.Person.ID)
 	stands := map[string]standing{me: {}}
 	x.named[me] = displayOf(ask.Person)
@@ -214,9 +214,12 @@ func (x *Explanation) standings(ctx context.Context, store *state.Store, m *tran
 	if err != nil {
 		return nil, err
 	}
+	groupOf := map[string]state.Group{}
 	for g := range groups {
 		x.named[principalKey("externalGroup", g.ID)] = g.Display
+		groupOf[g.ID] = g
 	}
+	folders := &Crawl{Mapping: m, Dir: dir}
 	var edges []state.Member // that may matter
 	err = store.Members(ctx, func(mb state.Member, sure bool) {
 		if _, mine := stands[principalKey(mb.Type, mb.ID)]; mine || mb.Type == "externalGroup" {
@@ -238,7 +241,7 @@ func (x *Explanation) standings(ctx context.Context, store *state.Store, m *tran
 			}
 			step := ThroughGroup{Type: "externalGroup", ID: e.Group, Name: x.named[to]}
 			if m != nil {
-				step.Place = m.MemberPlace(transform.Membership(e), known)
+				step.Place = cmp.Or(m.MemberPlace(transform.Membership(e), known), folders.memberPlace(groupOf[e.Group], e, known))
 			}
 			stands[to] = standing{from, step}
 			grown = true

@@ -401,6 +401,7 @@ func (c *Crawl) fileOf(f *state.Source, src *transform.Source) *extract.File {
 	file.Access = c.accessOf(src, f.Path)
 	if len(src.Sidecar) > 0 {
 		file.Side = sync.OnceValues(func() (extract.Side, error) { return besideOf(src, c.full(f, src)).side() })
+		file.SideAt = func(name, value string) extract.Place { return besideOf(src, c.full(f, src)).at(name, value) }
 	}
 	return file
 }

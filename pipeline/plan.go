@@ -18,6 +18,7 @@ import (
 
 	"importer/load"
 	"importer/pipeline/state"
+	"importer/scratch"
 	"importer/transform"
 )
 
@@ -151,11 +152,15 @@ type planner struct {
 // Plan writes to w what Run would do. The crawl's Store must be a copy: it is
 // used up. Nothing is written to the target.
 func (c *Crawl) Plan(ctx context.Context, w io.Writer, target PlanTarget) (*PlanHeader, error) {
-	spool, err := os.CreateTemp("", "importer-plan-")
+	temp, err := scratch.New("plan")
+	if err != nil {
+		return nil, err
+	}
+	defer temp.Remove()
+	spool, err := os.Create(filepath.Join(temp.Path, "items"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a file for the plan: %w; set TMPDIR to a folder that can be written", err)
 	}
-	defer os.Remove(spool.Name())
 	defer spool.Close()
 	before, err := c.Store.Fingerprint(ctx)
 	if err != nil {

@@ -80,6 +80,25 @@ func (b beside) side() (extract.Side, error) {
 	return nil, fmt.Errorf("%s: %w", at, err)
 }
 
+// at is where a value of a name stands, or the first one of the name; of one
+// that is not there it is the file alone, and of a file that is not there
+// nothing.
+func (b beside) at(name, value string) extract.Place {
+	if b.path == "" {
+		return extract.Place{}
+	}
+	p := extract.Place{File: filepath.ToSlash(b.path)}
+	for i, spot := range extract.SideSpots(b.path, b.data)[name] {
+		if i == 0 || spot.Value == value {
+			p.Line, p.Col = spot.Line, spot.Col
+		}
+		if spot.Value == value {
+			break
+		}
+	}
+	return p
+}
+
 // sum identifies the metadata; "" when there is none.
 func (b beside) sum() string {
 	if b.path == "" {

@@ -20,6 +20,7 @@ type aclPlan struct {
 	// static is the whole ACL when no entry depends on the record.
 	static []Access
 	rules  []aclEntry
+	at     spot // of the whole in the mapping
 }
 
 type aclEntry struct {
@@ -30,14 +31,16 @@ type aclEntry struct {
 	when   boolFn
 	access *accessRule // instead of all these: what the file's own permissions say
 	pos    Pos         // in the mapping
+	def    *aclDef     // what the mapping says
 	reads  []string    // the columns that it reads
 }
 
 func (b *builder) acl(defs []aclDef) aclPlan {
 	var p aclPlan
 	static := true
-	for _, def := range defs {
-		en := aclEntry{kind: def.kind, deny: def.deny, fixed: cmp.Or(def.tenant, everyone), access: def.access, pos: b.d.pos(def.pos)}
+	for i := range defs {
+		def := &defs[i]
+		en := aclEntry{def: def, kind: def.kind, deny: def.deny, fixed: cmp.Or(def.tenant, everyone), access: def.access, pos: b.d.pos(def.pos)}
 		static = static && def.access == nil
 		en.reads = b.part(func() {
 			if def.when != nil {
@@ -106,7 +109,7 @@ func (b *builder) repeated(s *Source, p *plan) {
 func (p *aclPlan) entries(e *frame) ([]Access, error) {
 	if p.static != nil && e.trace == nil {
 		if !grants(p.static) {
-			return nil, e.emptyACL()
+			return nil, blame(e.emptyACL(), p.granting())
 		}
 		return p.static, nil
 	}
@@ -114,11 +117,11 @@ func (p *aclPlan) entries(e *frame) ([]Access, error) {
 	e.refused = nil
 	for i := range p.rules {
 		en := &p.rules[i]
-		e.rule = en
+		e.rule, e.sides = en, nil
 		if en.when != nil {
 			ok, err := en.when(e)
 			if err != nil {
-				return nil, e.itemError("acl", "acl: when", err)
+				return nil, blame(e.itemError("acl", "acl: when", err), en.def.when.pos)
 			}
 			if !ok {
 				e.traceRule(false)
@@ -128,21 +131,65 @@ func (p *aclPlan) entries(e *frame) ([]Access, error) {
 		e.traceRule(true)
 		var err error
 		if out, err = en.add(e, out); err != nil {
-			return nil, err
+			return nil, blame(err, en.def.at())
 		}
+		e.traceDone()
 	}
 	e.rule = nil
 	if e.refused != nil {
-		err := e.itemError("acl", "acl", e.refused)
+		err := blame(e.itemError("acl", "acl", e.refused), e.refusedBy.def.at())
 		// Those whose grants alone would be left out block nothing.
 		err.(*ItemError).Unknown = slices.DeleteFunc(e.distinctUnknown(), func(u Unknown) bool { return slices.Contains(e.dropped, u) && u != *e.refused.unknown })
 		return nil, err
 	}
 	out = settle(out)
 	if !grants(out) && len(e.pending) == 0 {
-		return nil, e.emptyACL()
+		return nil, blame(e.emptyACL(), p.granting())
 	}
 	return out, nil
+}
+
+// blame notes in the error of an item which part of the mapping it comes of.
+func blame(err error, at spot) error {
+	if wrong, ok := errors.AsType[*ItemError](err); ok {
+		wrong.at = at
+	}
+	return err
+}
+
+// at is where the entry says what it does with a record: the value that it
+// grants or denies, or when.
+func (d *aclDef) at() spot {
+	if x := cmp.Or(d.value, d.when); x != nil {
+		return x.pos
+	}
+	return d.pos
+}
+
+// granting is where the only grant stands, and of several the whole.
+func (p *aclPlan) granting() spot {
+	at, n := p.at, 0
+	for i := range p.rules {
+		if en := &p.rules[i]; !en.deny {
+			at = en.def.at()
+			n++
+		}
+	}
+	if n == 1 {
+		return at
+	}
+	return p.at
+}
+
+// reading is where the first entry stands that reads a column that is one of
+// those meant.
+func (p *aclPlan) reading(meant func(name string) bool) spot {
+	for i := range p.rules {
+		if en := &p.rules[i]; slices.ContainsFunc(en.reads, meant) {
+			return en.def.at()
+		}
+	}
+	return p.at
 }
 
 // distinctUnknown are the names that are nobody's, each once.
@@ -250,7 +297,7 @@ func (e *frame) lose(kind, name string, deny bool, why *fault) {
 			e.dropped = append(e.dropped, *why.unknown)
 		}
 	case e.refused == nil:
-		e.refused = why
+		e.refused, e.refusedBy = why, e.rule
 	}
 }
 

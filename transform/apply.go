@@ -66,6 +66,11 @@ func (s *Source) ApplyWith(rec extract.Record, dir Directory) (it *Item, err err
 		if wrong.Columns == nil {
 			wrong.Columns = p.reads[wrong.Property]
 		}
+		if len(wrong.Columns) == 1 && rec.Header != nil {
+			if i, ok := rec.Header.Index(wrong.Columns[0]); ok {
+				wrong.Place = rec.Cell(i)
+			}
+		}
 	}
 	return it, err
 }

@@ -26,6 +26,7 @@ type sourceDef struct {
 	content    *expression
 	html       bool // the content's type
 	acl        []aclDef
+	aclAt      spot // of the key
 	activities []activityDef
 }
 
@@ -285,6 +286,7 @@ func (s *Source) compile(h *extract.Header) (*plan, Errors) {
 		}
 	}
 	part("acl", func() { p.acl = b.acl(s.def.acl) })
+	p.acl.at = s.def.aclAt
 	p.aclCells = b.cells(p.reads["acl"])
 	part("activities", func() {
 		for _, a := range s.def.activities {

@@ -32,9 +32,15 @@ type DraftSource struct {
 	Format string   // the name of one of extract.Formats
 	Sheets []string // Excel: only these; nil is all
 	Header int      // CSV: the record that names the columns; 0 is found
-	Root   string   // the folder that file.path is relative to
-	Notes  []string // about the files, a line each
-	Rows   *Profiler
+	// Records is where the records of JSON and XML are, "" the reader's own way,
+	// and RecordsNote by what that was found, or what else may be meant.
+	Records, RecordsNote string
+	Columns              []string // JSON, XML: those that not every file has all of; nil where each has
+	OCR                  bool     // the files are pictures
+	Root                 string   // the folder that file.path is relative to
+	Deep                 bool     // some of the files lie in folders below it
+	Notes                []string // about the files, a line each
+	Rows                 *Profiler
 }
 
 // placeholder begins the description that Write leaves in a mapping. Lint asks
@@ -44,7 +50,9 @@ const placeholder = "CHANGE ME"
 // A draftSource is a source on its way.
 type draftSource struct {
 	name, path, format, root string
-	sheets, notes            []string
+	sheets, notes, columns   []string
+	records, recordsNote     string
+	ocr, deep                bool
 	header                   int
 	rows                     *Profiler
 	profile                  *Profile
@@ -96,7 +104,7 @@ type drafting struct {
 func (d Draft) Write() []byte {
 	w := &drafting{d: d, taken: map[string]bool{}, labels: map[string]string{}}
 	for _, src := range d.Sources {
-		s := &draftSource{name: src.Name, path: src.Path, format: src.Format, root: src.Root, sheets: src.Sheets, header: src.Header, notes: src.Notes, rows: src.Rows, profile: src.Rows.Profile()}
+		s := &draftSource{name: src.Name, path: src.Path, format: src.Format, root: src.Root, sheets: src.Sheets, header: src.Header, records: src.Records, recordsNote: src.RecordsNote, columns: src.Columns, ocr: src.OCR, deep: src.Deep, notes: src.Notes, rows: src.Rows, profile: src.Rows.Profile()}
 		s.customs = customsOf(s.profile)
 		s.guess()
 		s.id = s.guessID()
@@ -115,7 +123,7 @@ func (d Draft) Write() []byte {
 // guess looks at every column of the source.
 func (s *draftSource) guess() {
 	for _, c := range s.profile.Columns {
-		if s.docs() && (c.Name == "title" || c.Name == "body" || c.Name == "meta.title") {
+		if s.docs() && (c.Name == "title" || c.Name == "body" || c.Name == "meta.title" || s.isTitle(c)) {
 			continue
 		}
 		if s.docs() && (c.filled()*20 < c.Count && c.Count > 20 || isDecor(c.Name) || s.said(c)) {
@@ -124,6 +132,9 @@ func (s *draftSource) guess() {
 		g := guessOf(c, s.customs)
 		if g.typ == DateTime && g.expr == c.Name && s.docs() {
 			g.expr = "dateTime(" + g.expr + ")"
+		}
+		if s.docs() && g.kind == roleMail && identifies(c.Name) { // message ids look like mail addresses
+			g.kind, g.notes = roleKey, []string{fmt.Sprintf("%s ids of messages, such as %s", grouped(c.filled()), c.example(classMail))}
 		}
 		if s.docs() && g.typ != String {
 			g.omit = true // what a document says of itself is often wrong, and it is worth finding all the same
@@ -138,11 +149,35 @@ func (s *draftSource) guess() {
 	s.chooseContent()
 }
 
+// isTitle tells metadata that says what the title says.
+func (s *draftSource) isTitle(c *Column) bool {
+	title := s.profile.Column("title")
+	if title == nil || c.filled() == 0 {
+		return false
+	}
+	share, _ := c.Values.common(title.Values)
+	return share > 0.9
+}
+
+// titleExpr is the title of a document: what its format tells, or its name.
+func (s *draftSource) titleExpr() string {
+	title, meta := s.profile.Column("title"), s.profile.Column("meta.title")
+	switch {
+	case title == nil || title.filled() == 0:
+		return "file.stem"
+	case s.rows.attached > 0, meta == nil:
+		return "title ?? file.stem"
+	case title.filled() > meta.filled():
+		return "meta.title ?? title ?? file.stem"
+	}
+	return "meta.title ?? file.stem"
+}
+
 // isDecor tells metadata that is about the file's making and showing.
 func isDecor(name string) bool {
 	name = strings.ToLower(strings.NewReplacer("meta.", "", `meta["`, "", `"]`, "").Replace(name))
 	for _, prefix := range []string{"producer", "creator", "generator", "viewport", "robots", "theme-color", "format-detection", "msapplication", "apple-", "twitter:", "fb:", "google", "charset",
-		"og:title", "og:type", "og:site_name", "og:locale", "og:image:", "og:updated", "mobile-web", "color-scheme", "referrer", "csrf", "progid", "http-equiv", "x-ua", "handheldfriendly", "mobileoptimized", "application-name", "title"} {
+		"og:title", "og:type", "og:site_name", "og:locale", "og:image:", "og:updated", "mobile-web", "color-scheme", "referrer", "csrf", "progid", "http-equiv", "x-ua", "references", "inreplyto", "handheldfriendly", "mobileoptimized", "application-name", "title"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
@@ -307,7 +342,7 @@ const maxProperties = 128
 func (w *drafting) name(s *draftSource) {
 	used := map[string]bool{}
 	if s.docs() {
-		w.fromFile(fileProperties)
+		w.fromFile(s.fileProperties())
 		for _, f := range fileProperties {
 			used[strings.ToLower(f.def.Name)] = true
 		}
@@ -394,6 +429,14 @@ var fileProperties = []fileProperty{
 	{PropertyDef{Name: "fileName", Type: String, Labels: []string{"fileName"}, Searchable: true, Retrievable: true, Queryable: true}, "file.name"},
 	{PropertyDef{Name: "fileType", Type: String, Labels: []string{"fileExtension"}, Refinable: true, Retrievable: true, Queryable: true}, `trimPrefix(lower(file.ext), ".")`},
 	{PropertyDef{Name: "folder", Type: String, Labels: []string{"containerName"}, Refinable: true, Retrievable: true, Queryable: true}, `extract(file.path, "^(.*)/[^/]*$")`},
+}
+
+// fileProperties are those of the source: without folders there is none to tell.
+func (s *draftSource) fileProperties() []fileProperty {
+	if s.deep {
+		return fileProperties
+	}
+	return fileProperties[:3]
 }
 
 func (w *drafting) fromFile(from []fileProperty) {

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,7 +156,10 @@ func (c *Column) nullList() string {
 func placesOf(places []extract.Place) string {
 	var lines []string
 	for _, p := range places {
-		if p.Line > 0 {
+		switch {
+		case p.Col > 0:
+			lines = append(lines, fmt.Sprintf("%d:%d", p.Line, p.Col))
+		case p.Line > 0:
 			lines = append(lines, strconv.Itoa(p.Line))
 		}
 	}
@@ -432,6 +436,11 @@ func (g *guess) asText() {
 		g.omit = true
 		g.notes = append(g.notes, fmt.Sprintf("%s cells are errors, such as %s", grouped(c.counts[classError]), c.misfits(allBut(classError))))
 	}
+	if ex := c.examples[classText]; len(ex) > 0 && int64(c.counts[classText])*10 >= n*9 && !slices.ContainsFunc(ex, func(e Example) bool { return !objectList.MatchString(e.Value) }) {
+		g.expr = ""
+		g.notes = []string{"lists of objects, such as " + oneLine(ex[0].Value) + ", which no property has room for"}
+		return
+	}
 	if sep, ok := c.list(); ok {
 		g.typ, g.expr = StringCollection, fmt.Sprintf("split(%s, %q)", insideName(c.Name), sep.sep)
 		g.notes = append(g.notes, fmt.Sprintf("%s of %s values are lists parted by %q, of %d different words", grouped(sep.values), grouped(c.filled()), sep.sep, len(sep.vocab)))
@@ -459,6 +468,9 @@ func (g *guess) asText() {
 		g.closeTo()
 	}
 }
+
+// objectList begins a list of objects, as JSON has it.
+var objectList = regexp.MustCompile(`^\[\s*\{`)
 
 // closeTo tells which type a column of texts would nearly have.
 func (g *guess) closeTo() {

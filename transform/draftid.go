@@ -19,6 +19,9 @@ type draftID struct {
 // filled, never the same, and not the number of the row, which changes when a
 // row is put in above.
 func (s *draftSource) guessID() draftID {
+	if s.format == extract.Mbox.Name {
+		return draftID{expr: `meta.messageId ?? (file.path + "#" + string(place.line))`, notes: []string{"Each message has an id of its own; one that has none is known by the line at which it begins."}}
+	}
 	if s.docs() {
 		return draftID{expr: "file.path", notes: []string{"The path in the folder: a file that moves becomes another item."}}
 	}
@@ -44,6 +47,9 @@ func (s *draftSource) guessID() draftID {
 	id := draftID{expr: `file.path + "#" + string(line)`}
 	id.notes = append(id.notes, "CHECK: no column and no pair of columns tells the records apart, so the line does: when a row is put in",
 		"above, every record below becomes another item. Better: an export with a key.")
+	if s.format == extract.JSON.Name { // all of it can be one line
+		id.expr = `file.path + "#" + string(line) + ":" + string(place.col)`
+	}
 	if s.workbook() {
 		id.expr = `file.path + "#" + sheet + "#" + string(line)`
 	}

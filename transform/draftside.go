@@ -19,6 +19,21 @@ func SideKind(columns []string) string {
 	return ""
 }
 
+// RecordLike tells the keys of an object that is a record itself, by their names:
+// something identifies it, and something else says what it is.
+func RecordLike(keys []string) bool {
+	named, told := false, 0
+	for _, k := range keys {
+		switch {
+		case !named && identifies(k):
+			named = true
+		case hasWord(k, titleWords), hasWord(k, longWords), hasWord(k, stateWords), hasWord(k, creatorWords), hasWord(k, createWords):
+			told++
+		}
+	}
+	return named && told > 0
+}
+
 // Slug makes a name of lower-case letters, digits and hyphens, as the function
 // slug of the language does.
 func Slug(s string) string { return slug(s) }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"importer/extract"
 )
 
 // A yamlOut is a YAML text on its way.
@@ -138,7 +140,10 @@ func (g *guess) isTeam() bool {
 func (w *drafting) writeSource(y *yamlOut, s *draftSource) {
 	p := s.profile
 	seen := fmt.Sprintf("%s of %s", plural(p.Records, "record", "records"), plural(p.Files, "file", "files"))
-	if p.Sampled {
+	switch {
+	case p.Sampled && (s.format == extract.JSON.Name || s.format == extract.XML.Name):
+		seen += ", of the larger ones their beginning"
+	case p.Sampled:
 		seen += ", a sample from all over them"
 	}
 	if p.Bad > 0 {
@@ -157,18 +162,61 @@ func (w *drafting) writeSource(y *yamlOut, s *draftSource) {
 	if s.customs.clockDates > 0 {
 		y.line("    timezone: UTC # CHECK: times carry no zone; write that of the clocks, such as Europe/Rome")
 	}
+	w.writeRecords(y, s)
+	if s.ocr {
+		y.line("    ocr: {languages: [eng]} # CHECK: the languages of the texts, as tesseract names them")
+	}
 	if s.header > 0 {
 		y.line("    csv: {header: %d} # what stands above is no header", s.header)
 	}
 	if names := s.filledColumns(); p.Blank > 0 && !s.docs() && len(names) > 0 && len(names) <= 20 {
 		y.line("    where: %s # %s", scalarYAML(strings.Join(names, " + ")+` != ""`, false), plural(p.Blank, "row is blank", "rows are blank"))
 	}
+	w.writeAttachments(y, s)
 	y.note("    ", s.id.notes...)
 	y.line("    id: %s", scalarYAML(s.id.expr, false))
 	y.line("    properties:")
 	w.writeProperties(y, s)
 	w.writeContent(y, s)
 	w.writeACL(y, s)
+}
+
+// writeRecords says where the records of files of keys and values are, and which
+// columns they have.
+func (w *drafting) writeRecords(y *yamlOut, s *draftSource) {
+	key, option := "json", "records"
+	if s.format == extract.XML.Name {
+		key, option = "xml", "record"
+	}
+	if s.recordsNote != "" {
+		y.note("    ", s.recordsNote)
+	}
+	var parts []string
+	if s.records != "" {
+		parts = append(parts, option+": "+scalarYAML(s.records, true))
+	}
+	if len(s.columns) > 0 {
+		y.note("    ", "columns: not every file has all of them")
+		names := make([]string, len(s.columns))
+		for i, name := range s.columns {
+			names[i] = scalarYAML(name, true)
+		}
+		parts = append(parts, "columns: ["+strings.Join(names, ", ")+"]")
+	}
+	if len(parts) > 0 {
+		y.line("    %s: {%s}", key, strings.Join(parts, ", "))
+	}
+}
+
+// writeAttachments offers items of what is attached to the documents.
+func (w *drafting) writeAttachments(y *yamlOut, s *draftSource) {
+	r := s.rows
+	if r.attached == 0 {
+		return
+	}
+	y.note("    ", fmt.Sprintf("%s attached to %s, such as %s. Their names are told; take the # off, and each that can be read is an item as well, with the permissions of its document.",
+		plural(r.attached, "file is", "files are"), plural(r.attaching, "document", "documents"), strings.Join(r.attachedNames, ", ")))
+	y.line("    # attachments: items")
 }
 
 // filledColumns are the columns that hold anything, as expressions.
@@ -191,8 +239,12 @@ func plural(n int64, one, many string) string {
 func (w *drafting) writeProperties(y *yamlOut, s *draftSource) {
 	switch {
 	case s.docs():
-		for _, f := range fileProperties {
-			y.line("      %s: %s", f.def.Name, scalarYAML(f.expr, false))
+		for _, f := range s.fileProperties() {
+			expr := f.expr
+			if f.def.Name == "title" {
+				expr = s.titleExpr()
+			}
+			y.line("      %s: %s", f.def.Name, scalarYAML(expr, false))
 		}
 	case s.bare:
 		y.line("      %s: %s # no column holds anything", fileProperties[1].def.Name, fileProperties[1].expr)
@@ -289,7 +341,7 @@ func (w *drafting) writeACL(y *yamlOut, s *draftSource) {
 			y.line("    # acl: [{grant: everyone, when: %s}] # %s", when, cutBytes(oneWide(c.choices(6)), 80))
 		}
 	}
-	if s.docs() {
+	if s.docs() && s.deep {
 		y.line("    # acl: [{grant: externalGroup, value: 'extract(file.path, \"([^/]+)/[^/]+$\")'}] # the group that the folder is called by; needs groups")
 	}
 }

@@ -76,7 +76,7 @@ var (
 	members   = map[string]map[string]reflect.Type{
 		"file":   {"path": typString, "name": typString, "stem": typString, "ext": typString, "size": typInt, "modified": typTime, "sha256": typString},
 		"parent": {"id": typString, "path": typString, "name": typString, "stem": typString, "ext": typString, "title": typString},
-		"place":  {"file": typString, "sheet": typString, "line": typInt, "page": typInt},
+		"place":  {"file": typString, "sheet": typString, "line": typInt, "col": typInt, "page": typInt},
 	}
 )
 

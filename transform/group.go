@@ -66,8 +66,12 @@ func (p *plan) agrees(e *frame, parts ...string) error {
 		want := strings.TrimSpace(rows[0].Text[c.col])
 		for _, row := range rows[1:] {
 			if got := strings.TrimSpace(row.Text[c.col]); got != want {
-				return &ItemError{Place: e.rec.Place, Reason: ReasonGroup, Property: c.part, Value: got, Columns: []string{c.name},
-					Detail: fmt.Sprintf("%s: column %q is %q here and %q in line %d of the same group; make them the same, or write for all of them with values(%s)", c.part, c.name, want, got, row.Place.Line, c.name)}
+				err := &ItemError{Place: e.rec.Place, Reason: ReasonGroup, Property: c.part, Value: got, Columns: []string{c.name},
+					Detail: fmt.Sprintf("%s: column %q is %q here and %q in %s of the same group; make them the same, or write for all of them with values(%s)", c.part, c.name, want, got, row.Place.Row(), c.name)}
+				if c.part == "acl" {
+					err.at = p.acl.reading(func(name string) bool { return name == c.name })
+				}
+				return err
 			}
 		}
 	}
@@ -85,7 +89,11 @@ func (p *plan) short(e *frame) error {
 	if cells == 0 || cells >= p.aclCells {
 		return nil
 	}
-	return &ItemError{Place: e.rec.Place, Reason: extract.ReasonRagged, Property: "acl",
+	lacks := func(name string) bool {
+		i, ok := p.header.Index(name)
+		return ok && i >= cells
+	}
+	return &ItemError{Place: e.rec.Place, Reason: extract.ReasonRagged, Property: "acl", at: p.acl.reading(lacks),
 		Detail: fmt.Sprintf("the row has %d cells and its permissions are read from the first %d; it may have been split or cut, so it is left out: complete it", cells, p.aclCells)}
 }
 

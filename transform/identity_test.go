@@ -270,11 +270,11 @@ func TestTrace(t *testing.T) {
 		got = append(got, fmt.Sprintf("%d:%d entry=%v held=%v %s %.4s deny=%v name=%s cells=%v unknown=%v", tr.Pos.Line, tr.Pos.Col, tr.Entry, tr.Held, tr.Type, tr.Value, tr.Deny, tr.Name, tr.Cells, tr.Unknown != ""))
 	}
 	diff(t, "trace", got, []string{
-		"9:9 entry=false held=false everyone  deny=false name= cells=[{b bob@contoso.com}] unknown=false",
-		"10:9 entry=false held=true user  deny=false name= cells=[{a ann@contoso.com; ghost@x}] unknown=false",
-		"10:9 entry=true held=true user 1111 deny=false name=ann@contoso.com cells=[{a ann@contoso.com; ghost@x}] unknown=false",
-		"10:9 entry=true held=true user  deny=false name=ghost@x cells=[{a ann@contoso.com; ghost@x}] unknown=true",
-		"11:9 entry=false held=true user  deny=true name= cells=[{b bob@contoso.com}] unknown=false",
-		"11:9 entry=true held=true user 2222 deny=true name=bob@contoso.com cells=[{b bob@contoso.com}] unknown=false",
+		"9:9 entry=false held=false everyone  deny=false name= cells=[{b bob@contoso.com }] unknown=false",
+		"10:9 entry=false held=true user  deny=false name= cells=[{a ann@contoso.com; ghost@x }] unknown=false",
+		"10:9 entry=true held=true user 1111 deny=false name=ann@contoso.com cells=[{a ann@contoso.com; ghost@x }] unknown=false",
+		"10:9 entry=true held=true user  deny=false name=ghost@x cells=[{a ann@contoso.com; ghost@x }] unknown=true",
+		"11:9 entry=false held=true user  deny=true name= cells=[{b bob@contoso.com }] unknown=false",
+		"11:9 entry=true held=true user 2222 deny=true name=bob@contoso.com cells=[{b bob@contoso.com }] unknown=false",
 	})
 }

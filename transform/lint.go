@@ -28,6 +28,8 @@ type Lint struct {
 	applied  []int64          // items that the entry of the acl counts for
 	nobody   int64            // items whose grants are all denied
 	hidden   extract.Place    // the first of them
+	denies   spot             // the entry that denies it
+	everyone bool             // to everyone
 	refused  map[string]*refused
 	unused   map[string]int64 // columns that nothing is made of, with the values that they have
 	filled   map[string]bool  // used columns that have a value
@@ -65,7 +67,7 @@ func (l *Lint) Add(rec extract.Record) {
 	case errors.Is(err, ErrSkip):
 		l.filtered++
 	case errors.As(err, &wrong):
-		id := wrong.Property + "\x00" + wrong.Reason
+		id := fmt.Sprint(wrong.Property, "\x00", wrong.at.line, "\x00", wrong.at.col, "\x00", wrong.Reason)
 		r := l.refused[id]
 		if r == nil {
 			r = &refused{property: wrong.Property, first: wrong}
@@ -123,7 +125,8 @@ func (l *Lint) item(rec extract.Record, it *Item) {
 	} else {
 		l.ids[it.ID] = it.Origin.Place
 	}
-	if !reachable(it.ACL) {
+	shut := !reachable(it.ACL)
+	if shut {
 		if l.nobody++; l.nobody == 1 {
 			l.hidden = it.Origin.Place
 		}
@@ -133,11 +136,15 @@ func (l *Lint) item(rec extract.Record, it *Item) {
 	}
 	e := &frame{rec: rec, names: names{m: l.s.m}, loc: l.s.def.loc, id: it.ID, idOf: l.s.idOf}
 	for i := range l.plan.acl.rules {
-		when := l.plan.acl.rules[i].when
-		if when == nil {
-			l.applied[i]++
-		} else if ok, err := when(e); ok && err == nil {
-			l.applied[i]++
+		en := &l.plan.acl.rules[i]
+		if en.when != nil {
+			if ok, err := en.when(e); !ok || err != nil {
+				continue
+			}
+		}
+		l.applied[i]++
+		if shut && en.deny && l.nobody == 1 && (l.denies == (spot{}) || en.kind == "everyone" && !l.everyone) {
+			l.denies, l.everyone = en.def.at(), en.kind == "everyone"
 		}
 	}
 }
@@ -185,7 +192,11 @@ func (l *Lint) Findings() Errors {
 		}
 	}
 	if l.nobody > 0 {
-		add(l.at("acl"), "correct the denies: they beat grants", "acl: whoever is granted is denied as well, so that nobody can see %s, of %s; the first one is of %s",
+		at := l.denies
+		if at == (spot{}) {
+			at = l.at("acl") // a deny of the file's own permissions
+		}
+		add(at, "correct the denies: they beat grants", "acl: whoever is granted is denied as well, so that nobody can see %s, of %s; the first one is of %s",
 			plural(l.nobody, "item", "items"), plural(l.items, "item", "items"), l.hidden)
 	}
 	if names := l.unusedColumns(); len(names) > 0 {
@@ -211,7 +222,11 @@ func (l *Lint) refusals(add func(at spot, remedy, format string, args ...any), o
 		if l.items == 0 && len(l.refused) == 1 {
 			what = "every record"
 		}
-		add(l.at(r.property), "", "%s would be refused, of %s: %s", what, of, r.first)
+		at := r.first.at
+		if at == (spot{}) {
+			at = l.at(r.property)
+		}
+		add(at, "", "%s would be refused, of %s: %s", what, of, r.first)
 	}
 }
 

@@ -60,6 +60,18 @@ func TestLint(t *testing.T) {
 			return strings.Replace(m, `{deny: user, value: '"7a0f5a2e-7d1c-4c5f-9f39-0a4b6d1e2f01"'`, "{deny: everyone", 1)
 		},
 			[]string{`source "rows": acl: whoever is granted is denied as well, so that nobody can see 30 items, of 30 items; the first one is of t.csv:3`}},
+		{"nobody, by the third entry", func(i int, r []*string) {}, func(m string) string {
+			return strings.Replace(m, `{deny: user, value: '"7a0f5a2e-7d1c-4c5f-9f39-0a4b6d1e2f01"', when: team != "red"}`, `{deny: user, value: '"7a0f5a2e-7d1c-4c5f-9f39-0a4b6d1e2f01"'}, {deny: everyone, when: team == "all"}`, 1)
+		}, []string{`m.yaml:15:168: source "rows": acl: whoever is granted is denied as well`}},
+		{"an empty deny", func(i int, r []*string) {}, func(m string) string {
+			return strings.Replace(m, `value: '"7a0f5a2e-7d1c-4c5f-9f39-0a4b6d1e2f01"'`, "value: note", 1)
+		}, []string{`m.yaml:15:102: source "rows": every record would be refused, of 60 records looked at: t.csv:3: acl: the user to deny is empty`}},
+		{"a condition that stops", func(i int, r []*string) { *r[4] = "" }, func(m string) string {
+			return strings.Replace(m, `when: team != "red"`, `when: int(team) > 3`, 1)
+		}, []string{`m.yaml:15:150: source "rows": every record would be refused, of 60 records looked at: t.csv:3: acl: when: `}},
+		{"the only grant names nobody", func(i int, r []*string) { *r[4] = "" }, func(m string) string {
+			return strings.Replace(m, `{grant: everyone, when: team == "all"}, {grant: everyoneExceptGuests}, `, "{grant: externalGroup, value: team}, ", 1)
+		}, []string{`m.yaml:15:41: source "rows": every record would be refused, of 60 records looked at: t.csv:3: nobody is granted`}},
 		{"no labels, nor a good description", func(i int, r []*string) {}, func(m string) string {
 			return strings.NewReplacer("labels: [url], ", "", "What the team of the harbour has written down since 1999.", "CHANGE ME: what it is").Replace(m)
 		}, []string{`m.yaml:2:49: the connection's description is still that of importer init`, `m.yaml:3:1: no property has the label url; Copilot may not show items without`}},

@@ -527,6 +527,7 @@ func (m *Mapping) readACL(s *Source, sec section) {
 		m.doc.errorf(f.key, "for all of the organisation: acl: [{grant: everyone}]", "%s: the acl is empty, and nobody could see the items", sec.what)
 		return
 	}
+	s.def.aclAt = f.key
 	granted := false
 	for i, n := range nodes {
 		what := fmt.Sprintf("%s: acl entry %d", sec.what, i+1)

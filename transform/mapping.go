@@ -168,12 +168,12 @@ var ErrSkip = errors.New("filtered out by where")
 
 // An ItemError says why a record cannot become an item.
 type ItemError struct {
-	Place    extract.Place
-	ID       string // the item's id, when it could be made
-	Reason   string // a stable code: see the Reason constants
-	Property string // the property, or id, acl, content, activities, where
-	Value    string // the offending value, cut to 200 bytes
-	Detail   string // a full sentence without the place: what and the remedy
+	Place    extract.Place // of the record, or of the cell that it fails by
+	ID       string        // the item's id, when it could be made
+	Reason   string        // a stable code: see the Reason constants
+	Property string        // the property, or id, acl, content, activities, where
+	Value    string        // the offending value, cut to 200 bytes
+	Detail   string        // a full sentence without the place: what and the remedy
 	// Columns are those that the record fails by: the one whose cell is wrong,
 	// or all that the failing expression reads.
 	Columns []string
@@ -181,6 +181,8 @@ type ItemError struct {
 	Unknown []Unknown
 	// ACL are its permissions, nil where it is they that cannot be made.
 	ACL []Access
+
+	at spot // of the entry of the acl that it comes of, in the mapping; zero for all else
 }
 
 func (e *ItemError) Error() string { return e.Place.String() + ": " + e.Detail }

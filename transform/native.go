@@ -3,6 +3,7 @@ package transform
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,8 +30,11 @@ type frame struct {
 	unknown []Unknown // in permissions
 	dropped []Unknown // of unknown, those whose grants are left out
 	refused *fault    // the first of unknown that refuses the item
-	rule    *aclEntry // that is at work
-	trace   *[]Traced // where it is to be told how the ACL comes about
+	// refusedBy is the entry of the ACL that names it.
+	refusedBy *aclEntry
+	rule      *aclEntry // that is at work
+	trace     *[]Traced // where it is to be told how the ACL comes about
+	sides     []string  // with trace: the fields of the metadata that the rule has read
 }
 
 func (e *frame) column(i int) (string, error) {
@@ -80,6 +84,8 @@ func (e *frame) field(name string) (any, error) {
 	switch name {
 	case "line", "place.line":
 		return e.rec.Place.Line, nil
+	case "place.col":
+		return e.rec.Place.Col, nil
 	case "place.page":
 		return e.rec.Place.Page, nil
 	case "file.size":
@@ -108,6 +114,9 @@ func (e *frame) side(ref sideRef) (any, error) {
 	f := e.rec.File
 	if f == nil || f.Side == nil {
 		return "", nil
+	}
+	if e.trace != nil && !slices.Contains(e.sides, ref.name) {
+		e.sides = append(e.sides, ref.name)
 	}
 	side, err := f.Side()
 	switch {

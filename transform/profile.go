@@ -139,6 +139,9 @@ type Profiler struct {
 	// only are the columns that are looked at; nil is all. Then rows are not held
 	// against each other, and lists are not looked for.
 	only map[string]bool
+
+	attached, attaching int64    // files that are attached to documents, and documents that have some
+	attachedNames       []string // some of them, for an example
 }
 
 type shapeOf struct {
@@ -199,7 +202,7 @@ func (r *Profiler) Add(rec extract.Record) {
 		if i < len(rec.Typed) {
 			typed = rec.Typed[i]
 		}
-		h := r.value(c, rec.Text[i], typed, rec.Place)
+		h := r.value(c, rec.Text[i], typed, cellAt{&rec, i})
 		blank = blank && h == 0
 		if i < len(row) {
 			row[i] = h
@@ -258,8 +261,16 @@ func newColumn(name string) *Column {
 	return &Column{Name: name, Values: newSketch(sketchK), once: map[uint64]struct{}{}, top: map[string]int64{}, nulls: map[string]*Tally{}}
 }
 
+// A cellAt is a cell whose place is looked up when it is wanted.
+type cellAt struct {
+	rec *extract.Record
+	col int // negative: the record itself
+}
+
+func (c cellAt) place() extract.Place { return c.rec.Cell(c.col) }
+
 // value adds one value to a column and gives its hash.
-func (r *Profiler) value(c *Column, text string, typed any, place extract.Place) uint64 {
+func (r *Profiler) value(c *Column, text string, typed any, at cellAt) uint64 {
 	c.Count++
 	text = trim(text)
 	kind, form := classOf(text, typed)
@@ -270,11 +281,11 @@ func (r *Profiler) value(c *Column, text string, typed any, place extract.Place)
 		return 0
 	}
 	if len(c.examples[kind]) < maxExamples {
-		c.examples[kind] = append(c.examples[kind], Example{cutBytes(strings.Clone(text), 60), place})
+		c.examples[kind] = append(c.examples[kind], Example{cutBytes(strings.Clone(text), 60), at.place()})
 	}
 	switch kind {
 	case classNull:
-		c.null(text, place)
+		c.null(text, at)
 	case classDate:
 		c.layout(form)
 	case classInt:
@@ -287,11 +298,11 @@ func (r *Profiler) value(c *Column, text string, typed any, place extract.Place)
 	if kind != classInt {
 		c.ordinal.stop()
 	}
-	return r.measure(c, text, place)
+	return r.measure(c, text, at)
 }
 
 // measure counts lengths, repeats and different values.
-func (r *Profiler) measure(c *Column, text string, place extract.Place) uint64 {
+func (r *Profiler) measure(c *Column, text string, at cellAt) uint64 {
 	n := utf8.RuneCountInString(text)
 	if c.Chars == 0 || n < c.Min {
 		c.Min = n
@@ -304,7 +315,7 @@ func (r *Profiler) measure(c *Column, text string, place extract.Place) uint64 {
 	h := hashText(text)
 	c.Values.add(h)
 	if c.once != nil {
-		r.repeat(c, h, text, place)
+		r.repeat(c, h, text, at)
 	}
 	if c.top != nil {
 		if _, known := c.top[text]; known || len(text) <= maxTopBytes && len(c.top) < maxTop {
@@ -321,11 +332,11 @@ func (r *Profiler) measure(c *Column, text string, place extract.Place) uint64 {
 
 // repeat notes a value that stood before. A column with many of them cannot
 // tell records apart, and is given up.
-func (r *Profiler) repeat(c *Column, h uint64, text string, place extract.Place) {
+func (r *Profiler) repeat(c *Column, h uint64, text string, at cellAt) {
 	if _, seen := c.once[h]; seen {
 		c.Repeats++
 		if len(c.repeated) < maxExamples {
-			c.repeated = append(c.repeated, Example{cutBytes(strings.Clone(text), 60), place})
+			c.repeated = append(c.repeated, Example{cutBytes(strings.Clone(text), 60), at.place()})
 		}
 		if c.Repeats > 20 && c.Repeats*50 > c.Count {
 			r.budget += len(c.once)
@@ -340,7 +351,7 @@ func (r *Profiler) repeat(c *Column, h uint64, text string, place extract.Place)
 	}
 }
 
-func (c *Column) null(text string, place extract.Place) {
+func (c *Column) null(text string, at cellAt) {
 	t := c.nulls[text]
 	if t == nil {
 		if len(c.nulls) == maxExamples {
@@ -351,7 +362,7 @@ func (c *Column) null(text string, place extract.Place) {
 	}
 	t.Count++
 	if len(t.places) < maxExamples {
-		t.places = append(t.places, place)
+		t.places = append(t.places, at.place())
 	}
 }
 
@@ -478,7 +489,14 @@ func (r *Profiler) addDocument(rec extract.Record) {
 	if doc == nil {
 		return
 	}
-	r.value(r.column("title"), doc.Title, nil, rec.Place)
+	if n := len(doc.Attachments); n > 0 {
+		r.attached, r.attaching = r.attached+int64(n), r.attaching+1
+		if name := doc.Attachments[0].Name; name != "" && len(r.attachedNames) < 3 {
+			r.attachedNames = append(r.attachedNames, oneLine(name))
+		}
+	}
+	here := cellAt{&rec, -1}
+	r.value(r.column("title"), doc.Title, nil, here)
 	body := r.column("body")
 	body.Count++
 	if isBlank(doc.Body) {
@@ -486,11 +504,11 @@ func (r *Profiler) addDocument(rec extract.Record) {
 		body.counts[classEmpty]++
 	} else {
 		body.counts[classText]++
-		r.measure(body, doc.Body, rec.Place)
+		r.measure(body, doc.Body, here)
 	}
 	for _, key := range keysOf(doc.Meta) {
 		if len(r.p.Columns) < maxColumns {
-			r.value(r.column(metaName(key)), doc.Meta[key], nil, rec.Place)
+			r.value(r.column(metaName(key)), doc.Meta[key], nil, here)
 		}
 	}
 }

@@ -98,6 +98,34 @@ func TestSidecar(t *testing.T) {
 	}
 }
 
+// What a rule has read of the metadata is told, with where it stands.
+func TestSidecarTrace(t *testing.T) {
+	src, err := sideSource(t, "[.yaml]", "file.name", "[{grant: externalGroup, value: side.readers, when: side.open}, {grant: externalGroup, value: side.nobody}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := sideDocument(func() (extract.Side, error) {
+		return extract.Side{"readers": []string{"Red", "Blue"}, "open": "yes"}, nil
+	})
+	rec.File.SideAt = func(name, value string) extract.Place {
+		return extract.Place{File: "a.pdf.yaml", Line: len(name), Col: 1 + len(value)}
+	}
+	all, err := src.Trace(rec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, tr := range all {
+		got = append(got, fmt.Sprint(tr.Entry, tr.Name, tr.Cells))
+	}
+	diff(t, "trace", got, []string{
+		"false[{side.open yes a.pdf.yaml:4:1}]",
+		"trueRed[{side.open yes a.pdf.yaml:4:4} {side.readers Red, Blue a.pdf.yaml:7:4}]",
+		"trueBlue[{side.open yes a.pdf.yaml:4:5} {side.readers Red, Blue a.pdf.yaml:7:5}]",
+		"false[{side.nobody  a.pdf.yaml:6:1}]",
+	})
+}
+
 func TestSidecarRefused(t *testing.T) {
 	for _, tt := range []struct{ sidecar, title, err string }{
 		{"[]", "side.title", "the source has no files of metadata beside its files; set sidecar"},

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"slices"
+	"strings"
 
 	"importer/extract"
 )
@@ -15,17 +16,22 @@ type Traced struct {
 	Held bool // its condition holds
 	// Entry tells that this is an entry; else it is the rule itself.
 	Entry bool
-	// Cells are the columns that the rule reads, with what the record has there.
+	// Cells are the columns, and the fields of the metadata beside the file, that
+	// the rule reads, with what the record has there.
 	Cells []Cell
 	Name  string // what the record, or the table of permissions, calls them; "" for everyone
 	// Unknown says why the name is nobody's; "" is that it is somebody's.
 	Unknown string
 }
 
-// A Cell is a column of a record with its text.
+// A Cell is a column of a record, or a field of the metadata beside its file
+// (side.readers), with its text.
 type Cell struct {
 	Column string `json:"column"`
 	Value  string `json:"value"`
+	// Place is where it stands, where that is more than its record and its
+	// column: file:line:col. "" is the record.
+	Place string `json:"place,omitempty"`
 }
 
 // Trace says how the permissions of a record come about, rule by rule: each
@@ -49,7 +55,7 @@ func (e *frame) traceRule(held bool) {
 	if e.trace == nil {
 		return
 	}
-	t := Traced{Access: Access{Type: e.rule.kind, Deny: e.rule.deny}, Pos: e.rule.pos, Held: held, Cells: e.cellsOf(e.rule.reads)}
+	t := Traced{Access: Access{Type: e.rule.kind, Deny: e.rule.deny}, Pos: e.rule.pos, Held: held, Cells: e.cells("")}
 	if e.rule.access != nil {
 		t.Name = "from " + e.rule.access.from
 	}
@@ -60,21 +66,50 @@ func (e *frame) traceEntry(a Access, name string, wrong *fault) {
 	if e.trace == nil {
 		return
 	}
-	t := Traced{Access: a, Pos: e.rule.pos, Held: true, Entry: true, Cells: e.cellsOf(e.rule.reads), Name: name}
+	t := Traced{Access: a, Pos: e.rule.pos, Held: true, Entry: true, Cells: e.cells(name), Name: name}
 	if wrong != nil {
 		t.Unknown = wrong.detail
 	}
 	*e.trace = append(*e.trace, t)
 }
 
-// cellsOf gives columns with their texts.
-func (e *frame) cellsOf(columns []string) (cells []Cell) {
-	for _, name := range columns {
-		c := Cell{Column: name}
+// traceDone completes the rule that was traced last, if it has made no entry:
+// what it reads is known once it is done.
+func (e *frame) traceDone() {
+	if e.trace == nil {
+		return
+	}
+	if last := &(*e.trace)[len(*e.trace)-1]; !last.Entry {
+		last.Cells = e.cells("")
+	}
+}
+
+// cells gives what the rule has read: its columns, and fields of the metadata
+// beside the file, of which name says which value is meant.
+func (e *frame) cells(name string) (cells []Cell) {
+	for _, column := range e.rule.reads {
+		c := Cell{Column: column}
 		if h := e.rec.Header; h != nil {
-			if i, ok := h.Index(name); ok && i < len(e.rec.Text) {
+			if i, ok := h.Index(column); ok && i < len(e.rec.Text) {
 				c.Value = cutBytes(clean(e.rec.Text[i]), 200)
+				if e.rec.ValueAt != nil {
+					c.Place = e.rec.Cell(i).String()
+				}
 			}
+		}
+		cells = append(cells, c)
+	}
+	for _, field := range e.sides {
+		c := Cell{Column: "side." + field}
+		side, _ := e.rec.File.Side() // an error is that of the rule
+		switch v := side[field].(type) {
+		case string:
+			c.Value = cutBytes(clean(v), 200)
+		case []string:
+			c.Value = cutBytes(clean(strings.Join(v, ", ")), 200)
+		}
+		if at := e.rec.File.SideAt; at != nil {
+			c.Place = at(field, name).String()
 		}
 		cells = append(cells, c)
 	}

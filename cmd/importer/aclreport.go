@@ -105,6 +105,7 @@ type listedItem struct {
 	ID   string `json:"item"`
 	File string `json:"file"`
 	Line int    `json:"line,omitempty"`
+	Col  int    `json:"col,omitempty"`
 }
 
 type audienceChange struct {
@@ -163,7 +164,7 @@ func (a *app) reportACL(ctx context.Context, f *aclFlags, key, connection string
 				return err
 			}
 			for _, it := range items {
-				au.Listed = append(au.Listed, listedItem{it.ID, it.File, it.Line})
+				au.Listed = append(au.Listed, listedItem{it.ID, it.File, it.Line, it.Col})
 			}
 		}
 		rep.Audiences = append(rep.Audiences, au)
@@ -177,7 +178,7 @@ func (a *app) reportACL(ctx context.Context, f *aclFlags, key, connection string
 	if a.json {
 		return a.printJSON(rep)
 	}
-	printAudiences(a.stdout, rep, f, names)
+	printAudiences(narrow(a.stdout), rep, f, names)
 	return nil
 }
 
@@ -194,7 +195,7 @@ func (a *app) changesOf(ctx context.Context, f *aclFlags, s *state.Store, rep *a
 			return nil
 		}
 		if rep.Changed++; rep.Changed <= int64(f.changes) {
-			rep.Changes = append(rep.Changes, audienceChange{listedItem{sh.ID, sh.File, sh.Line}, sh.Was, sh.Now})
+			rep.Changes = append(rep.Changes, audienceChange{listedItem{sh.ID, sh.File, sh.Line, sh.Col}, sh.Was, sh.Now})
 		}
 		return nil
 	})
@@ -275,7 +276,7 @@ func printAudiences(w io.Writer, rep *audienceReport, f *aclFlags, names map[str
 		}
 		fmt.Fprintf(w, "  %s  %s\n", number(au.Items), au.words)
 		for _, it := range au.Listed {
-			fmt.Fprintf(w, "      %s  %s\n", it.ID, placeOf(state.QuarantineLine{File: it.File, Line: it.Line}))
+			fmt.Fprintf(w, "      %s  %s\n", it.ID, placeOf(state.QuarantineLine{File: it.File, Line: it.Line, Col: it.Col}))
 		}
 	}
 	more()
@@ -287,7 +288,7 @@ func printAudiences(w io.Writer, rep *audienceReport, f *aclFlags, names map[str
 	}
 	fmt.Fprintf(w, "\nrun %d: %s for others than before, %s new\n", rep.Run, count(rep.Changed, "item is", "items are"), count(rep.Made, "item is", "items are"))
 	for _, c := range rep.Changes {
-		fmt.Fprintf(w, "  %s  %s -> %s  (%s)\n", c.ID, aclWords(c.Was, names), aclWords(c.Now, names), placeOf(state.QuarantineLine{File: c.File, Line: c.Line}))
+		fmt.Fprintf(w, "  %s  %s -> %s  (%s)\n", c.ID, aclWords(c.Was, names), aclWords(c.Now, names), placeOf(state.QuarantineLine{File: c.File, Line: c.Line, Col: c.Col}))
 	}
 	if rest := rep.Changed - int64(len(rep.Changes)); rest > 0 {
 		fmt.Fprintf(w, "  and %s more: --changes %d shows them\n", number(rest), rep.Changed)

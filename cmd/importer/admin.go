@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -254,28 +253,4 @@ func jsonFault(data []byte, err error) string {
 	before := string(data[:min(int(syntax.Offset), len(data))])
 	line := 1 + strings.Count(before, "\n")
 	return fmt.Sprintf("line %d: this is not JSON: %v", line, syntax)
-}
-
-// printColumns aligns rows to the left, for texts.
-func printColumns(w io.Writer, indent string, rows [][]string) {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, row := range rows {
-		var b strings.Builder
-		b.WriteString(indent)
-		for i, cell := range row {
-			b.WriteString(cell)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
-	}
 }

@@ -70,7 +70,7 @@ func (a *app) listConnections(ctx context.Context, f *targetFlags, opt load.List
 		a.say("no connections")
 		return nil
 	}
-	printColumns(a.stdout, "", rows)
+	printColumns(narrow(a.stdout), "", rows)
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (a *app) printConnection(c *load.Document[load.ConnectionInfo]) error {
 	for _, r := range s.ActivitySettings.Resolvers {
 		add("url resolver", fmt.Sprintf("%s%s -> %s, priority %d", strings.Join(r.Match.BaseURLs, ", "), r.Match.Pattern, r.ItemID, r.Priority))
 	}
-	printColumns(a.stdout, "", rows)
+	printColumns(narrow(a.stdout), "", rows)
 	return nil
 }
 

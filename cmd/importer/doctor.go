@@ -188,14 +188,23 @@ func (d *doctor) print(counts map[string]int64) {
 	for _, f := range d.findings {
 		wide = max(wide, len(f.ID))
 	}
+	w := narrow(d.a.stdout)
+	hang := 6 + wide + 2 // where the text of a finding goes on
 	for _, f := range d.findings {
-		below := fmt.Sprintf("\n      %-*s  ", wide, "") // where the text of a finding goes on
 		text := f.Found
 		if f.Remedy != "" {
 			text += "\n" + f.Remedy
 		}
-		fmt.Fprintf(d.a.stdout, "%-4s  %-*s  %s\n", f.Status, wide, f.ID, strings.ReplaceAll(text, "\n", below))
+		lead := fmt.Sprintf("%-4s  %-*s  ", f.Status, wide, f.ID)
+		for line := range strings.SplitSeq(text, "\n") {
+			if strings.Contains(line, " | ") { // a command, to be copied
+				fmt.Fprintln(d.a.stdout, lead+line)
+			} else {
+				printHanging(w, hang, lead+line)
+			}
+			lead = strings.Repeat(" ", hang)
+		}
 	}
-	fmt.Fprintf(d.a.stdout, "\n%s ok, %s, %s\n", number(counts[statusOK]),
+	fmt.Fprintf(w, "\n%s ok, %s, %s\n", number(counts[statusOK]),
 		count(counts[statusWarn], "warning", "warnings"), count(counts[statusFail], "failure", "failures"))
 }

@@ -224,7 +224,7 @@ func (a *app) knownKey(f *targetFlags, connection string) (string, error) {
 }
 
 func (a *app) printEstimate(ans *estimateAnswer, windows pipeline.Windows, longest time.Duration) {
-	w := a.stdout
+	w := narrow(a.stdout)
 	fmt.Fprintf(w, "%s (%s): what a run would do now\n\n", ans.Connection, ans.Target)
 	rows := [][]string{{"source", "files", "size", "unchanged files", "records", "to be sent"}}
 	for _, s := range ans.Sources {

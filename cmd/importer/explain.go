@@ -259,7 +259,7 @@ func teamsOf(m *transform.Mapping, id string) (groups []load.DirectoryGroup) {
 }
 
 func (a *app) printExplained(x *explained) {
-	w := a.stdout
+	w := narrow(a.stdout)
 	verdict := "no"
 	if x.Visible {
 		verdict = "yes"
@@ -280,7 +280,7 @@ func (a *app) printExplained(x *explained) {
 			about = "not known whether about them"
 		}
 		fmt.Fprintf(w, "\n  %s, %s\n", accessWords(e.Access, e.Name), about)
-		row := func(name, text string) { fmt.Fprintf(w, "    %-8s %s\n", name, text) }
+		row := func(name, text string) { printHanging(w, 13, fmt.Sprintf("    %-8s %s", name, text)) }
 		for _, t := range e.Through {
 			text := fmt.Sprintf("%s %s", t.Type, orElse(t.Name, t.ID))
 			if t.Place != "" {
@@ -300,7 +300,7 @@ func (a *app) printExplained(x *explained) {
 			verb = "deny"
 		}
 		fmt.Fprintf(w, "\n  %s, no entry: %s\n", strings.TrimSpace(verb+" "+r.Type), r.Why)
-		row := func(name, text string) { fmt.Fprintf(w, "    %-8s %s\n", name, text) }
+		row := func(name, text string) { printHanging(w, 13, fmt.Sprintf("    %-8s %s", name, text)) }
 		row("rule", r.Rule)
 		printCells(row, x.Record, r.Cells, "")
 	}
@@ -314,7 +314,7 @@ func (a *app) printExplained(x *explained) {
 
 func printCells(row func(name, text string), record string, cells []transform.Cell, written string) {
 	for _, c := range cells {
-		row("cell", fmt.Sprintf("%s = %q of %s", c.Column, cut(oneLine(c.Value), 100), record))
+		row("cell", fmt.Sprintf("%s = %q of %s", c.Column, cut(oneLine(c.Value), 100), orElse(c.Place, record)))
 	}
 	if len(cells) == 0 && written != "" {
 		row("as", fmt.Sprintf("%q of %s", written, record))

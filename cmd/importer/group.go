@@ -68,7 +68,7 @@ func (a *app) listGroups(ctx context.Context, f *adminFlags) (err error) {
 	case len(rows) == 1:
 		a.say("no external groups")
 	default:
-		printColumns(a.stdout, "", rows)
+		printColumns(narrow(a.stdout), "", rows)
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (a *app) printGroup(g *load.Document[load.Group]) error {
 	if a.json {
 		return a.printJSON(g)
 	}
-	printColumns(a.stdout, "", [][]string{{"id", g.Value.ID}, {"name", g.Value.DisplayName}, {"description", oneLine(g.Value.Description)}})
+	printColumns(narrow(a.stdout), "", [][]string{{"id", g.Value.ID}, {"name", g.Value.DisplayName}, {"description", oneLine(g.Value.Description)}})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,8 +107,9 @@ func (a *app) listRuns(ctx context.Context, target, connection string, s *state.
 			number(p.Read), number(p.Stored), number(p.Unchanged), number(p.Quarantined), number(p.Deleted), number(p.Requests)})
 	}
 	if !a.json {
-		fmt.Fprintf(a.stdout, "%s (%s)\n", connection, target)
-		printTable(a.stdout, rows)
+		w := narrow(a.stdout)
+		fmt.Fprintf(w, "%s (%s)\n", connection, target)
+		printParted(w, rows, slices.Index(rows[0], "read"))
 	}
 	return nil
 }
@@ -216,7 +218,7 @@ func (a *app) runNamed(ctx context.Context, connection string, s *state.Store, n
 
 // printRun prints the balance sheet of a past run.
 func (a *app) printRun(connection, target string, r *pastRun) {
-	w, p := a.stdout, &r.report
+	w, p := narrow(a.stdout), &r.report
 	fmt.Fprintf(w, "%s (%s): run %d, %s, %s\n", connection, target, r.ID, r.Kind, r.status())
 	fmt.Fprintf(w, "started %s", r.Started.Local().Format(time.DateTime))
 	if r.Ended != nil {
@@ -307,13 +309,14 @@ func (a *app) diffRuns(before, after *pastRun) error {
 	for _, s := range append(d.Sources, d.All) {
 		rows = append(rows, []string{s.Source, signed(s.Files), signed(s.Read), signed(s.Stored), signed(s.Unchanged), signed(s.Filtered), signed(s.Quarantined), signed(s.Duplicates)})
 	}
-	fmt.Fprintf(a.stdout, "run %d against run %d\n\n", after.ID, before.ID)
-	printTable(a.stdout, rows)
+	w := narrow(a.stdout)
+	fmt.Fprintf(w, "run %d against run %d\n\n", after.ID, before.ID)
+	printTable(w, rows)
 	for _, c := range d.Causes {
-		fmt.Fprintf(a.stdout, "\n%s: %s, was %s", causeWords(c.Reason, c.Property), number(c.After), number(c.Before))
+		fmt.Fprintf(w, "\n%s: %s, was %s", causeWords(c.Reason, c.Property), number(c.After), number(c.Before))
 	}
 	if len(d.Causes) > 0 {
-		fmt.Fprintln(a.stdout)
+		fmt.Fprintln(w)
 	}
 	return nil
 }

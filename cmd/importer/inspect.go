@@ -283,41 +283,42 @@ func (a *app) status(ctx context.Context, connection string) error {
 				known
 			}{"status", jsonVersion, known{target, id, o}})
 		}
-		fmt.Fprintf(a.stdout, "%s (%s): %s from %s", id, target, count(o.Items, "item", "items"), count(o.Files, "file", "files"))
+		w := narrow(a.stdout)
+		fmt.Fprintf(w, "%s (%s): %s from %s", id, target, count(o.Items, "item", "items"), count(o.Files, "file", "files"))
 		if o.Unsettled > 0 {
-			fmt.Fprintf(a.stdout, ", %s unsettled", number(o.Unsettled))
+			fmt.Fprintf(w, ", %s unsettled", number(o.Unsettled))
 		}
 		if o.Quarantine > 0 {
-			fmt.Fprintf(a.stdout, ", %s in quarantine, duplicates included", count(o.Quarantine, "record", "records"))
+			fmt.Fprintf(w, ", %s in quarantine, duplicates included", count(o.Quarantine, "record", "records"))
 		}
-		fmt.Fprintln(a.stdout)
+		fmt.Fprintln(w)
 		if r := o.LastRun; r != nil {
-			fmt.Fprintf(a.stdout, "  run %d: %s, started %s", r.ID, r.Status, r.Started.Local().Format("2006-01-02 15:04:05"))
+			fmt.Fprintf(w, "  run %d: %s, started %s", r.ID, r.Status, r.Started.Local().Format("2006-01-02 15:04:05"))
 			if r.Ended != nil {
-				fmt.Fprintf(a.stdout, ", ended %s", r.Ended.Local().Format("15:04:05"))
+				fmt.Fprintf(w, ", ended %s", r.Ended.Local().Format("15:04:05"))
 			}
-			fmt.Fprintln(a.stdout)
+			fmt.Fprintln(w)
 			switch {
 			case r.Status == "running" && state.Locked(filepath.Join(a.data, "state", target), id):
-				fmt.Fprintln(a.stdout, "  it is at work now")
+				fmt.Fprintln(w, "  it is at work now")
 			case r.Status != "done":
 				after := "running the same mapping again goes on from its checkpoint"
 				if why := r.Why(); why != "" {
-					fmt.Fprintf(a.stdout, "  it stopped: %s\n", why)
+					fmt.Fprintf(w, "  it stopped: %s\n", why)
 					after = "when that is mended, " + after
 				}
-				fmt.Fprintf(a.stdout, "  it did not end: %s\n", after)
+				fmt.Fprintf(w, "  it did not end: %s\n", after)
 			}
 		}
 		if o.Resend != "" {
-			fmt.Fprintf(a.stdout, "  the next run sends every item again, as the schema has changed: %s\n", o.Resend)
+			fmt.Fprintf(w, "  the next run sends every item again, as the schema has changed: %s\n", o.Resend)
 		}
 		if o.ToRead > 0 {
-			fmt.Fprintf(a.stdout, "  %s\n", toReadWords(o.ToRead))
+			fmt.Fprintf(w, "  %s\n", toReadWords(o.ToRead))
 		}
 		a.printFixes(o.Fixes)
 		for _, b := range o.Sources {
-			fmt.Fprintf(a.stdout, "  %s: %s, %s, %s in quarantine\n", b.Name, count(b.Files, "file", "files"), count(b.Read, "record", "records"), number(b.Quarantined+b.Duplicates))
+			fmt.Fprintf(w, "  %s: %s, %s, %s in quarantine\n", b.Name, count(b.Files, "file", "files"), count(b.Read, "record", "records"), number(b.Quarantined+b.Duplicates))
 		}
 		return nil
 	})

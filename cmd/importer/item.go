@@ -55,7 +55,7 @@ func (a *app) getItem(ctx context.Context, f *adminFlags, id string) (err error)
 		return a.printJSON(it)
 	}
 	place := a.placeOf(ctx, t, id)
-	printItem(a.stdout, t.connection, place, &it.Value)
+	printItem(narrow(a.stdout), t.connection, place, &it.Value)
 	return nil
 }
 
@@ -75,7 +75,7 @@ func (a *app) placeOf(ctx context.Context, t *admin, id string) string {
 
 // fromRecord names the record behind an item.
 func fromRecord(p state.Place) string {
-	return extract.Place{File: p.Path, Sheet: p.Sheet, Line: p.Line}.String() + " of the source " + p.Source
+	return extract.Place{File: p.Path, Sheet: p.Sheet, Line: p.Line, Col: p.Col}.String() + " of the source " + p.Source
 }
 
 func printItem(w io.Writer, connection, place string, it *load.StoredItem) {
@@ -85,7 +85,11 @@ func printItem(w io.Writer, connection, place string, it *load.StoredItem) {
 	}
 	fmt.Fprint(w, "\nmay be seen by\n")
 	for _, e := range it.ACL {
-		fmt.Fprintf(w, "  %s %s %s\n", e.AccessType, e.Type, e.Value)
+		words := e.AccessType + " " + e.Type
+		if e.Value != "everyone" { // it goes with the types of that name, and says no more
+			words += " " + e.Value
+		}
+		fmt.Fprintf(w, "  %s\n", words)
 	}
 	fmt.Fprint(w, "\nproperties\n")
 	var rows [][]string

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"importer/extract"
+	"importer/scratch"
 )
 
 func init() { cobra.EnableCommandSorting = false } // commands are listed as they are added
@@ -32,6 +33,7 @@ func main() {
 // run is the program. A first interrupt ends a command at its next checkpoint,
 // a second one at once.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	scratch.Sweep() // what runs that were killed have left
 	defer extract.CloseWorkers()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()

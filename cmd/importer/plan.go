@@ -18,6 +18,7 @@ import (
 	"importer/load/localgraph"
 	"importer/pipeline"
 	"importer/pipeline/state"
+	"importer/scratch"
 )
 
 type planFlags struct {
@@ -127,12 +128,12 @@ func (a *app) openForPlan(f *targetFlags, connection string) (*target, func(), e
 	look := a
 	remove := func() {}
 	if _, err := os.Stat(filepath.Join(a.data, "graph.db")); f.target == "local" && err != nil {
-		dir, err := os.MkdirTemp("", "importer-")
+		dir, err := scratch.New("graph")
 		if err != nil {
-			return nil, nil, fmt.Errorf("cannot make a folder for temporary files: %w; set TMPDIR to one that can be written", err)
+			return nil, nil, err
 		}
-		empty := app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, data: dir, json: a.json, quiet: a.quiet}
-		look, remove = &empty, func() { os.RemoveAll(dir) }
+		empty := app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, data: dir.Path, json: a.json, quiet: a.quiet}
+		look, remove = &empty, dir.Remove
 	}
 	t, err := look.open(f, connection, localgraph.Caller{App: true})
 	if err != nil {
@@ -165,7 +166,7 @@ func writeWhole(name string, stdout io.Writer, write func(io.Writer) error) erro
 
 // printPlan prints a plan for people.
 func (a *app) printPlan(h *pipeline.PlanHeader, pace pipeline.Pace, causes []state.Cause, file string) {
-	w, s := a.stdout, &h.Summary
+	w, s := narrow(a.stdout), &h.Summary
 	fmt.Fprintf(w, "%s (%s): what a run would do now\n\n", h.Connection, h.Key)
 	if h.Empty() {
 		fmt.Fprintln(w, "nothing: the connection is equal to the files")
@@ -218,7 +219,7 @@ func (a *app) printPlan(h *pipeline.PlanHeader, pace pipeline.Pace, causes []sta
 		fmt.Fprintf(w, "%s as nothing proves that their records are gone\n", count(s.Kept, "item would be kept,", "items would be kept,"))
 	}
 	if !a.quiet {
-		printCauses(a.stderr, causes, false)
+		printCauses(narrow(a.stderr), causes, false)
 	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "\n%s\n", p)

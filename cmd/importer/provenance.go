@@ -158,13 +158,13 @@ func (a *app) inTarget(ctx context.Context, f *targetFlags, key, connection, id 
 }
 
 func (a *app) printStory(s *itemStory, id string) {
-	w := a.stdout
+	w := narrow(a.stdout)
 	fmt.Fprintf(w, "%s of %s (%s)\n", id, s.Connection, s.Target)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+		printHanging(w, 13, fmt.Sprintf("  %-10s %s", name, fmt.Sprintf(format, args...)))
 	}
 	if k := s.Known; k != nil {
-		row("from", "%s, record %d, source %s", placeOf(state.QuarantineLine{File: orElse(s.FullPath, k.Path), Sheet: k.Sheet, Line: k.Line}), k.Part+1, k.Source)
+		row("from", "%s, record %d, source %s", placeOf(state.QuarantineLine{File: orElse(s.FullPath, k.Path), Sheet: k.Sheet, Line: k.Line, Col: k.Col}), k.Part+1, k.Source)
 		row("status", "%s%s", k.Status, map[bool]string{true: fmt.Sprintf(", its record is missing since %d runs", k.Missed)}[k.Missed > 0])
 		row("sent", "%s", runWords(k.Sent))
 		row("met", "%s", runWords(k.Met))
@@ -320,10 +320,10 @@ func (a *app) filesAt(ctx context.Context, s *state.Store, name string) ([]*file
 }
 
 func (a *app) printFile(f *fileStory) {
-	w := a.stdout
+	w := narrow(a.stdout)
 	fmt.Fprintf(w, "%s of %s (%s)\n", f.FullPath, f.Connection, f.Target)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+		printHanging(w, 13, fmt.Sprintf("  %-10s %s", name, fmt.Sprintf(format, args...)))
 	}
 	states := map[string]string{"whole": "read to its end", "begun": "begun", "broken": "could not be read to its end", "gone": "not met by the last run"}
 	row("file", "%s, of %s, %s", states[f.State], f.Modified.Local().Format(time.DateTime), count(f.Size, "byte", "bytes"))
@@ -333,7 +333,7 @@ func (a *app) printFile(f *fileStory) {
 		number(f.Unchanged), number(f.Filtered), number(f.Quarantined), number(f.Duplicates))
 	row("items", "%s", number(f.Items))
 	for _, it := range f.List {
-		row("", "%s  %s, %s", it.ID, placeOf(state.QuarantineLine{File: path.Base(f.Path), Sheet: it.Sheet, Line: it.Line}), it.Status)
+		row("", "%s  %s, %s", it.ID, placeOf(state.QuarantineLine{File: path.Base(f.Path), Sheet: it.Sheet, Line: it.Line, Col: it.Col}), it.Status)
 	}
 	if more := f.Items - int64(len(f.List)); more > 0 {
 		row("", "and %s more: --limit 0 shows them", number(more))

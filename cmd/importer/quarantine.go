@@ -146,12 +146,13 @@ func (a *app) listNames(ctx context.Context, s *state.Store, where string, most 
 		}
 		return nil
 	}
-	fmt.Fprintf(a.stdout, "%s: %s in permissions\n", where, count(all, "unknown name", "unknown names"))
+	w := narrow(a.stdout)
+	fmt.Fprintf(w, "%s: %s in permissions\n", where, count(all, "unknown name", "unknown names"))
 	for _, u := range names {
-		fmt.Fprintf(a.stdout, "  %s\n", unknownWords(u))
+		fmt.Fprintf(w, "  %s\n", unknownWords(u))
 	}
 	if more := all - int64(len(names)); more > 0 {
-		fmt.Fprintf(a.stdout, "  and %s more: --all shows them\n", number(more))
+		fmt.Fprintf(w, "  and %s more: --all shows them\n", number(more))
 	}
 	return nil
 }
@@ -205,8 +206,9 @@ func (a *app) quarantineCauses(ctx context.Context, s *state.Store, f state.Filt
 		}
 		return a.tellToRead(ctx, s, name)
 	}
-	fmt.Fprintf(a.stdout, "%s: %s in quarantine, %s\n", name, count(n, "record", "records"), count(int64(len(causes)), "cause", "causes"))
-	printCauses(a.stdout, causes, true)
+	w := narrow(a.stdout)
+	fmt.Fprintf(w, "%s: %s in quarantine, %s\n", name, count(n, "record", "records"), count(int64(len(causes)), "cause", "causes"))
+	printCauses(w, causes, true)
 	if err := a.tellToRead(ctx, s, name); err != nil {
 		return err
 	}

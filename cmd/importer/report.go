@@ -113,7 +113,7 @@ func (a *app) report(m *transform.Mapping, rep *pipeline.Report, runErr error, p
 }
 
 func (a *app) printReport(m *transform.Mapping, rep *pipeline.Report, err error) {
-	w := a.stderr
+	w := narrow(a.stderr)
 	verb := "done"
 	over, isOver := errors.AsType[*pipeline.TimeOver](err)
 	switch {

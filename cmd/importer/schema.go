@@ -57,7 +57,7 @@ func (a *app) getSchema(ctx context.Context, f *adminFlags) (err error) {
 	for _, p := range schema.Value.Properties {
 		rows = append(rows, []string{p.Name, p.Type, strings.Join(p.Flags(), " "), strings.Join(p.Labels, " "), strings.Join(p.Aliases, " "), cut(oneLine(p.Description), 50)})
 	}
-	printColumns(a.stdout, "", rows)
+	printColumns(narrow(a.stdout), "", rows)
 	return nil
 }
 
@@ -127,7 +127,7 @@ var verdictWords = []struct {
 }
 
 func (a *app) printDiff(d *load.SchemaDiff, path string) {
-	w := a.stdout
+	w := narrow(a.stdout)
 	switch {
 	case len(d.Changes) == 0:
 		fmt.Fprintf(w, "the schema of %s is what the mapping says\n", d.Connection)

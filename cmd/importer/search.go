@@ -176,7 +176,7 @@ func (a *app) searched(ctx context.Context, t *target, f *searchFlags) ([]string
 }
 
 func (a *app) printHits(f *searchFlags, hits *load.Hits) {
-	w := a.stdout
+	w := narrow(a.stdout)
 	fmt.Fprintln(w, count(int64(hits.Total), "hit", "hits"))
 	if hits.Suggestion != "" {
 		fmt.Fprintf(w, "Did you mean: %s\n", oneLine(hits.Suggestion))

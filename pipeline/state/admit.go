@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"fmt"
+	"math"
 	"strings"
 )
 
@@ -18,6 +20,7 @@ type Entry struct {
 	Source *Source
 	Part   int64  // which record of the file, from 0
 	Line   int    // for people: line, row or page
+	Col    int    // for people; 0 is none
 	Sheet  string // for people
 	// Open tells who may see the item: 1 everyone but guests, 2 everyone, else 0.
 	Open int
@@ -27,6 +30,22 @@ type Entry struct {
 	Denies string
 	// ACL is the whole of it, see Audience.
 	ACL string
+}
+
+// linePlace is a line and a column in one number, as the column line has it: the
+// line, and 2^32 times the column where there is one.
+func linePlace(line, col int) int64 { return int64(line) | int64(col)<<32 }
+
+// A placeScan reads a line and a column from one number.
+type placeScan struct{ line, col *int }
+
+func (p placeScan) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("the place of an item is %v", v)
+	}
+	*p.line, *p.col = int(n&math.MaxUint32), int(n>>32)
+	return nil
 }
 
 // A Kind says what is to be done with an entry.
@@ -135,7 +154,7 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 // stored is what the database knows of an item.
 type stored struct {
 	source, part, pass, sent int64
-	line                     int
+	line                     int64 // see linePlace
 	digest                   []byte
 	status                   int
 	open                     int
@@ -243,7 +262,7 @@ func (s *Store) ask(ctx context.Context, entries []Entry, verdicts []Verdict, as
 		}
 		v.Before = v.Kind == Unchanged && have.sent >= s.firstPass
 		v.was = have
-		v.same = ok && have.source == e.Source.ID && have.part == e.Part && have.line == e.Line && (equal || v.Kind != Unchanged)
+		v.same = ok && have.source == e.Source.ID && have.part == e.Part && have.line == linePlace(e.Line, e.Col) && (equal || v.Kind != Unchanged)
 		if ok && s.Sends(*v) {
 			v.Widens = have.widens(e)
 		}

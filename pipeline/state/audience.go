@@ -171,6 +171,7 @@ type Shift struct {
 	Now  []Access
 	File string // relative to the source's root
 	Line int
+	Col  int // 0 is none
 }
 
 // Shifts calls each with the items that a run has made for others, in crawl
@@ -189,7 +190,7 @@ func (s *Store) Shifts(ctx context.Context, run int64, made bool, each func(Shif
 	for rows.Next() {
 		var sh Shift
 		var was, now string
-		if err := rows.Scan(&sh.ID, &was, &now, &sh.File, &sh.Line); err != nil {
+		if err := rows.Scan(&sh.ID, &was, &now, &sh.File, placeScan{&sh.Line, &sh.Col}); err != nil {
 			return s.wrap(err)
 		}
 		sh.Was, sh.Now = ReadAudience(was), ReadAudience(now)
@@ -210,7 +211,7 @@ func (s *Store) Of(ctx context.Context, c Crowd, n int) (items []Shift, err erro
 	defer rows.Close()
 	for rows.Next() {
 		var sh Shift
-		if err := rows.Scan(&sh.ID, &sh.File, &sh.Line); err != nil {
+		if err := rows.Scan(&sh.ID, &sh.File, placeScan{&sh.Line, &sh.Col}); err != nil {
 			return nil, s.wrap(err)
 		}
 		items = append(items, sh)

@@ -62,6 +62,7 @@ type Place struct {
 	Known
 	Sheet  string
 	Line   int  // line, row or page; 0 is the whole file
+	Col    int  // 0 is none
 	Stored bool // the target has it
 }
 
@@ -85,7 +86,7 @@ func (s *Store) Find(ctx context.Context, ids []string) (map[string]Place, error
 		for rows.Next() {
 			var p Place
 			var status int
-			if err := rows.Scan(&p.Row, &p.ID, &p.Source, &p.Path, &p.Sheet, &p.Line, &status); err != nil {
+			if err := rows.Scan(&p.Row, &p.ID, &p.Source, &p.Path, &p.Sheet, placeScan{&p.Line, &p.Col}, &status); err != nil {
 				rows.Close()
 				return nil, s.wrap(err)
 			}

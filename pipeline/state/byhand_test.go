@@ -127,3 +127,21 @@ func TestDisturbGroup(t *testing.T) {
 	w.must(err)
 	sure("deleted", false, false)
 }
+
+// A line and a column are one number, and a line alone is itself: what older
+// versions wrote stays what it was.
+func TestLinePlace(t *testing.T) {
+	for _, p := range [][2]int{{0, 0}, {17, 0}, {1, 5108}, {1 << 31, 1 << 30}} {
+		n := linePlace(p[0], p[1])
+		if p[1] == 0 && n != int64(p[0]) {
+			t.Errorf("line %d is %d", p[0], n)
+		}
+		var line, col int
+		if err := (placeScan{&line, &col}).Scan(n); err != nil || line != p[0] || col != p[1] {
+			t.Errorf("%d:%d becomes %d:%d, error %v", p[0], p[1], line, col, err)
+		}
+	}
+	if err := (placeScan{}).Scan("1"); err == nil {
+		t.Error("a text is a place")
+	}
+}

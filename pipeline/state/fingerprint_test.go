@@ -70,7 +70,7 @@ func TestOpenCopy(t *testing.T) {
 	w.must(err)
 	check(t, "the copy", got, before)
 	w.open() // the lock is free
-	temp := c.temp
+	temp := c.temp.Path
 	mine := w.s
 	w.s = c
 	w.write("a.csv", "1=y")

@@ -21,7 +21,8 @@ type ItemInfo struct {
 	Path   string `json:"file"` // relative to the source's root
 	Sheet  string `json:"sheet,omitempty"`
 	Line   int    `json:"line,omitempty"` // line, row or page; 0 is the whole file
-	Part   int64  `json:"part"`           // which record of the file, from 0; -1 when only a refused record has the id now
+	Col    int    `json:"col,omitempty"`
+	Part   int64  `json:"part"` // which record of the file, from 0; -1 when only a refused record has the id now
 	// Status is stored, refused (by the target), unsettled (sent, without an
 	// answer), unknown (to be sent again) or withdrawn (to be deleted).
 	Status string  `json:"status"`
@@ -62,7 +63,7 @@ func (s *Store) itemInfos(ctx context.Context, which string, args ...any) ([]Ite
 		var it ItemInfo
 		var p passes
 		var status int
-		if err := rows.Scan(&it.ID, &it.Source, &it.Path, &it.Sheet, &it.Line, &it.Part, &status, &it.Digest, &p.sent, &p.met, &it.Missed); err != nil {
+		if err := rows.Scan(&it.ID, &it.Source, &it.Path, &it.Sheet, placeScan{&it.Line, &it.Col}, &it.Part, &status, &it.Digest, &p.sent, &p.met, &it.Missed); err != nil {
 			return nil, s.wrap(err)
 		}
 		it.Status = statusWords(status, it.Digest)

@@ -140,9 +140,9 @@ func (s *Store) HeldBack(ctx context.Context) (n int64, err error) {
 
 // Where tells where the item of a row comes from, for a message about a
 // duplicate; ok is false when the row has not been written yet.
-func (s *Store) Where(ctx context.Context, row uint64) (source, path, sheet string, line int, ok bool) {
+func (s *Store) Where(ctx context.Context, row uint64) (source, path, sheet string, line, col int, ok bool) {
 	var maybe sql.NullString
 	err := s.db.QueryRowContext(ctx, `SELECT s.source, s.path, i.sheet, i.line FROM items i JOIN sources s ON s.id = i.source WHERE i.rowid = ?`, row).
-		Scan(&source, &path, &maybe, &line)
-	return source, path, maybe.String, line, err == nil
+		Scan(&source, &path, &maybe, placeScan{&line, &col})
+	return source, path, maybe.String, line, col, err == nil
 }

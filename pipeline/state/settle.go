@@ -200,7 +200,7 @@ func (s *Store) rowOf(ctx context.Context, tx *sql.Tx, o *Outcome) ([]any, error
 	if now.denies != "" {
 		denies = now.denies
 	}
-	return []any{o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, now.sent, e.Line, sheet, now.digest, now.status, now.open, denies,
+	return []any{o.Verdict.Row, e.ID, e.Source.ID, e.Part, e.Source.Pass, now.sent, linePlace(e.Line, e.Col), sheet, now.digest, now.status, now.open, denies,
 		orNull(now.audience), orNull(now.before), orNull(now.changed)}, nil
 }
 

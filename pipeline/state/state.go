@@ -51,6 +51,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
+
+	"importer/scratch"
 )
 
 const schemaVersion = 5
@@ -103,7 +105,7 @@ CREATE TABLE items (
   part   INTEGER NOT NULL,         -- which record of the file, from 0
   pass   INTEGER NOT NULL,         -- the reading that last met it
   sent   INTEGER NOT NULL,         -- the reading that last sent it
-  line   INTEGER NOT NULL,         -- line, row or page; 0 is the whole file
+  line   INTEGER NOT NULL,         -- line, row or page, and 2^32 times the column, if any; 0 is the whole file
   sheet  TEXT,
   digest BLOB,                     -- see admit.go; NULL: what the target has is not known
   status INTEGER NOT NULL,         -- 0 sent, unanswered; 1 stored; 2 rejected; 3 to be withdrawn
@@ -175,9 +177,9 @@ type Store struct {
 	db   *sql.DB
 	lock *flock.Flock
 	path string
-	temp string // the folder to remove with Close
-	keep bool   // items are written down
-	old  bool   // of a version without people and audiences; only a Reader has such a file
+	temp *scratch.Folder // to be removed with Close; nil is none
+	keep bool            // items are written down
+	old  bool            // of a version without people and audiences; only a Reader has such a file
 
 	// Before, if not nil, is told of what is to be sent, in crawl order and before
 	// anything is written down or sent; its error stops the crawl.
@@ -230,19 +232,19 @@ type Store struct {
 // is for targets on other machines: what has reached one must not be forgotten
 // here.
 func Open(ctx context.Context, dir, name string, durable bool) (*Store, error) {
-	return open(ctx, dir, name, "", true, durable)
+	return open(ctx, dir, name, nil, true, durable)
 }
 
 // OpenCopy opens a copy of the memory in dir/name.db, or an empty one when there
 // is none. What is written to it goes away with Close.
 func OpenCopy(ctx context.Context, dir, name string) (s *Store, err error) {
-	temp, err := makeTemp()
+	temp, err := scratch.New("state")
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(temp)
+			temp.Remove()
 		}
 	}()
 	if _, err := os.Stat(filepath.Join(dir, name+".db")); err == nil {
@@ -251,12 +253,12 @@ func OpenCopy(ctx context.Context, dir, name string) (s *Store, err error) {
 			return nil, err
 		}
 		// Nobody writes while the lock is held, so file and log are of one moment.
-		err = errors.Join(copyFiles(dir, temp, name+".db", name+".db-wal"), lock.Unlock())
+		err = errors.Join(copyFiles(dir, temp.Path, name+".db", name+".db-wal"), lock.Unlock())
 		if err != nil {
 			return nil, err
 		}
 	}
-	return open(ctx, temp, name, temp, true, false)
+	return open(ctx, temp.Path, name, temp, true, false)
 }
 
 func copyFiles(from, to string, names ...string) error {
@@ -297,7 +299,7 @@ func takeLock(dir, name string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-func open(ctx context.Context, dir, name, temp string, keep, durable bool) (*Store, error) {
+func open(ctx context.Context, dir, name string, temp *scratch.Folder, keep, durable bool) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the folder for the state: %w; choose another with --data", err)
 	}
@@ -316,24 +318,16 @@ func open(ctx context.Context, dir, name, temp string, keep, durable bool) (*Sto
 // OpenTemp gives a Store that knows one run and keeps nothing: items are not
 // written down, and its files go away with Close.
 func OpenTemp(ctx context.Context) (*Store, error) {
-	dir, err := makeTemp()
+	dir, err := scratch.New("state")
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, dir, "run", dir, false, false)
+	s, err := open(ctx, dir.Path, "run", dir, false, false)
 	if err != nil {
-		os.RemoveAll(dir)
+		dir.Remove()
 		return nil, err
 	}
 	return s, nil
-}
-
-func makeTemp() (string, error) {
-	dir, err := os.MkdirTemp("", "importer-")
-	if err != nil {
-		return "", fmt.Errorf("cannot make a folder for temporary files: %w; set TMPDIR to one that can be written", err)
-	}
-	return dir, nil
 }
 
 // Reader opens the memory for looking only, without its lock; a crawl may be
@@ -455,7 +449,7 @@ func (s *Store) wrap(err error) error {
 	}
 	var lite *sqlite.Error
 	another := "choose another folder with --data"
-	if s.temp != "" {
+	if s.temp != nil {
 		another = "set TMPDIR to another folder"
 	}
 	remedy := "check the disk, or " + another
@@ -464,7 +458,7 @@ func (s *Store) wrap(err error) error {
 		switch code := lite.Code(); {
 		case code&0xff == 13, code == 4874: // SQLITE_FULL, SQLITE_IOERR_SHMSIZE: no room for the index of the log
 			remedy = "the disk is full: make room and run again, the crawl goes on where it was"
-			if s.temp != "" {
+			if s.temp != nil {
 				remedy = "the disk is full: make room, or " + another
 			}
 		case code&0xff == 8, code&0xff == 14: // SQLITE_READONLY, SQLITE_CANTOPEN
@@ -492,8 +486,8 @@ func (s *Store) Close() error {
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Unlock())
 	}
-	if s.temp != "" {
-		err = errors.Join(err, os.RemoveAll(s.temp))
+	if s.temp != nil {
+		s.temp.Remove()
 	}
 	return err
 }
