@@ -232,7 +232,8 @@ func columnPages() map[string][]setLine {
 		"heading between":   slices.Concat(page, line(50, foot-6, "What follows has a heading that goes over both of its columns"), pair(englishText, foot-24)),
 		"short one between": slices.Concat(page, line(50, foot-12, "2 Order"), pair(englishText, foot-30)),
 		"centred one":       slices.Concat(page, line(200, foot, "The second part"), pair(englishText, foot-12)),
-		"head and number":   slices.Concat(line(50, 760, "The importer"), line(400, 760, "12"), page, line(230, foot-40, "12")),
+		"head and number":   slices.Concat(line(50, 772, "The importer"), line(400, 772, "12"), line(50, 760, "A manual"), line(400, 760, "2024"), page, line(230, foot-40, "12")),
+		"head near":         slices.Concat(line(50, 720, "The importer"), line(400, 720, "12"), page, line(50, foot-8, "Contoso"), line(400, foot-8, "2024")),
 		"below a figure":    slices.Concat(left[5:], right),
 		"beside a figure":   slices.Concat(left, right[5:]),
 		"table in a column": slices.Concat(left[:6], line(60, left[6].y, "Colour"), line(150, left[6].y, "Sheets"), line(60, left[7].y, "Black"), line(150, left[7].y, "4,000"), left[8:], right),
@@ -245,7 +246,7 @@ func TestReadColumns(t *testing.T) {
 	for name, page := range columnPages() {
 		want := joinPDFLines(drawnLines(typeset(page, 0)))
 		for how, order := range draw {
-			if how == "with blanks" && (name == "table in a column" || name == "head and number" || name == "Chinese") {
+			if how == "with blanks" && (name == "table in a column" || strings.HasPrefix(name, "head ") || name == "Chinese") {
 				continue // blanks are no tabs, and are not so wide as a character of Chinese
 			}
 			for _, angle := range []float64{0, math.Pi / 2, math.Pi} {
@@ -270,6 +271,21 @@ func TestReadColumnsBesideEachOther(t *testing.T) {
 				t.Errorf("%g points lower, drawn %s:\n%s", by, how, got)
 			}
 		}
+	}
+}
+
+// A tall character makes a gutter no narrower.
+func TestReadColumnsTall(t *testing.T) {
+	lines := wrap(englishText, 36)
+	high := (len(lines) + 1) / 2
+	chars := typeset(drawnAcross(slices.Concat(columnsOfText(lines, []float32{50, 239}, 700, 12, high)...)), 0)
+	for i := range chars {
+		if c := &chars[i]; c.y == 700-7*12 && c.x < 55 {
+			c.top += 9
+		}
+	}
+	if got, want := joinPDFLines(layoutPDF(chars)), strings.Join(lines, "\n"); got != want {
+		t.Errorf("%s\n\nwant\n%s", got, want)
 	}
 }
 
@@ -369,6 +385,30 @@ func TestReadColumnsDownwards(t *testing.T) {
 	want := strings.Join(chineseLines(24), "\n")
 	if got := joinPDFLines(layoutPDF(typeset(page, 0))); got != want {
 		t.Errorf("%s\n\nwant\n%s", got, want)
+	}
+}
+
+func TestFollows(t *testing.T) {
+	at := func(base float32) pdfLine {
+		return pdfLine{text: "text", left: 50, right: 150, base: base, bottom: base - 2, top: base + 9, cells: []pdfCell{{0, 50, 150}}}
+	}
+	first := at(700)
+	high, turned, unknown := at(688), at(688), at(688)
+	high.right, high.bottom = 60, 600
+	turned.angle = math.Pi / 2
+	unknown.cells = nil
+	for _, tt := range []struct {
+		name string
+		line pdfLine
+		want bool
+	}{
+		{"below", at(688), true}, {"beside", at(700), true}, {"a little higher", at(704), true}, {"higher", at(712), false},
+		{"after a line left blank", at(676), true}, {"far below", at(660), false},
+		{"downwards", high, false}, {"turned", turned, false}, {"of which only the text is known", unknown, false}, {"without a height", pdfLine{cells: first.cells}, false},
+	} {
+		if got := tt.line.follows(&first); got != tt.want {
+			t.Errorf("a line %s follows: %v", tt.name, got)
+		}
 	}
 }
 
