@@ -21,7 +21,8 @@ const (
 const (
 	// marginShare is how much of a page's height may be margin, above and below.
 	marginShare = 0.12
-	// marginLines is how many lines of a margin may be running heads.
+	// marginLines is how many lines of a margin may be running heads; those that
+	// stand beside each other, as in columns, are one.
 	marginLines = 4
 	// headsNear is how many pages before and after a page are looked at: left and
 	// right pages have heads of their own, chapters of three pages too.
@@ -33,7 +34,8 @@ const (
 )
 
 // A pdfPart is a stretch of a page's text: lines of its body, or one line of its
-// margin, at a height in points.
+// margin, at a height in points. The text is as it came, for a word may be
+// divided between two parts.
 type pdfPart struct {
 	Text   string  `json:"text"`
 	Margin bool    `json:"margin,omitempty"`
@@ -55,7 +57,7 @@ func margins(p *pdfPage) []pdfPart {
 				side = append(side, i)
 			}
 		}
-		if len(side) <= marginLines {
+		if oneBelowAnother(p.lines, side) <= marginLines {
 			inMargin = append(inMargin, side...)
 		}
 	}
@@ -65,8 +67,8 @@ func margins(p *pdfPage) []pdfPart {
 	var parts []pdfPart
 	var body []pdfLine
 	flush := func() {
-		if text := cleanPDFText(joinPDFLines(body)); text != "" {
-			parts = append(parts, pdfPart{Text: text})
+		if len(body) > 0 {
+			parts = append(parts, pdfPart{Text: joinPDFLines(body)})
 		}
 		body = body[:0]
 	}
@@ -76,10 +78,23 @@ func margins(p *pdfPage) []pdfPart {
 			continue
 		}
 		flush()
-		parts = append(parts, pdfPart{Text: cleanPDFText(l.text), Margin: true, Height: l.base})
+		parts = append(parts, pdfPart{Text: l.text, Margin: true, Height: l.base})
 	}
 	flush()
 	return parts
+}
+
+// oneBelowAnother is at how many heights some of the lines stand; more than
+// marginLines need no exact number.
+func oneBelowAnother(lines []pdfLine, some []int) int {
+	var heights []float32
+	for _, i := range some {
+		base := lines[i].base
+		if len(heights) <= marginLines && !slices.ContainsFunc(heights, func(h float32) bool { return abs(h-base) < headHeight }) {
+			heights = append(heights, base)
+		}
+	}
+	return len(heights)
 }
 
 // runningHeads holds pages back until those after them have been seen.
@@ -129,13 +144,13 @@ func (h *runningHeads) without(i int) pdfFrame {
 	var kept []string
 	for k, part := range f.Parts {
 		if part.Margin && h.repeated(i, k) {
-			f.Heads = append(f.Heads, part.Text)
+			f.Heads = append(f.Heads, cleanPDFText(part.Text))
 		} else {
 			kept = append(kept, part.Text)
 		}
 	}
 	if len(f.Heads) > 0 {
-		f.Text = strings.Join(kept, "\n")
+		f.Text = cleanPDFText(strings.Join(kept, "\n"))
 	}
 	f.Parts = nil
 	return f
@@ -169,7 +184,7 @@ var romanNumber = regexp.MustCompile(`^m{0,3}(cm|cd|d?c{0,3})(xc|xl|l?x{0,3})(ix
 // headKey is what the same head has on every page: numbers, Roman ones too when
 // they stand alone, may differ.
 func headKey(text string) string {
-	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	words := strings.FieldsFunc(strings.ToLower(cleanPDFText(text)), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	for i, w := range words {
 		if strings.ContainsFunc(w, unicode.IsDigit) || len(words) == 1 && romanNumber.MatchString(w) {
 			words[i] = "0"

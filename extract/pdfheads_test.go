@@ -57,7 +57,7 @@ func TestPDFRunningHeads(t *testing.T) {
 			head = "Manual of 2024"
 		}
 		want := fmt.Sprintf("%s | Page %d of 20", head, i+1)
-		if text := strings.ReplaceAll(d.Body, "mid-\ndle", "middle"); d.Page != i+1 || text != body(i+1) || d.Meta["runningHeads"] != want {
+		if d.Page != i+1 || d.Body != body(i+1) || d.Meta["runningHeads"] != want {
 			t.Errorf("page %d (%d): %q with heads %q, want %q with %q", i+1, d.Page, d.Body, d.Meta["runningHeads"], body(i+1), want)
 		}
 	}

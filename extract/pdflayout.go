@@ -64,6 +64,14 @@ type pdfLine struct {
 	left, right, bottom, top float32
 	base                     float32 // height of its baseline
 	angle                    float32
+	cells                    []pdfCell // none where nobody knows
+}
+
+// A pdfCell is a part of a line that has white on both sides, which may be that
+// between two columns of text.
+type pdfCell struct {
+	at          int // where its text begins in that of the line
+	left, right float32
 }
 
 // A gap is what stands between two characters.
@@ -99,13 +107,18 @@ type pdfLayout struct {
 // A pdfRun is a part of a line that was drawn from left to right.
 type pdfRun struct {
 	text        []byte
+	cells       []pdfCell
 	rtl         bool
 	left, right float32
 	bottom, top float32
 }
 
-// layoutPDF gives the lines of a page. Cells of a table are parted by tabs.
-func layoutPDF(chars []pdfChar) []pdfLine {
+// layoutPDF gives the lines of a page as they are read. Cells of a table are
+// parted by tabs.
+func layoutPDF(chars []pdfChar) []pdfLine { return readColumns(drawnLines(chars)) }
+
+// drawnLines gives the lines of a page in the order in which they are drawn.
+func drawnLines(chars []pdfChar) []pdfLine {
 	l := &pdfLayout{}
 	var last pdfChar
 	begun, wasLeftward := false, false
@@ -222,6 +235,9 @@ func (l *pdfLayout) add(c pdfChar) {
 	r.left, r.right = min(r.left, c.left), max(r.right, c.right)
 	r.bottom, r.top = min(r.bottom, c.bottom), max(r.top, c.top)
 	r.rtl = r.rtl || isRTL(c.c)
+	if c.c != ' ' {
+		r.cells = addCell(r.cells, pdfCell{len(r.text), c.left, c.right}, gutterWidth*c.height())
+	}
 	r.text = utf8.AppendRune(r.text, c.c)
 }
 
@@ -263,6 +279,10 @@ func (l *pdfLayout) end() {
 		case r.left-line.right > closeGap*em && !bytes.HasSuffix(text, []byte(" ")):
 			text = append(text, ' ')
 		}
+		for _, c := range r.cells {
+			c.at += len(text)
+			line.cells = addCell(line.cells, c, gutterWidth*(r.top-r.bottom))
+		}
 		text = append(text, r.text...)
 		line.left, line.right = min(line.left, r.left), max(line.right, r.right)
 		line.bottom, line.top = min(line.bottom, r.bottom), max(line.top, r.top)
@@ -272,7 +292,20 @@ func (l *pdfLayout) end() {
 }
 
 func (l *pdfLayout) line(r pdfRun) pdfLine {
-	return pdfLine{left: r.left, right: r.right, bottom: r.bottom, top: r.top, base: l.base.y, angle: l.base.angle}
+	return pdfLine{left: r.left, right: r.right, bottom: r.bottom, top: r.top, base: l.base.y, angle: l.base.angle, cells: r.cells}
+}
+
+// addCell adds what is drawn after the cells to the last of them, or as another
+// one where so much is white between them.
+func addCell(cells []pdfCell, c pdfCell, white float32) []pdfCell {
+	if n := len(cells); n > 0 {
+		last := &cells[n-1]
+		if !(c.left-last.right > white) && !(last.left-c.right > white) {
+			last.left, last.right = min(last.left, c.left), max(last.right, c.right)
+			return cells
+		}
+	}
+	return append(cells, c)
 }
 
 // joinPDFLines makes one text of the lines.
