@@ -20,10 +20,11 @@ func rolesOf(c Caller) []string {
 	if c.Roles != "" {
 		return strings.Fields(c.Roles)
 	}
+	area := "All"
 	if c.AppID != "" {
-		return []string{"ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy"}
+		area = "OwnedBy"
 	}
-	return []string{"ExternalConnection.ReadWrite.All", "ExternalItem.ReadWrite.All", "User.Read.All", "Group.Read.All", "Organization.Read.All"}
+	return []string{"ExternalConnection.ReadWrite." + area, "ExternalItem.ReadWrite." + area, "User.Read.All", "Group.Read.All", "Organization.Read.All"}
 }
 
 func checkRoles(c Caller) error {
