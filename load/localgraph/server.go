@@ -268,8 +268,9 @@ func (s *Server) serve(c *call) {
 	h := c.w.Header()
 	h["Request-Id"] = []string{c.id}
 	h["Content-Type"] = jsonType
-	if id := c.r.Header.Get("Client-Request-Id"); id != "" {
-		h.Set("Client-Request-Id", id)
+	h["Client-Request-Id"] = h["Request-Id"] // the client's own, if it has one
+	if id := c.r.Header["Client-Request-Id"]; len(id) > 0 && id[0] != "" {
+		h["Client-Request-Id"] = id[:1:1]
 	}
 	if c.login() {
 		return
@@ -281,6 +282,7 @@ func (s *Server) serve(c *call) {
 		return
 	}
 	c.caller = caller
+	c.tidy()
 	if err := c.answer(); err != nil {
 		c.fail(err)
 	}
