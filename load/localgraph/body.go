@@ -71,6 +71,7 @@ func (c *call) rawBody(limit int64) ([]byte, error) {
 	size := c.r.ContentLength
 	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		if !strings.EqualFold(enc, "gzip") {
+			c.w.Header().Set("Accept-Encoding", "gzip") // RFC 9110, section 15.5.16
 			return nil, &apiError{status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType",
 				message: "The content encoding is not supported; send the body as gzip or as it is."}
 		}

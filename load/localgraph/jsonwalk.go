@@ -3,6 +3,7 @@ package localgraph
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -45,6 +46,18 @@ func walkArray(raw []byte, f func(val []byte) error) error {
 			i = skipSpace(raw, i+1)
 		}
 	}
+	return nil
+}
+
+// A once notes the few members of an object that count: JSON leaves open which
+// of two of one name does, and OData refuses them.
+type once []string
+
+func (o *once) given(where, key string) error {
+	if slices.Contains(*o, key) {
+		return malformed("%s%s is given twice", where, cut([]byte(key)))
+	}
+	*o = append(*o, key)
 	return nil
 }
 

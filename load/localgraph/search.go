@@ -46,8 +46,8 @@ type searchText struct {
 var searchTerms = regexp.MustCompile(`(?i)\{searchterms\}`)
 
 type sortKey struct {
-	Name         string `json:"name"`
-	IsDescending bool   `json:"isDescending"`
+	Name         string      `json:"name"`
+	IsDescending lenientBool `json:"isDescending"`
 }
 
 // search answers POST /search/query, within the time that a search may take.
@@ -170,8 +170,11 @@ func (s *Server) prepare(req *searchRequest, user User) (*query, error) {
 		if at == nil {
 			return nil, badRequest("query: queryTemplate must contain {searchTerms}")
 		}
+		if n := len(searchTerms.FindAllStringIndex(t, -1)); len(t)+n*len(q.text) > 4*maxQuery { // before it is made
+			return nil, badRequest("query: with its queryTemplate it is longer than %d characters", maxQuery)
+		}
 		q.shift = at[0]
-		full = t[:at[0]] + q.text + t[at[1]:]
+		full = t[:at[0]] + searchTerms.ReplaceAllLiteralString(t[at[0]:], q.text)
 	}
 	if req.Size != nil {
 		q.size = *req.Size
@@ -185,7 +188,7 @@ func (s *Server) prepare(req *searchRequest, user User) (*query, error) {
 	if req.Templates != nil && req.Templates.Enable {
 		q.cards, q.used = map[*connection][]displayTemplate{}, map[string]map[string]any{}
 	}
-	if req.Fields != nil {
+	if len(req.Fields) > 0 { // an empty list asks for nothing by name, and so for all
 		q.fields = map[string]bool{}
 		for _, f := range req.Fields {
 			q.fields[strings.ToLower(f)] = true
@@ -248,7 +251,7 @@ func (snap *snapshot) contentSources(list []string) ([]*connection, error) {
 			list = nil
 			break
 		}
-		id, ok := strings.CutPrefix(strings.TrimPrefix(src, "/"), "external/connections/")
+		id, ok := strings.CutPrefix(tidyPath("/v1.0/"+strings.Trim(src, "/")), "/v1.0/external/connections/")
 		if !ok {
 			return nil, badRequest("contentSources: %q is not of the form /external/connections/{id}", src)
 		}
