@@ -88,7 +88,7 @@ func (c *call) token(first bool) error {
 	if t, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")); t != "application/x-www-form-urlencoded" {
 		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The request must be a form: application/x-www-form-urlencoded.")
 	}
-	raw, err := readAll(c.r.Body, c.r.ContentLength, maxFormBytes)
+	raw, err := readAll(c.r.Body, c.r.ContentLength, maxFormBytes, c.hold)
 	if err != nil {
 		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form cannot be read, or is too large.")
 	}

@@ -141,6 +141,9 @@ type Server struct {
 
 	faults atomic.Pointer[injector] // nil: none
 
+	bodies atomic.Int64 // what the bodies under way take of memory, in bytes
+	budget int64        // what they may take
+
 	snap atomic.Pointer[snapshot]
 	load sync.Mutex // held while the snapshot is made anew
 
@@ -174,7 +177,7 @@ func Open(dir string, opt Options) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("local Graph: its folder cannot be made (%w); make it yourself", err)
 	}
-	s := &Server{opt: opt}
+	s := &Server{opt: opt, budget: max(leastBudget, budgetBodies*opt.MaxItemBytes)}
 	for t, c := range opt.Tokens {
 		if t != "" {
 			s.tokens = append(s.tokens, token{sha256.Sum256([]byte(t)), c})
@@ -216,6 +219,8 @@ type call struct {
 	nested bool // a part of a batch
 	every  bool // the caller's role is for all connections, whoever owns them
 
+	held int64 // what the body takes of the server's budget
+
 	together bool // the call came with ServeAll
 	pending  *pending
 }
@@ -229,7 +234,9 @@ type pending struct {
 
 // ServeHTTP answers one request of the Graph API, under /v1.0 or /beta.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.serve(&call{s: s, w: w, r: r, id: requestID()})
+	c := &call{s: s, w: w, r: r, id: requestID()}
+	defer c.release()
+	s.serve(c)
 }
 
 // ServeAll answers requests that come at the same time: w[i] is the answer to
