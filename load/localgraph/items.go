@@ -190,7 +190,7 @@ func (c *call) deleteItem(conn, id string) error {
 	if err := checkItemID("an item's id", id); err != nil {
 		return err
 	}
-	if cn, err := c.s.cached(conn); c.together && err == nil && cn.ready() == nil {
+	if cn, err := c.s.cached(conn); c.together && err == nil && c.manages(cn) == nil && cn.ready() == nil {
 		c.pending = &pending{op: &writeOp{item: &itemOp{conn: cn, id: id, del: true}},
 			again: func() error { return c.removeItem(conn, id) },
 			reply: func() error { return c.replyNothing(http.StatusNoContent) }}
