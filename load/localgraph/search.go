@@ -18,6 +18,9 @@ import (
 const (
 	defaultSize = 25
 	maxSize     = 500 // the searchRequest page; an older overview says 1000
+	// maxPageBytes is not documented: 500 hits with all that items of 4 MB may
+	// hold would be 2 GB.
+	maxPageBytes = 64 << 20
 )
 
 // A searchRequest is the part of the API's type that speaks of external items.
@@ -346,6 +349,17 @@ type hit struct {
 	Resource  map[string]any `json:"resource"`
 }
 
+// size is about how many bytes the hit takes in the answer.
+func (h *hit) size() int {
+	n := len(h.Summary) + 500
+	props, _ := h.Resource["properties"].(map[string]any)
+	for name, v := range props {
+		raw, _ := v.(json.RawMessage)
+		n += len(name) + len(raw)
+	}
+	return n
+}
+
 // run reads the page, the total and the groups from one state of the store.
 func (q *query) run(ctx context.Context, tx *sql.Tx) (map[string]any, error) {
 	c := newCollector(q)
@@ -353,7 +367,7 @@ func (q *query) run(ctx context.Context, tx *sql.Tx) (map[string]any, error) {
 	if err := q.collect(ctx, tx, c); err != nil {
 		return nil, err
 	}
-	hits := []hit{}
+	hits, size := []hit{}, 0
 	for i, f := range c.page(q.req.From) {
 		cn := q.sources[f.source].cn
 		it := item{}
@@ -363,6 +377,9 @@ func (q *query) run(ctx context.Context, tx *sql.Tx) (map[string]any, error) {
 			return nil, err
 		}
 		h := q.hit(cn, &it, q.req.From+i+1)
+		if size += h.size(); size > q.s.page {
+			return nil, badRequest("size: %d hits are more than %d MB of properties; ask for fewer, or name fields", q.size, q.s.page>>20)
+		}
 		if len(c.trim) > 0 {
 			h.Collapsed = &f.collapsed
 		}

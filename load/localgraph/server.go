@@ -143,6 +143,7 @@ type Server struct {
 
 	bodies atomic.Int64 // what the bodies under way take of memory, in bytes
 	budget int64        // what they may take
+	page   int          // how large the hits of a search may be, in bytes
 
 	snap atomic.Pointer[snapshot]
 	load sync.Mutex // held while the snapshot is made anew
@@ -177,7 +178,7 @@ func Open(dir string, opt Options) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("local Graph: its folder cannot be made (%w); make it yourself", err)
 	}
-	s := &Server{opt: opt, budget: max(leastBudget, budgetBodies*opt.MaxItemBytes)}
+	s := &Server{opt: opt, budget: max(leastBudget, budgetBodies*opt.MaxItemBytes), page: maxPageBytes}
 	for t, c := range opt.Tokens {
 		if t != "" {
 			s.tokens = append(s.tokens, token{sha256.Sum256([]byte(t)), c})

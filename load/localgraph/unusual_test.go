@@ -163,3 +163,22 @@ func TestRequestIDs(t *testing.T) {
 		}
 	}
 }
+
+// A page of hits is no larger than memory allows; fewer hits, or fewer fields,
+// are had.
+func TestLargePages(t *testing.T) {
+	g := open(t, Options{})
+	g.register("desk", helpdesk)
+	g.srv.page = 1 << 20
+	for _, id := range []string{"a", "b", "c"} {
+		g.put("desk", id, `{"title":"word","status":"`+strings.Repeat("x", 400_000)+`"}`, "")
+	}
+	if _, a := g.search("u", "desk", "word", ""); a.status != 400 || !strings.Contains(a.inner(), "ask for fewer") {
+		t.Errorf("a page of 1.2 MB = %.300v, want 400", a)
+	}
+	for _, more := range []string{`"size":2`, `"fields":["title"]`, `"from":1`} {
+		if ids, a := g.search("u", "desk", "word", more); a.status != 200 || len(ids) < 2 {
+			t.Errorf("with %s = %.300v", more, a)
+		}
+	}
+}
