@@ -50,14 +50,21 @@ func walkArray(raw []byte, f func(val []byte) error) error {
 }
 
 // A once notes the few members of an object that count: JSON leaves open which
-// of two of one name does, and OData refuses them.
-type once []string
+// of two of one name does, and OData refuses them. It is on the path of every
+// item, and allocates nothing.
+type once struct {
+	keys [8]string // more than any object has that is read so
+	n    int
+}
 
 func (o *once) given(where, key string) error {
-	if slices.Contains(*o, key) {
+	if slices.Contains(o.keys[:o.n], key) {
 		return malformed("%s%s is given twice", where, cut([]byte(key)))
 	}
-	*o = append(*o, key)
+	if o.n < len(o.keys) {
+		o.keys[o.n] = key
+		o.n++
+	}
 	return nil
 }
 
