@@ -24,6 +24,14 @@ type TokenSource interface {
 	Token(ctx context.Context) (string, error)
 }
 
+// A renewer is a TokenSource that can replace a token before its time is over:
+// one that was revoked, or whose service reckons another way.
+type renewer interface {
+	// renew gives a token in place of one that the service has refused; the
+	// same one if there is no other.
+	renew(ctx context.Context, refused string) (string, error)
+}
+
 // TokenMethod says in a few words where a source's tokens come from.
 func TokenMethod(src TokenSource) string {
 	if m, ok := src.(interface{ method() string }); ok {
@@ -220,6 +228,7 @@ type entra struct {
 
 	current atomic.Pointer[azcore.AccessToken]
 	retry   atomic.Int64 // Unix time before which a failed renewal is not repeated
+	renewed time.Time    // when a refused token was last replaced; of who has the turn
 }
 
 func newEntra(cred azcore.TokenCredential, scope, way string, passing func() bool) *entra {
@@ -269,6 +278,36 @@ func (e *entra) Token(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the login service does not answer now: %s", e.tell.words(err))
 	}
 	return "", e.tell.fault(err)
+}
+
+// renew gets another token than the cached one, at most every so often: a
+// service that refuses a new token as well means another thing.
+func (e *entra) renew(ctx context.Context, refused string) (string, error) {
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if tok := e.current.Load(); tok != nil && tok.Token != refused {
+		return tok.Token, nil // somebody else has just fetched it
+	}
+	if !e.renewed.IsZero() && time.Since(e.renewed) < renewAgain {
+		return refused, nil
+	}
+	e.renewed = time.Now()
+	// azidentity's own cache is passed over for claims alone. These are what a
+	// service asks for that has revoked a token: one that is newer than now.
+	tok, err := e.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{e.scope},
+		Claims: fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, time.Now().Unix())})
+	if err != nil {
+		if _, ours := errors.AsType[*AuthError](err); !ours {
+			err = e.tell.fault(err) // without what the login service's answer may hold
+		}
+		return "", err
+	}
+	e.current.Store(&tok)
+	return tok.Token, nil
 }
 
 func (e *entra) fresh(tok *azcore.AccessToken) bool {

@@ -67,10 +67,14 @@ func TestStaticTokenHidesItself(t *testing.T) {
 type credential struct {
 	fetched atomic.Int32
 	err     atomic.Pointer[error]
+	claims  atomic.Int32 // how often claims were asked for
 }
 
-func (c *credential) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
+func (c *credential) GetToken(ctx context.Context, opt policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	time.Sleep(time.Second)
+	if opt.Claims != "" {
+		c.claims.Add(1)
+	}
 	if err := c.err.Load(); err != nil {
 		return azcore.AccessToken{}, *err
 	}
@@ -138,6 +142,49 @@ func TestEntraLoginServiceAway(t *testing.T) {
 		cred.err.Store(nil)
 		if tok, err := src.Token(t.Context()); tok != "t2" || err != nil {
 			t.Errorf("with the service back: %s, %v", tok, err)
+		}
+	})
+}
+
+// A token that was refused is replaced once for all who were refused with it,
+// past azidentity's own cache, and not again at once.
+func TestEntraRenews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cred := new(credential)
+		src := newEntra(cred, "scope", "a test", func() bool { return false })
+		if _, err := src.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if got, err := src.renew(t.Context(), "t1"); got != "t2" || err != nil {
+					t.Errorf("renew = %s, %v, want t2", got, err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := cred.claims.Load(); n != 1 {
+			t.Errorf("%d tokens were asked for with claims, want 1", n)
+		}
+		if got, err := src.Token(t.Context()); got != "t2" || err != nil {
+			t.Errorf("then the token is %s, %v", got, err)
+		}
+		if got, err := src.renew(t.Context(), "t2"); got != "t2" || err != nil {
+			t.Errorf("refused again at once: %s, %v, want the same token", got, err)
+		}
+		time.Sleep(time.Minute)
+		if got, err := src.renew(t.Context(), "t2"); got != "t3" || err != nil {
+			t.Errorf("refused a minute later: %s, %v, want t3", got, err)
+		}
+		time.Sleep(time.Minute)
+		secret := errors.New("AADSTS7000215: Invalid client secret provided")
+		cred.err.Store(&secret)
+		if got, err := src.renew(t.Context(), "t3"); err == nil || got != "" {
+			t.Errorf("without a login: %q, %v", got, err)
+		}
+		if got, err := src.Token(t.Context()); got != "t3" || err != nil {
+			t.Errorf("the old token is gone: %s, %v", got, err)
 		}
 	})
 }

@@ -95,8 +95,7 @@ func (g *Graph) attemptTogether(ctx context.Context, calls []call, errs []error)
 		return
 	}
 	if slices.ContainsFunc(errs, unauthorized) {
-		// The token may have been replaced meanwhile, as in attempt.
-		if fresh, err := g.token(ctx); err == nil && fresh != token {
+		if fresh := g.replaced(ctx, token); fresh != token { // as in attempt
 			for i, c := range calls {
 				if unauthorized(errs[i]) {
 					_, errs[i] = g.send(ctx, c, fresh)

@@ -255,8 +255,7 @@ func (g *Graph) attempt(ctx context.Context, c call) (*answer, error) {
 	}
 	ans, err := g.send(ctx, c, token)
 	if hasStatus(err, http.StatusUnauthorized) {
-		// The token may have been replaced while the request was under way.
-		if fresh, terr := g.token(ctx); terr == nil && fresh != token {
+		if fresh := g.replaced(ctx, token); fresh != token {
 			return g.send(ctx, c, fresh)
 		}
 	}
@@ -268,6 +267,24 @@ func (g *Graph) token(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	return g.opt.Token.Token(ctx)
+}
+
+// replaced gives the token that took the place of one that was refused, be it
+// while the request was under way or now; the same one if none did.
+func (g *Graph) replaced(ctx context.Context, refused string) string {
+	fresh, err := g.token(ctx)
+	if err != nil {
+		return refused
+	}
+	r, ok := g.opt.Token.(renewer)
+	if fresh != refused || !ok {
+		return fresh
+	}
+	if fresh, err = r.renew(ctx, refused); err != nil {
+		g.log.Debug("graph: the token was refused, and there is no other", "error", err)
+		return refused // the refusal is what tells the user what to do
+	}
+	return fresh
 }
 
 // send speaks to the transport itself: of what http.Client adds, redirects
@@ -314,7 +331,7 @@ func (g *Graph) read(ctx, limited context.Context, c call, x exchange) (_ *answe
 			return nil, g.transportError(ctx, limited, c, fmt.Errorf("the answer %d broke off: %w", resp.StatusCode, readErr))
 		}
 		if resp.StatusCode/100 == 3 {
-			return nil, &finalError{fmt.Errorf("%w: a redirect, which Graph never answers; check the Graph URL %s", err, g.base)}
+			return nil, &finalError{fmt.Errorf("%w: a redirect%s, which Graph never answers; check the Graph URL %s", err, leadsTo(resp), g.base)}
 		}
 		return nil, err
 	}
@@ -336,6 +353,16 @@ func (g *Graph) read(ctx, limited context.Context, c call, x exchange) (_ *answe
 		return nil, &finalError{fmt.Errorf("%s %s: the answer is larger than %d MB", c.method, c.path, maxAnswer>>20)}
 	}
 	return ans, nil
+}
+
+// leadsTo says where a redirect leads, as far as one can see from it who sent
+// it: another scheme or host. The rest may hold what is no message's business.
+func leadsTo(resp *http.Response) string {
+	to, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" {
+		return ""
+	}
+	return " to " + to.Scheme + "://" + to.Host
 }
 
 // transportError tells a cancel, which is ctx's own error, from an attempt

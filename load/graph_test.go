@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -213,6 +214,22 @@ func TestTokenReplaced(t *testing.T) {
 	checkFates(t, g.Put(t.Context(), []*transform.Item{item("a", "A")}), Stored)
 }
 
+// A token that the service refuses before its time is over is replaced, alone
+// and in an envelope.
+func TestTokenRefusedEarly(t *testing.T) {
+	for _, batch := range []int{0, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			f, g := newFakeGraph(t, func(o *GraphOptions) {
+				o.Batch, o.Token = batch, newEntra(new(credential), "scope", "a test", func() bool { return false })
+			})
+			f.token = "t1"
+			checkFates(t, g.Put(t.Context(), items(2)), Stored, Stored)
+			f.token = "t2" // t1 is revoked
+			checkFates(t, g.Put(t.Context(), items(2)), Stored, Stored)
+		})
+	}
+}
+
 type tokenFunc func(context.Context) (string, error)
 
 func (f tokenFunc) Token(ctx context.Context) (string, error) { return f(ctx) }
@@ -269,8 +286,12 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	f.fault = func(*http.Request, int) fault {
 		return fault{status: 307, header: map[string]string{"Location": "http://elsewhere.example/v1.0/x"}}
 	}
-	if res := g.Put(t.Context(), []*transform.Item{item("a", "A")})[0]; !res.Fatal || len(f.log) != 1 {
+	res := g.Put(t.Context(), []*transform.Item{item("a", "A")})[0]
+	if !res.Fatal || len(f.log) != 1 {
 		t.Errorf("got %+v after %d requests, want one and Fatal", res, len(f.log))
+	}
+	if text := fmt.Sprint(res.Err); !strings.Contains(text, "to http://elsewhere.example,") {
+		t.Errorf("%s does not say where the redirect leads", text)
 	}
 }
 

@@ -39,8 +39,8 @@ mapping's file of identities will do; or JSON:
 
 Members are users (by id, userPrincipalName or mail) and groups (by id), nested
 as deep as you like. A file without users, or without groups, leaves those that
-are there. While it runs, an application does the same by PUT of such a file to
-/_control/directory.
+are there. While it runs, an application with a token of importer token --app
+does the same by PUT of such a file to /_control/directory.
 
 --rules chooses where the documents of the API disagree. Without it the local
 Graph takes the strict reading, so that what passes here passes in a tenant,

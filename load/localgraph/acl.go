@@ -114,6 +114,7 @@ func readACE(raw []byte) (e ace, beta bool, err error) {
 		return e, false, malformed("acl: each entry must be an object {type, value, accessType}, not %s", cut(raw))
 	}
 	source := ""
+	var once once
 	err = walkObject(raw, func(key string, val []byte) error {
 		var to *string
 		switch key {
@@ -127,6 +128,9 @@ func readACE(raw []byte) (e ace, beta bool, err error) {
 			to = &source
 		default:
 			return nil
+		}
+		if err := once.given("acl: ", key); err != nil {
+			return err // which of the two would decide who sees the item?
 		}
 		if kindOf(val) != '"' {
 			return malformed("acl: %s must be a string, not %s", key, cut(val))

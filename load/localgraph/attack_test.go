@@ -3,6 +3,7 @@ package localgraph
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -191,10 +192,10 @@ func TestOddPaths(t *testing.T) {
 	w := &wire{T: t, server: server}
 	app := "Authorization: Bearer " + mint(t, is, Caller{App: true}, time.Hour)
 	for _, path := range []string{
-		"//v1.0/external/connections", "/v1.0//external/connections", "/v1.0/external/connections/../connections", "/v1.0/external/%2e%2e/external/connections",
-		"/v1.0/./external/connections", "/v1.0%2Fexternal/connections", "/V1.0/external/connections", "/v1.0/External/Connections", "/v1.0/external/connections/desk/items/..%2F..%2Fdesk",
+		"/v1.0/external//connections", "/v1.0/external/connections//desk", "/v1.0/external/connections/../connections", "/v1.0///", "//_control/faults", "/_CONTROL/faults", "/v1.0/external/%2e%2e/external/connections",
+		"/v1.0/./external/connections", "/v1.0%2Fexternal/connections", "/v1.0/external/connections/desk/items/..%2F..%2Fdesk",
 		"/v1.0/external/connections/%00", "/v1.0/external/connections/desk%00", "/v1.0/external/connections/desk/items/%FF", "/v1.0/external/connections/" + strings.Repeat("a", 10_000),
-		"/v1.0/external/connections;x=1", "/v1.0/external/connections('desk')", "/x/oauth2/v2.0/token/../../../../v1.0/external/connections", "/v1.0/oauth2/v2.0/token", "/beta/oauth2/v2.0/token",
+		"/v1.0/external/connections;x=1", "/v1.0/external/connections('desk", "/v1.0/external/connections('desk')x", "/v1.0/external/connections('')", "/v1.0/external/connections('..')", "/v1.0/external/connections/desk('desk')", "/x/oauth2/v2.0/token/../../../../v1.0/external/connections", "/v1.0/oauth2/v2.0/token", "/beta/oauth2/v2.0/token",
 		"/v1.0/$batch/$batch", "/v1.0/$metadata", "/_control", "/_control/", "/_control/faults/x", "/%5fcontrol/faults", "*", "/",
 	} {
 		if a := w.send("GET", path, nil, ""); a.status != 401 && a.status != 400 {
@@ -491,4 +492,45 @@ func TestPanic(t *testing.T) {
 	}()
 	defer c.survive()
 	panic(http.ErrAbortHandler)
+}
+
+// Large bodies share a budget of memory: beyond it they are told to come
+// again, while small ones are answered, and nothing of it is lost.
+func TestBodiesShareABudget(t *testing.T) {
+	g := open(t, Options{})
+	g.register("desk", helpdesk)
+	g.srv.budget = 4 << 20
+	item := func(size int) string {
+		return `{"acl":` + everyone + `,"properties":{"title":"x"},"content":{"type":"text","value":"` + strings.Repeat("x ", size/2) + `"}}`
+	}
+	body, begun := io.Pipe()
+	answered := make(chan int)
+	go func() { // a body that keeps its memory until it ends
+		r := httptest.NewRequest("PUT", base+"/desk/items/slow", body).WithContext(WithCaller(context.Background(), Caller{App: true}))
+		r.ContentLength = 3_900_000
+		w := httptest.NewRecorder()
+		g.srv.ServeHTTP(w, r)
+		answered <- w.Code
+	}()
+	begun.Write([]byte(" ")) // the memory is taken
+	a := g.do("PUT", base+"/desk/items/large", item(3_000_000))
+	if a.status != 503 || a.header.Get("Retry-After") != "1" {
+		t.Errorf("beyond the budget = %.300v %v, want 503 and when to come again", a, a.header)
+	}
+	if a := g.do("PUT", base+"/desk/items/small", item(500_000)); a.status != 200 {
+		t.Errorf("a small item beside a large one = %.300v", a)
+	}
+	begun.Close()
+	if status := <-answered; status != 400 {
+		t.Errorf("half a body = %d", status)
+	}
+	if a := g.do("PUT", base+"/desk/items/large", item(3_000_000)); a.status != 200 {
+		t.Errorf("after it = %.300v", a)
+	}
+	for _, refused := range []string{item(4_100_000), `{"acl":1` + strings.Repeat(" ", 2<<20)} {
+		g.do("PUT", base+"/desk/items/large", refused)
+	}
+	if held := g.srv.bodies.Load(); held != 0 {
+		t.Errorf("%d bytes are held when nothing is under way", held)
+	}
 }

@@ -164,6 +164,7 @@ func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 // finish answers a part, whatever happens: nobody above it catches a panic.
 func (c *call) finish() {
 	defer c.survive()
+	c.tidy()
 	if err := c.answer(); err != nil {
 		c.fail(err)
 	}
@@ -174,7 +175,7 @@ func (c *call) part(p *batchPart) batchAnswer {
 	version := c.root[strings.LastIndexByte(c.root, '/'):]
 	target := "/" + strings.TrimPrefix(p.URL, "/")
 	// The JavaScript client keeps the version when it is given a full URL.
-	if !strings.HasPrefix(target, "/v1.0/") && !strings.HasPrefix(target, "/beta/") {
+	if first, _, _ := strings.Cut(target[1:], "/"); !strings.EqualFold(first, "v1.0") && !strings.EqualFold(first, "beta") {
 		target = version + target
 	}
 	rec := &recorder{header: http.Header{}}

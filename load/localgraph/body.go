@@ -71,6 +71,7 @@ func (c *call) rawBody(limit int64) ([]byte, error) {
 	size := c.r.ContentLength
 	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		if !strings.EqualFold(enc, "gzip") {
+			c.w.Header().Set("Accept-Encoding", "gzip") // RFC 9110, section 15.5.16
 			return nil, &apiError{status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType",
 				message: "The content encoding is not supported; send the body as gzip or as it is."}
 		}
@@ -84,8 +85,36 @@ func (c *call) rawBody(limit int64) ([]byte, error) {
 			r, size = z, -1
 		}
 	}
-	return readAll(r, size, limit)
+	return readAll(r, size, limit, c.hold)
 }
+
+// What the bodies of all requests under way may take of memory: the first
+// megabyte of each is free, so that small requests are answered whatever the
+// large ones do.
+const (
+	freeBody     = 1 << 20
+	leastBudget  = 256 << 20
+	budgetBodies = 32 // of the largest item
+)
+
+// hold counts what the request's body takes more. Beyond the budget it is told
+// to come again. Requests of the own process are not counted: their bodies are
+// there already.
+func (c *call) hold(more int64) error {
+	if c.nested || c.together {
+		return nil
+	}
+	if c.s.bodies.Add(more) > c.s.budget {
+		c.s.bodies.Add(-more)
+		return &apiError{status: http.StatusServiceUnavailable, code: "serviceNotAvailable", retryAfter: 1,
+			message: "Too many large requests are under way. Send the request again."}
+	}
+	c.held += more
+	return nil
+}
+
+// release gives back what hold has counted.
+func (c *call) release() { c.s.bodies.Add(-c.held) }
 
 // jsonFault says where JSON breaks.
 func jsonFault(b []byte) string {
@@ -99,12 +128,26 @@ func jsonFault(b []byte) string {
 
 // readAll reads up to limit bytes. size is what the client says, and is not
 // believed beyond a few megabytes: memory is for what has come, and never for
-// more than the limit.
-func readAll(r io.Reader, size, limit int64) ([]byte, error) {
-	b := make([]byte, 0, min(max(size, 0), 8<<20)+bytes.MinRead)
+// more than the limit. hold is asked before it takes more than a megabyte.
+func readAll(r io.Reader, size, limit int64, hold func(more int64) error) ([]byte, error) {
+	var b []byte
+	grow := func(to int64) error {
+		if more := to - max(freeBody, int64(cap(b))); more > 0 {
+			if err := hold(more); err != nil {
+				return err
+			}
+		}
+		b = append(make([]byte, 0, to), b...)
+		return nil
+	}
+	if err := grow(min(max(size, 0), 8<<20) + bytes.MinRead); err != nil {
+		return nil, err
+	}
 	for {
 		if len(b) == cap(b) {
-			b = append(make([]byte, 0, min(2*int64(cap(b)), limit+bytes.MinRead)), b...)
+			if err := grow(min(2*int64(cap(b)), limit+bytes.MinRead)); err != nil {
+				return nil, err
+			}
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]

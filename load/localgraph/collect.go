@@ -143,7 +143,7 @@ func newCollector(q *query) *collector {
 		c.keep = 0
 	}
 	for _, k := range q.sort {
-		c.desc = append(c.desc, k.IsDescending)
+		c.desc = append(c.desc, bool(k.IsDescending))
 	}
 	for _, t := range c.trim {
 		c.widths = append(c.widths, len(t.Fields))

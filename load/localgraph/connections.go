@@ -324,6 +324,10 @@ func (c *call) patchConnection(cn *connection) error {
 		if err := json.Unmarshal(raw, &id); err == nil && id.ID != nil && !strings.EqualFold(*id.ID, cn.id) {
 			return badRequest("id: a connection's id cannot change")
 		}
+		name := doc.Name
+		if doc.Name = ""; !names(raw, "name") {
+			doc.Name = name
+		}
 		owner, beta := doc.Owner, doc.betaConnection
 		if err := json.Unmarshal(raw, &doc); err != nil {
 			return unreadable("the connection", err)
@@ -351,6 +355,18 @@ func (c *call) patchConnection(cn *connection) error {
 		return err
 	}
 	return c.replyNothing(http.StatusNoContent)
+}
+
+// names tells whether an object has a member, null or not.
+func names(raw []byte, member string) bool {
+	var given map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &given) // an object, or it is refused where it is read
+	for name := range given {
+		if strings.EqualFold(name, member) {
+			return true
+		}
+	}
+	return false
 }
 
 // deleteConnection accepts the deletion, which then goes on by itself. Until

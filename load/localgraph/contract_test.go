@@ -254,7 +254,7 @@ func (c converter) value(s map[string]any) map[string]any {
 // at for a batch.
 func (con *contract) check(method, path string, status int, header http.Header, body, request []byte) error {
 	path, _, _ = strings.Cut(path, "?")
-	seg := segments(path)
+	seg := segments(tidyPath(path))
 	if status >= 400 {
 		if t := header.Get("Content-Type"); t != "application/json" {
 			return fmt.Errorf("the error has the content type %q", t)

@@ -48,6 +48,9 @@ var (
 		message: "Insufficient privileges to complete the operation: the connection belongs to another application, which has not named this one in authorizedAppIds."}
 	errAppOnly = &apiError{status: http.StatusForbidden, code: "Forbidden",
 		message: "Insufficient privileges to complete the operation: connections, items and groups are managed by an application."}
+	errControl = &apiError{status: http.StatusForbidden, code: "Forbidden",
+		message: "Insufficient privileges to complete the operation: it wants an application that manages everything, " +
+			"such as one with a token of importer token --app without --role."}
 	errSearchApp = &apiError{status: http.StatusForbidden, code: "Forbidden",
 		message: "Access to externalItem in Graph API requires the following permissions: ExternalItem.Read.All, delegated. " +
 			"An application cannot search without a signed-in user."}

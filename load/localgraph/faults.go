@@ -297,10 +297,17 @@ func (c *call) control(seg []string) error {
 	if !c.caller.App {
 		return errAppOnly
 	}
+	if c.caller.Roles != "" {
+		return errControl // it was given permissions by name, and this is none of them
+	}
 	if len(seg) == 1 && seg[0] == "faults" {
 		return c.by(methods{"GET": c.getFaults, "PUT": c.putFaults})
 	}
 	if len(seg) == 1 && seg[0] == "directory" {
+		// Who puts people into groups chooses what they read, in every connection.
+		if c.caller.AppID != "" {
+			return errControl
+		}
 		return c.by(methods{"GET": c.getDirectory, "PUT": c.putDirectory})
 	}
 	if len(seg) == 2 && seg[0] == "connections" {
@@ -320,6 +327,9 @@ func (c *call) setState(id string) error {
 	}
 	cn, err := c.s.connection(c.r.Context(), id)
 	if err != nil {
+		return err
+	}
+	if err := c.manages(cn); err != nil {
 		return err
 	}
 	states := []string{stateReady, stateLimit, stateObsolete}

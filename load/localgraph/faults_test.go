@@ -385,7 +385,7 @@ func TestControlPath(t *testing.T) {
 		g.srv.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)).WithContext(WithCaller(t.Context(), c)))
 		return w.Code, w.Body.String()
 	}
-	app := Caller{App: true}
+	app, owner, named := Caller{App: true}, Caller{App: true, AppID: "another"}, Caller{App: true, Roles: "ExternalConnection.ReadWrite.All"}
 	for _, tt := range []struct {
 		caller             Caller
 		method, path, body string
@@ -406,6 +406,14 @@ func TestControlPath(t *testing.T) {
 		{app, "GET", "/_control/faults", "", 200, `"counts":{"429":1,"requests":1}`},
 		{app, "PUT", "/_control/faults", `{"faults":{}}`, 200, `"faults":{}`},
 		{app, "GET", base, "", 200, ""},
+		{owner, "PUT", "/_control/faults", `{"faults":{}}`, 200, `"faults":{}`},
+		// Who says who is in which group chooses what everybody reads.
+		{owner, "PUT", "/_control/directory", `{"users":[],"groups":[]}`, 403, "Forbidden"},
+		{owner, "GET", "/_control/directory", "", 403, "Forbidden"},
+		{owner, "PATCH", "/_control/connections/desk", `{"state":"obsolete"}`, 403, "another application"},
+		{named, "PUT", "/_control/directory", `{"users":[],"groups":[]}`, 403, "Forbidden"},
+		{named, "PATCH", "/_control/connections/desk", `{"state":"obsolete"}`, 403, "Forbidden"},
+		{named, "PUT", "/_control/faults", `{"faults":{"429":1}}`, 403, "Forbidden"},
 	} {
 		if status, body := control(tt.caller, tt.method, tt.path, tt.body); status != tt.status || !strings.Contains(body, tt.text) {
 			t.Errorf("%s %s %s = %d %s, want %d with %q", tt.method, tt.path, tt.body, status, body, tt.status, tt.text)

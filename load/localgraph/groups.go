@@ -2,6 +2,7 @@ package localgraph
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -50,16 +51,22 @@ type groupBody struct {
 	ID          string  `json:"id"`
 	DisplayName *string `json:"displayName"`
 	Description *string `json:"description"`
+
+	Members []json.RawMessage `json:"members"`
 }
 
 // readGroup refuses another type's name, as the service does
 // (microsoft-graph-docs#11984).
-func (c *call) readGroup() (g groupBody, err error) {
-	if err := c.decode(&g); err != nil {
-		return g, err
+func readGroup(raw []byte) (g groupBody, err error) {
+	if err := json.Unmarshal(raw, &g); err != nil {
+		return g, unreadable("the body", err)
 	}
 	if t := strings.TrimPrefix(g.Type, "#"); t != "" && t != "microsoft.graph.externalConnectors.externalGroup" {
 		return g, malformed("@odata.type: %q is not microsoft.graph.externalConnectors.externalGroup", g.Type)
+	}
+	if len(g.Members) > 0 {
+		// To take the group without them would let others see what it is denied.
+		return g, badRequest("members: a group comes without its members; add each by POST .../members")
 	}
 	return g, nil
 }
@@ -83,7 +90,11 @@ func noGroup(cn *connection, id string) error {
 }
 
 func (c *call) createGroup(cn *connection) error {
-	g, err := c.readGroup()
+	raw, err := c.body(maxAdminBytes)
+	if err != nil {
+		return err
+	}
+	g, err := readGroup(raw)
 	if err != nil {
 		return err
 	}
@@ -191,10 +202,14 @@ func (c *call) countGroups(cn *connection) error {
 	return c.replyCount(groupList(cn), all)
 }
 
-// patchGroup changes what the body names; what it leaves out or sends as null
-// stays.
+// patchGroup changes what the body names: null takes away, and what it leaves
+// out stays.
 func (c *call) patchGroup(cn *connection, id string) error {
-	g, err := c.readGroup()
+	raw, err := c.body(maxAdminBytes)
+	if err != nil {
+		return err
+	}
+	g, err := readGroup(raw)
 	if err != nil {
 		return err
 	}
@@ -209,8 +224,8 @@ func (c *call) patchGroup(cn *connection, id string) error {
 		if !exists {
 			return noGroup(cn, id)
 		}
-		return tx.exec(`UPDATE groups SET name = coalesce(?, name), description = coalesce(?, description) WHERE conn = ? AND id = ?`,
-			g.DisplayName, g.Description, cn.n, id)
+		return tx.exec(`UPDATE groups SET name = iif(?, ?, name), description = iif(?, ?, description) WHERE conn = ? AND id = ?`,
+			names(raw, "displayName"), g.DisplayName, names(raw, "description"), g.Description, cn.n, id)
 	})
 	if err != nil {
 		return err

@@ -103,7 +103,13 @@ func decodeItem(cn *connection, opt *Options, raw []byte) (*itemOp, error) {
 	}
 	op := &itemOp{conn: cn}
 	var activities []byte
+	var once once
 	err := walkObject(raw, func(key string, val []byte) (err error) {
+		if !strings.Contains(key, "@") { // annotations may be as many as they like
+			if err := once.given("", key); err != nil {
+				return err
+			}
+		}
 		switch key {
 		case "id":
 			if kindOf(val) == '"' {
@@ -120,6 +126,7 @@ func decodeItem(cn *connection, opt *Options, raw []byte) (*itemOp, error) {
 		case "activities":
 			activities = val
 		case "informationProtectionLabel":
+			op.labelled = true
 			op.label, err = readLabel(val)
 		default:
 			if !strings.Contains(key, "@odata.") {
@@ -185,6 +192,7 @@ func readContent(raw []byte) (*itemContent, error) {
 		return nil, malformed("content: must be an object {type, value}; the value %s does not match the schema", cut(raw))
 	}
 	var typ, value string
+	var once once
 	err := walkObject(raw, func(key string, val []byte) error {
 		var to *string
 		switch key {
@@ -194,6 +202,9 @@ func readContent(raw []byte) (*itemContent, error) {
 			to = &value
 		default:
 			return nil
+		}
+		if err := once.given("content: ", key); err != nil {
+			return err
 		}
 		switch kindOf(val) {
 		case '"':

@@ -140,7 +140,7 @@ const returnMinimal = "return=minimal"
 
 func (c *call) wantsMinimal() bool {
 	for _, v := range c.r.Header["Prefer"] {
-		if strings.Contains(v, returnMinimal) {
+		if strings.Contains(strings.ToLower(v), returnMinimal) {
 			return true
 		}
 	}
@@ -190,7 +190,7 @@ func (c *call) deleteItem(conn, id string) error {
 	if err := checkItemID("an item's id", id); err != nil {
 		return err
 	}
-	if cn, err := c.s.cached(conn); c.together && err == nil && cn.ready() == nil {
+	if cn, err := c.s.cached(conn); c.together && err == nil && c.manages(cn) == nil && cn.ready() == nil {
 		c.pending = &pending{op: &writeOp{item: &itemOp{conn: cn, id: id, del: true}},
 			again: func() error { return c.removeItem(conn, id) },
 			reply: func() error { return c.replyNothing(http.StatusNoContent) }}
@@ -250,6 +250,10 @@ func (c *call) selected(raw []byte) (map[string]any, error) {
 	for k, v := range members {
 		m[k] = v
 	}
+	const label = "informationProtectionLabel" // can be asked for, and is there only if it was given
+	if _, given := m[label]; !given && strings.Contains(strings.ToLower(c.query.Get("$select")), strings.ToLower(label)) {
+		m[label] = nil
+	}
 	return m, selectKeys(m, c.query)
 }
 
@@ -277,9 +281,11 @@ type itemOp struct {
 	props   *itemProps
 	content *itemContent
 	label   string
-	patch   bool
-	replace bool
-	del     bool
+	// labelled tells that the body speaks of the label: null takes it away.
+	labelled bool
+	patch    bool
+	replace  bool
+	del      bool
 
 	// What the writer answers.
 	out item
@@ -529,7 +535,7 @@ func (tx *wtx) fillFrom(op *itemOp, n int64) error {
 	if op.content == nil {
 		op.content = newContent(ctype, content)
 	}
-	if op.label == "" {
+	if !op.labelled {
 		op.label = label
 	}
 	return nil

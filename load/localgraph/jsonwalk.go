@@ -3,6 +3,7 @@ package localgraph
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -44,6 +45,25 @@ func walkArray(raw []byte, f func(val []byte) error) error {
 		if raw[i] == ',' {
 			i = skipSpace(raw, i+1)
 		}
+	}
+	return nil
+}
+
+// A once notes the few members of an object that count: JSON leaves open which
+// of two of one name does, and OData refuses them. It is on the path of every
+// item, and allocates nothing.
+type once struct {
+	keys [8]string // more than any object has that is read so
+	n    int
+}
+
+func (o *once) given(where, key string) error {
+	if slices.Contains(o.keys[:o.n], key) {
+		return malformed("%s%s is given twice", where, cut([]byte(key)))
+	}
+	if o.n < len(o.keys) {
+		o.keys[o.n] = key
+		o.n++
 	}
 	return nil
 }

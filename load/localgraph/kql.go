@@ -7,8 +7,8 @@ import (
 )
 
 // The query language is KQL: words (all of them), "phrases", prefix*, AND OR
-// NOT in upper case, + and -, parentheses, NEAR, and restrictions of
-// properties: name:value, name=value, < > <= >= <>, name:a..b, name:(a OR b).
+// NOT in upper case, + and -, parentheses, NEAR, WORDS(a, b) for either, and
+// restrictions of properties: name:value, name=value, < > <= >= <>, name:a..b, name:(a OR b).
 //
 // People type queries, so nothing in the syntax is an error: a quote or a
 // parenthesis that is not closed ends with the query, an operator without an
@@ -291,6 +291,9 @@ func (p *parser) primary(prop string) *node {
 	if p.in[p.at] == '(' {
 		return p.group(prop)
 	}
+	if prop == "" && strings.HasPrefix(p.in[p.at:], synonyms) {
+		return p.synonyms(pos)
+	}
 	if p.terms++; p.terms > maxTerms {
 		p.fail("query: it has more than %d terms", maxTerms)
 		return nil
@@ -321,6 +324,42 @@ func (p *parser) group(prop string) *node {
 		p.at++
 	}
 	return n
+}
+
+const synonyms = "WORDS("
+
+// synonyms reads WORDS(a, "b c", d*): any of them.
+func (p *parser) synonyms(pos int) *node {
+	p.at += len(synonyms)
+	inside, _, closed := strings.Cut(p.in[p.at:], ")")
+	var parts []*node
+	for from := 0; from <= len(inside) && p.err == nil; {
+		part, _, _ := strings.Cut(inside[from:], ",")
+		text := strings.Trim(part, " \t\r\n\"")
+		if word := strings.TrimRight(text, "*"); word != "" {
+			n := &node{op: opTerm, text: word, prefix: word != text, pos: pos, at: p.at + from + strings.Index(part, word)}
+			parts = append(parts, n)
+			p.counted(n)
+		}
+		from += len(part) + 1
+	}
+	p.at += len(inside)
+	if closed {
+		p.at++
+	}
+	return join(opOr, parts)
+}
+
+// counted holds a word against the limits.
+func (p *parser) counted(n *node) {
+	if p.terms++; p.terms > maxTerms {
+		p.fail("query: it has more than %d terms", maxTerms)
+	}
+	if n.prefix {
+		if p.stars++; p.stars > maxPrefixes {
+			p.fail("query: it has more than %d prefixes (word*)", maxPrefixes)
+		}
+	}
 }
 
 var comparisons = []string{"<>", "<=", ">=", "<", ">", "=", ":"}
@@ -359,7 +398,7 @@ func (p *parser) restriction() (name, op string, ok bool) {
 // value reads what a restriction asks for.
 func (p *parser) value(name, op string, pos int) *node {
 	p.space()
-	if p.at < len(p.in) && p.in[p.at] == '(' && op == ":" {
+	if p.at < len(p.in) && p.in[p.at] == '(' && (op == ":" || op == "=") {
 		return p.group(name)
 	}
 	n := &node{op: opProp, prop: name, cmp: op, pos: pos, plain: op == ":" || op == "="}

@@ -1,17 +1,20 @@
 package localgraph
 
 import (
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // The login service's part that an application needs: POST
-// /{tenant}/oauth2/v2.0/token with the client credentials grant, and what MSAL
-// asks to find that address. Any tenant will do.
+// /{tenant}/oauth2/v2.0/token (or the older /{tenant}/oauth2/token) with the
+// client credentials grant, and what MSAL asks to find that address. Any tenant
+// will do.
 
 const maxFormBytes = 64 << 10
 
@@ -21,25 +24,25 @@ func (c *call) login() bool {
 	if c.s.opt.Issuer == nil {
 		return false
 	}
-	path := strings.TrimPrefix(c.r.URL.EscapedPath(), "/")
-	if path == "common/discovery/instance" {
+	path := strings.Trim(c.r.URL.EscapedPath(), "/")
+	if strings.EqualFold(path, "common/discovery/instance") {
 		if err := c.only("GET", c.instance); err != nil {
 			c.fail(err)
 		}
 		return true
 	}
-	seg := strings.Split(path, "/")
-	if len(seg) != 4 || seg[0] == "" || seg[0] == "v1.0" || seg[0] == "beta" {
+	tenant, what, _ := strings.Cut(path, "/")
+	if tenant == "" || strings.EqualFold(tenant, "v1.0") || strings.EqualFold(tenant, "beta") {
 		return false
 	}
-	switch strings.Join(seg[1:], "/") {
-	case "oauth2/v2.0/token":
-		if err := c.only("POST", c.token); err != nil {
+	switch what = strings.ToLower(what); what {
+	case "oauth2/v2.0/token", "oauth2/token":
+		if err := c.only("POST", func() error { return c.token(what == "oauth2/token") }); err != nil {
 			c.fail(err)
 		}
 		return true
 	case "v2.0/.well-known/openid-configuration":
-		root := rootURL(c.r) + "/" + seg[0]
+		root := rootURL(c.r) + "/" + tenant
 		if err := c.only("GET", func() error {
 			return c.reply(http.StatusOK, map[string]any{
 				"issuer": root + "/v2.0", "token_endpoint": root + "/oauth2/v2.0/token",
@@ -75,15 +78,17 @@ func (c *call) instance() error {
 }
 
 // token answers the client credentials grant (RFC 6749, section 4.4). What
-// the form holds is never repeated: it holds the secret.
-func (c *call) token() error {
+// the form holds is never repeated: it holds the secret. The first version of
+// the endpoint, which older scripts use, wants a resource in place of a scope
+// and answers numbers as strings.
+func (c *call) token(first bool) error {
 	h := c.w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
 	if t, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")); t != "application/x-www-form-urlencoded" {
 		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The request must be a form: application/x-www-form-urlencoded.")
 	}
-	raw, err := readAll(c.r.Body, c.r.ContentLength, maxFormBytes)
+	raw, err := readAll(c.r.Body, c.r.ContentLength, maxFormBytes, c.hold)
 	if err != nil {
 		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form cannot be read, or is too large.")
 	}
@@ -101,7 +106,9 @@ func (c *call) token() error {
 		return c.refuse(http.StatusBadRequest, "unsupported_grant_type", 70003, "The grant_type must be client_credentials.")
 	case id == "" || secret == "":
 		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form must have client_id and client_secret.")
-	case !slices.ContainsFunc(strings.Fields(form.Get("scope")), isDefaultScope): // MSAL for Go adds openid and others
+	case first && form.Get("resource") == "":
+		return c.refuse(http.StatusBadRequest, "invalid_request", 900144, "The form must have a resource, such as https://graph.microsoft.com.")
+	case !first && !slices.ContainsFunc(strings.Fields(form.Get("scope")), isDefaultScope): // MSAL for Go adds openid and others
 		return c.refuse(http.StatusBadRequest, "invalid_scope", 1002012, "The scope must be one that ends with /.default, such as https://graph.microsoft.com/.default.")
 	case !c.s.opt.Issuer.knows(strings.ToLower(id), secret):
 		return c.refuse(http.StatusUnauthorized, "invalid_client", 7000215,
@@ -112,10 +119,15 @@ func (c *call) token() error {
 		return err
 	}
 	life := int(TokenLife / time.Second)
+	if first {
+		now, text := time.Now().Unix(), strconv.Itoa(life)
+		return c.reply(http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": text, "ext_expires_in": text, "access_token": token,
+			"not_before": strconv.FormatInt(now, 10), "expires_on": strconv.FormatInt(now+int64(life), 10), "resource": form.Get("resource")})
+	}
 	return c.reply(http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token})
 }
 
-func isDefaultScope(scope string) bool { return strings.HasSuffix(scope, "/.default") }
+func isDefaultScope(scope string) bool { return strings.HasSuffix(strings.ToLower(scope), "/.default") }
 
 func unescape(s string) string {
 	if u, err := url.QueryUnescape(s); err == nil {
@@ -125,9 +137,11 @@ func unescape(s string) string {
 }
 
 // refuse answers as the login service does, whose errors are not Graph's.
+// Clients and people look for the AADSTS number in the description.
 func (c *call) refuse(status int, code string, number int, text string) error {
+	at := time.Now().UTC().Format("2006-01-02 15:04:05Z")
 	return c.reply(status, map[string]any{
-		"error": code, "error_description": text, "error_codes": []int{number},
-		"timestamp": time.Now().UTC().Format("2006-01-02 15:04:05Z"), "trace_id": c.id, "correlation_id": c.id,
+		"error": code, "error_description": fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %[3]s Timestamp: %[4]s", number, text, c.id, at),
+		"error_codes": []int{number}, "timestamp": at, "trace_id": c.id, "correlation_id": c.id,
 	})
 }

@@ -19,6 +19,9 @@ import (
 // options refuses the options that are not in known.
 func (c *call) options(known ...string) error {
 	for name := range c.query {
+		if name == "$format" && slices.Contains([]string{"json", "application/json"}, c.query.Get(name)) {
+			continue // what is answered anyhow
+		}
 		if strings.HasPrefix(name, "$") && !slices.Contains(known, name) {
 			return badRequest("%s: the query option is not supported here; supported are %s", name, cmp.Or(strings.Join(known, ", "), "none"))
 		}
@@ -36,12 +39,16 @@ func selectKeys(m map[string]any, q url.Values) error {
 	for _, name := range strings.Split(q.Get("$expand"), ",") {
 		keep[strings.TrimSpace(name)] = true
 	}
+	known := map[string]string{}
+	for name := range m {
+		known[strings.ToLower(name)] = name
+	}
 	for _, name := range strings.Split(list, ",") {
 		name = strings.TrimSpace(name)
-		if _, ok := m[name]; !ok {
+		if known[strings.ToLower(name)] == "" {
 			return badRequest("$select: there is no property %q", name)
 		}
-		keep[name] = true
+		keep[known[strings.ToLower(name)]] = true
 	}
 	maps.DeleteFunc(m, func(k string, _ any) bool { return !keep[k] && !strings.HasPrefix(k, "@odata.") })
 	return nil
@@ -177,7 +184,7 @@ func (c *call) replyRows(context string, rows []map[string]any, total, skip int,
 		maps.Copy(q, c.query)
 		q.Del("$skip")
 		q.Set("$skiptoken", skipToken(skip+len(rows)))
-		body["@odata.nextLink"] = rootURL(c.r) + c.r.URL.EscapedPath() + "?" + strings.ReplaceAll(q.Encode(), "%24", "$")
+		body["@odata.nextLink"] = rootURL(c.r) + c.r.URL.EscapedPath() + "?" + strings.NewReplacer("%24", "$", "+", "%20").Replace(q.Encode())
 	}
 	body["value"] = append([]map[string]any{}, rows...) // [] and not null
 	return c.reply(http.StatusOK, body)

@@ -64,16 +64,18 @@ func needed(method string, seg []string) []string {
 	return nil // for users, or for anybody
 }
 
-// checkRole refuses an application whose roles were named and are others.
+// checkRole refuses an application whose permissions are others: those that it
+// was given by name, and those of a client of the token endpoint, whose tokens
+// name them.
 func (c *call) checkRole(seg []string) error {
-	if c.caller.Roles == "" {
+	if c.caller.Roles == "" && c.caller.AppID == "" {
 		return nil
 	}
 	if len(seg) == 0 {
 		return nil // the root, which is no resource
 	}
 	want := needed(c.r.Method, seg)
-	have := strings.Fields(c.caller.Roles)
+	have := rolesOf(c.caller)
 	c.every = false
 	found := want == nil
 	for _, role := range want {

@@ -296,6 +296,12 @@ func TestRoles(t *testing.T) {
 			}
 		}
 	}
+	// A client of the token endpoint has the two permissions that its tokens name.
+	for path, want := range map[string]int{"/v1.0/users": 403, "/v1.0/groups": 403, "/v1.0/organization": 403, base: 200} {
+		if a := g.as(Caller{App: true, AppID: "app-1"}, "GET", path, nil); a.status != want {
+			t.Errorf("GET %s as a client = %v, want %d", path, a, want)
+		}
+	}
 	// OwnedBy is for one's own connections, All for any.
 	for role, want := range map[string]int{"": 403, "ExternalConnection.ReadWrite.OwnedBy": 403, "ExternalConnection.ReadWrite.All": 200,
 		"ExternalConnection.ReadWrite.OwnedBy ExternalConnection.Read.All": 200} {

@@ -18,6 +18,9 @@ import (
 const (
 	defaultSize = 25
 	maxSize     = 500 // the searchRequest page; an older overview says 1000
+	// maxPageBytes is not documented: 500 hits with all that items of 4 MB may
+	// hold would be 2 GB.
+	maxPageBytes = 64 << 20
 )
 
 // A searchRequest is the part of the API's type that speaks of external items.
@@ -46,8 +49,8 @@ type searchText struct {
 var searchTerms = regexp.MustCompile(`(?i)\{searchterms\}`)
 
 type sortKey struct {
-	Name         string `json:"name"`
-	IsDescending bool   `json:"isDescending"`
+	Name         string      `json:"name"`
+	IsDescending lenientBool `json:"isDescending"`
 }
 
 // search answers POST /search/query, within the time that a search may take.
@@ -170,8 +173,11 @@ func (s *Server) prepare(req *searchRequest, user User) (*query, error) {
 		if at == nil {
 			return nil, badRequest("query: queryTemplate must contain {searchTerms}")
 		}
+		if n := len(searchTerms.FindAllStringIndex(t, -1)); len(t)+n*len(q.text) > 4*maxQuery { // before it is made
+			return nil, badRequest("query: with its queryTemplate it is longer than %d characters", maxQuery)
+		}
 		q.shift = at[0]
-		full = t[:at[0]] + q.text + t[at[1]:]
+		full = t[:at[0]] + searchTerms.ReplaceAllLiteralString(t[at[0]:], q.text)
 	}
 	if req.Size != nil {
 		q.size = *req.Size
@@ -185,7 +191,7 @@ func (s *Server) prepare(req *searchRequest, user User) (*query, error) {
 	if req.Templates != nil && req.Templates.Enable {
 		q.cards, q.used = map[*connection][]displayTemplate{}, map[string]map[string]any{}
 	}
-	if req.Fields != nil {
+	if len(req.Fields) > 0 { // an empty list asks for nothing by name, and so for all
 		q.fields = map[string]bool{}
 		for _, f := range req.Fields {
 			q.fields[strings.ToLower(f)] = true
@@ -248,7 +254,7 @@ func (snap *snapshot) contentSources(list []string) ([]*connection, error) {
 			list = nil
 			break
 		}
-		id, ok := strings.CutPrefix(strings.TrimPrefix(src, "/"), "external/connections/")
+		id, ok := strings.CutPrefix(tidyPath("/v1.0/"+strings.Trim(src, "/")), "/v1.0/external/connections/")
 		if !ok {
 			return nil, badRequest("contentSources: %q is not of the form /external/connections/{id}", src)
 		}
@@ -343,6 +349,17 @@ type hit struct {
 	Resource  map[string]any `json:"resource"`
 }
 
+// size is about how many bytes the hit takes in the answer.
+func (h *hit) size() int {
+	n := len(h.Summary) + 500
+	props, _ := h.Resource["properties"].(map[string]any)
+	for name, v := range props {
+		raw, _ := v.(json.RawMessage)
+		n += len(name) + len(raw)
+	}
+	return n
+}
+
 // run reads the page, the total and the groups from one state of the store.
 func (q *query) run(ctx context.Context, tx *sql.Tx) (map[string]any, error) {
 	c := newCollector(q)
@@ -350,7 +367,7 @@ func (q *query) run(ctx context.Context, tx *sql.Tx) (map[string]any, error) {
 	if err := q.collect(ctx, tx, c); err != nil {
 		return nil, err
 	}
-	hits := []hit{}
+	hits, size := []hit{}, 0
 	for i, f := range c.page(q.req.From) {
 		cn := q.sources[f.source].cn
 		it := item{}
@@ -360,6 +377,9 @@ func (q *query) run(ctx context.Context, tx *sql.Tx) (map[string]any, error) {
 			return nil, err
 		}
 		h := q.hit(cn, &it, q.req.From+i+1)
+		if size += h.size(); size > q.s.page {
+			return nil, badRequest("size: %d hits are more than %d MB of properties; ask for fewer, or name fields", q.size, q.s.page>>20)
+		}
 		if len(c.trim) > 0 {
 			h.Collapsed = &f.collapsed
 		}

@@ -141,6 +141,10 @@ type Server struct {
 
 	faults atomic.Pointer[injector] // nil: none
 
+	bodies atomic.Int64 // what the bodies under way take of memory, in bytes
+	budget int64        // what they may take
+	page   int          // how large the hits of a search may be, in bytes
+
 	snap atomic.Pointer[snapshot]
 	load sync.Mutex // held while the snapshot is made anew
 
@@ -174,7 +178,7 @@ func Open(dir string, opt Options) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("local Graph: its folder cannot be made (%w); make it yourself", err)
 	}
-	s := &Server{opt: opt}
+	s := &Server{opt: opt, budget: max(leastBudget, budgetBodies*opt.MaxItemBytes), page: maxPageBytes}
 	for t, c := range opt.Tokens {
 		if t != "" {
 			s.tokens = append(s.tokens, token{sha256.Sum256([]byte(t)), c})
@@ -216,6 +220,8 @@ type call struct {
 	nested bool // a part of a batch
 	every  bool // the caller's role is for all connections, whoever owns them
 
+	held int64 // what the body takes of the server's budget
+
 	together bool // the call came with ServeAll
 	pending  *pending
 }
@@ -229,7 +235,9 @@ type pending struct {
 
 // ServeHTTP answers one request of the Graph API, under /v1.0 or /beta.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.serve(&call{s: s, w: w, r: r, id: requestID()})
+	c := &call{s: s, w: w, r: r, id: requestID()}
+	defer c.release()
+	s.serve(c)
 }
 
 // ServeAll answers requests that come at the same time: w[i] is the answer to
@@ -268,8 +276,9 @@ func (s *Server) serve(c *call) {
 	h := c.w.Header()
 	h["Request-Id"] = []string{c.id}
 	h["Content-Type"] = jsonType
-	if id := c.r.Header.Get("Client-Request-Id"); id != "" {
-		h.Set("Client-Request-Id", id)
+	h["Client-Request-Id"] = h["Request-Id"] // the client's own, if it has one
+	if id := c.r.Header["Client-Request-Id"]; len(id) > 0 && id[0] != "" {
+		h["Client-Request-Id"] = id[:1:1]
 	}
 	if c.login() {
 		return
@@ -281,6 +290,7 @@ func (s *Server) serve(c *call) {
 		return
 	}
 	c.caller = caller
+	c.tidy()
 	if err := c.answer(); err != nil {
 		c.fail(err)
 	}

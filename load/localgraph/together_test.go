@@ -74,6 +74,17 @@ func TestServeAllIsForApplicationsOnly(t *testing.T) {
 	g.want(404, "GET", base+"/desk/items/a", nil)
 }
 
+// An application deletes by ServeAll what it may delete, and no more.
+func TestServeAllKeepsOwners(t *testing.T) {
+	g := open(t, Options{})
+	g.register("desk", helpdesk)
+	g.put("desk", "a", `{"title":"a"}`, "")
+	if got := g.all(Caller{App: true, AppID: "another"}, put("a", "b"), asked{"DELETE", "/desk/items/a", ""}); fmt.Sprint(got) != "[403 403]" {
+		t.Errorf("of another's connection ServeAll answers %v, want [403 403]", got)
+	}
+	g.want(200, "GET", base+"/desk/items/a", nil)
+}
+
 // A schema that changes between decoding and commit makes the decoded item
 // stale: it is decoded again.
 func TestServeAllAfterASchemaChange(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -227,6 +228,50 @@ func TestSignedTokensAreTaken(t *testing.T) {
 	}
 }
 
+// The first version of the endpoint wants a resource, no scope, and answers
+// numbers as strings. Tenants and paths may be written in any case.
+func TestTokenEndpointV1(t *testing.T) {
+	is := issuer(t, t.TempDir())
+	g := open(t, Options{Issuer: is})
+	id, secret, err := is.NewClient("indexer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path, more string
+		status     int
+	}{
+		{"/contoso.com/oauth2/token", "&resource=https%3A%2F%2Fgraph.microsoft.com", 200},
+		{"/contoso.com/oauth2/token", "", 400},
+		{"/contoso.com/oauth2/token", "&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default", 400},
+		{"/contoso.com/oauth2/token", "&resource=x&client_secret=other", 200}, // the first of two counts
+		{"/contoso.com/oauth2/v2.0/token", "&resource=https%3A%2F%2Fgraph.microsoft.com", 400},
+		{"/Contoso.com/OAuth2/v2.0/Token/", "&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default", 200},
+	} {
+		r := httptest.NewRequest("POST", tt.path, strings.NewReader("grant_type=client_credentials&client_id="+id+"&client_secret="+secret+tt.more))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		g.srv.ServeHTTP(w, r)
+		if w.Code != tt.status {
+			t.Errorf("%s %s = %d %s, want %d", tt.path, tt.more, w.Code, w.Body, tt.status)
+		}
+		if tt.status != 200 || !strings.HasSuffix(tt.path, "oauth2/token") {
+			continue
+		}
+		var body struct {
+			Token   string `json:"access_token"`
+			Expires string `json:"expires_on"`
+			Life    string `json:"expires_in"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body.Life != "3600" || body.Expires == "" {
+			t.Errorf("%s answers %s (%v)", tt.path, w.Body, err)
+		}
+		if c, err := is.verify(body.Token, time.Now()); err != nil || c != (Caller{App: true, AppID: id}) {
+			t.Errorf("the token is for %+v, %v", c, err)
+		}
+	}
+}
+
 func TestTokenEndpoint(t *testing.T) {
 	dir := t.TempDir()
 	is := issuer(t, dir)
@@ -309,6 +354,9 @@ func TestTokenEndpoint(t *testing.T) {
 		if c, err := is.verify(body["access_token"].(string), time.Now()); err != nil || c != (Caller{App: true, AppID: id}) {
 			t.Errorf("%s: the token is for %+v, %v", tt.name, c, err)
 		}
+	}
+	if _, body := ask(form("client_secret", "other"), "", ""); !strings.HasPrefix(fmt.Sprint(body["error_description"]), "AADSTS7000215: ") {
+		t.Errorf("the description does not begin with the number that clients look for: %v", body)
 	}
 	r := httptest.NewRequest("POST", path, strings.NewReader("{}"))
 	w := httptest.NewRecorder()

@@ -223,3 +223,28 @@ func TestCompatibilityContract(t *testing.T) {
 		t.Errorf("%d points, and the contract has 31", len(points))
 	}
 }
+
+// A client that begins with HTTP/2 without TLS is answered by it.
+func TestHTTP2WithoutTLS(t *testing.T) {
+	g := open(t, Options{Tokens: map[string]Caller{"t": {App: true}}})
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = g.srv.HTTPServer()
+	server.Start()
+	defer server.Close()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	defer transport.CloseIdleConnections()
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	r, err := http.NewRequest("GET", server.URL+base, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer t")
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 || resp.ProtoMajor != 2 {
+		t.Errorf("answered %s by %s", resp.Status, resp.Proto)
+	}
+}
