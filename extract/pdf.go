@@ -27,7 +27,7 @@ var PDF = &Format{
 	Sniff:   sniffPDF,
 	Read:    readPDF,
 	Keep:    true,
-	Version: "pdf3 " + pdfEngineVersion,
+	Version: "pdf4 " + pdfEngineVersion,
 }
 
 // pdfHeaderWithin is how deep a reader looks for %PDF-: ISO 32000-1, annex H,

@@ -30,6 +30,7 @@ type pdfDocument interface {
 	// files lists the files pinned to page n, or for 0 those of the document, one
 	// more than maxAttachments at most, and content is that of the i-th of them.
 	// An error other than errNoFile is one after which the engine must be recycled.
+	// They are called before notes, which takes the files off the page.
 	files(n int) ([]pdfFile, error)
 	content(n, i int) ([]byte, error)
 	close()
@@ -467,13 +468,13 @@ func (d *pdfReading) page(n int) (pdfFrame, error) {
 		if frame.Sure, err = d.byOCR(n, &p); err != nil {
 			return frame, err
 		}
-		if err := d.withNotes(n, &p); err != nil {
-			return frame, err
-		}
-		if p.files {
+		if p.files { // before notes, which takes them off the page
 			if frame.Files, err = d.files(n); err != nil {
 				return frame, err
 			}
+		}
+		if err := d.withNotes(n, &p); err != nil {
+			return frame, err
 		}
 	}
 	frame.Text, frame.State, frame.Label = cleanPDFText(joinPDFLines(p.lines)), p.state, p.label
