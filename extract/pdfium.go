@@ -32,12 +32,15 @@ const (
 	// wasmPages caps PDFium's memory at 256 MiB; 2,761 files of public test
 	// suites read the same with it as without.
 	wasmPages = 4096
-	// wasmDocs is after how many documents the instance is replaced, because
-	// the memory of WebAssembly never shrinks.
+	// wasmDocs is after how many documents, and wasmKept with how much memory, the
+	// instance is replaced, because the memory of WebAssembly never shrinks. It has
+	// 19 MB when it starts.
 	wasmDocs = 200
-	// inMemory is the size up to which a file is given to PDFium as bytes,
-	// and not read block by block.
-	inMemory = 32 << 20
+	wasmKept = 64 << 20
+	// inMemory is the size up to which a file is given to PDFium as bytes, which
+	// are twice in memory then, and not read block by block. Together they are as
+	// much as PDFium needs for a table of 20,000 pages.
+	inMemory = 8 << 20
 )
 
 // A pdfiumEngine is PDFium, compiled to WebAssembly and run by wazero: no
@@ -47,6 +50,8 @@ type pdfiumEngine struct {
 	inst pdfium.Pdfium // nil until it is needed
 	raw  *rawPDFium    // of inst
 	docs int           // opened by inst
+
+	inMemory int64 // bytes of the largest file that is given to it as a whole
 }
 
 func newPDFium() (pdfEngine, error) {
@@ -63,7 +68,7 @@ func newPDFium() (pdfEngine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pdfiumEngine{pool: pool}, nil
+	return &pdfiumEngine{pool: pool, inMemory: inMemory}, nil
 }
 
 func startPDFium(cache wazero.CompilationCache) (pdfium.Pool, error) {
@@ -77,6 +82,7 @@ func startPDFium(cache wazero.CompilationCache) (pdfium.Pool, error) {
 		rc = rc.WithCompilationCache(cache)
 	}
 	return webassembly.Init(webassembly.Config{
+		Context:       withLinearMemory(context.Background()),
 		MaxTotal:      1,
 		RuntimeConfig: rc,
 		FSConfig:      wazero.NewFSConfig().WithFSMount(systemFonts(), "/"),
@@ -158,7 +164,7 @@ func (d emptyDir) Sys() any                           { return nil }
 
 // instance gives PDFium ready for the next document.
 func (e *pdfiumEngine) instance() (pdfium.Pdfium, error) {
-	if e.docs >= wasmDocs {
+	if e.docs >= wasmDocs || e.raw != nil && e.raw.memory.Size() > wasmKept {
 		e.recycle()
 	}
 	if e.inst == nil {
@@ -194,14 +200,14 @@ func (e *pdfiumEngine) open(f io.ReaderAt, size int64, passwords []string) (pdfD
 		return nil, brokenPDF("PDFium does not start: " + oneLine(err.Error()))
 	}
 	req := &requests.OpenDocument{}
-	if size <= inMemory {
+	if size <= e.inMemory {
 		data := make([]byte, size)
 		if n, err := f.ReadAt(data, 0); int64(n) < size {
 			return nil, brokenPDF(fmt.Sprint(err))
 		}
 		req.File = &data
 	} else {
-		req.FileReader, req.FileReaderSize = io.NewSectionReader(f, 0, size), size
+		req.FileReader, req.FileReaderSize = io.NewSectionReader(&blockReader{r: f}, 0, size), size
 	}
 	resp, err := inst.OpenDocument(req)
 	for i := 0; errors.Is(err, pdfiumerrors.ErrPassword) && i < len(passwords); i++ {

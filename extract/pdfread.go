@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -235,6 +236,7 @@ const (
 type pdfReader struct {
 	engines map[string]func() (pdfEngine, error) // by name
 	started map[string]pdfEngine
+	stretch int // pages after which a document is opened anew; 0 is renewPages
 }
 
 func newPDFReader() *pdfReader {
@@ -378,9 +380,9 @@ func (d *pdfReading) read() (err error) {
 	if d.req.Engine == engineFacts {
 		return nil
 	}
-	from := max(1, d.req.From)
+	from, stretch := max(1, d.req.From), cmp.Or(d.stretch, renewPages)
 	for n := from; n <= facts.Pages; n++ {
-		if (n-from)%renewPages == renewPages-1 {
+		if n > from && (n-from)%stretch == 0 {
 			if err := d.renew(); err != nil {
 				return err
 			}
