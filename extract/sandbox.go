@@ -35,7 +35,7 @@ const (
 	maxWorkers = 4
 	workerIdle = 30 * time.Second // how long a child waits for the next document
 	// workerStart is how long a child may take to start its engine: 0.1 s,
-	// but compiling PDFium for the first time takes 3 s of CPU, on a busy
+	// but compiling PDFium for the first time takes 1.4 s of CPU, on a busy
 	// machine many more.
 	workerStart = 2 * time.Minute
 	// workerStop is how long a child may take to end when asked.
