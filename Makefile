@@ -5,7 +5,7 @@ BIN     ?= bin/importer
 # A corpus of real files for the tests, when there is one.
 export IMPORTER_CORPUS
 
-.PHONY: build test race check bench bench-pdf bench-rate bench-scale bench-search score clients fuzz samples deps
+.PHONY: build test race check bench bench-pdf bench-rate bench-scale bench-search score clients fuzz samples pdfium deps
 
 build: ## the program, in bin/
 	$(GO) build -trimpath -ldflags="-s -w" -o $(BIN) ./cmd/importer
@@ -53,6 +53,9 @@ fuzz: ## every fuzz test for a minute each
 samples: ## make samples/ anew, and the items that they become
 	$(GO) run ./samples/gen -o samples
 	$(GO) test ./cmd/importer -run TestSamples -update
+
+pdfium: ## PDFium without what is not called, after a change of go-pdfium or of what is called
+	$(GO) run ./cmd/importer/internal/trimpdfium
 
 # pdftotext and mutool give the reference text that some tests compare with, and
 # tesseract reads pictures. What needs them is skipped, and says so, where they

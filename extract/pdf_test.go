@@ -480,22 +480,28 @@ func TestPDFAttachments(t *testing.T) {
 	})
 }
 
-// TestPDFPinned has a file that is pinned to a page.
+// TestPDFPinned has files that are pinned to a page, beside a note: reading the
+// note must not take them off before they are listed.
 func TestPDFPinned(t *testing.T) {
 	if !havePDFium {
 		t.Skip("only PDFium finds them")
 	}
 	pdf := rawPDF("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]/Annots[4 0 R 7 0 R]>>",
+		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]/Annots[4 0 R 7 0 R 8 0 R]>>",
 		"<</Type/Annot/Subtype/FileAttachment/Rect[0 0 20 20]/FS 5 0 R>>", "<</Type/Filespec/F(note.txt)/UF(note.txt)/EF<</F 6 0 R>>>>",
 		stream("/Type/EmbeddedFile/Subtype/text#2Fplain", "a note"),
-		"<</Type/Annot/Subtype/FileAttachment/Rect[0 0 20 20]/FS<</Type/Filespec/F(bad.txt)/EF<</F 99 0 R>>>>>>")
+		"<</Type/Annot/Subtype/FileAttachment/Rect[0 0 20 20]/FS<</Type/Filespec/F(bad.txt)/EF<</F 99 0 R>>>>>>",
+		"<</Type/Annot/Subtype/FreeText/Contents(seen)/Rect[20 100 300 120]/F 4/DA(/F1 12 Tf)/AP<</N 9 0 R>>>>",
+		stream("/Type/XObject/Subtype/Form/BBox[0 0 220 20]/Resources<</Font<</F1<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>", "BT /F1 12 Tf 2 5 Td (a remark) Tj ET"))
 	opt := Options{Attachments: AttachmentItems, spool: &spool{}}
 	defer opt.spool.remove()
 	doc := oneDoc(t, bytesInput("m.pdf", pdf), opt)
 	var got []string
 	for _, a := range doc.Attachments {
 		got = append(got, fmt.Sprintf("%s %s %d: %s", a.Name, a.Type, a.Size, contentOf(a)))
+	}
+	if doc.Body != "a remark" {
+		t.Errorf("body = %q", doc.Body)
 	}
 	if want := []string{"note.txt text/plain 6: a note", "bad.txt  0: its content is damaged"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

@@ -26,13 +26,11 @@ import (
 type rawPDFium struct {
 	functions map[string]api.Function
 	export    func(name string) (api.Function, bool)
-	memory    interface {
-		Read(offset, size uint32) ([]byte, bool)
-	}
-	stack [8]uint64
-	out   uint64 // room for results in the module's memory
-	room  uint64 // of texts
-	size  uint64 // of room
+	memory    api.Memory
+	stack     [8]uint64
+	out       uint64 // room for results in the module's memory
+	room      uint64 // of texts
+	size      uint64 // of room
 }
 
 type handle = uint64

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ type pdfDocument interface {
 	// files lists the files pinned to page n, or for 0 those of the document, one
 	// more than maxAttachments at most, and content is that of the i-th of them.
 	// An error other than errNoFile is one after which the engine must be recycled.
+	// They are called before notes, which takes the files off the page.
 	files(n int) ([]pdfFile, error)
 	content(n, i int) ([]byte, error)
 	close()
@@ -234,6 +236,7 @@ const (
 type pdfReader struct {
 	engines map[string]func() (pdfEngine, error) // by name
 	started map[string]pdfEngine
+	stretch int // pages after which a document is opened anew; 0 is renewPages
 }
 
 func newPDFReader() *pdfReader {
@@ -377,9 +380,9 @@ func (d *pdfReading) read() (err error) {
 	if d.req.Engine == engineFacts {
 		return nil
 	}
-	from := max(1, d.req.From)
+	from, stretch := max(1, d.req.From), cmp.Or(d.stretch, renewPages)
 	for n := from; n <= facts.Pages; n++ {
-		if (n-from)%renewPages == renewPages-1 {
+		if n > from && (n-from)%stretch == 0 {
 			if err := d.renew(); err != nil {
 				return err
 			}
@@ -467,13 +470,13 @@ func (d *pdfReading) page(n int) (pdfFrame, error) {
 		if frame.Sure, err = d.byOCR(n, &p); err != nil {
 			return frame, err
 		}
-		if err := d.withNotes(n, &p); err != nil {
-			return frame, err
-		}
-		if p.files {
+		if p.files { // before notes, which takes them off the page
 			if frame.Files, err = d.files(n); err != nil {
 				return frame, err
 			}
+		}
+		if err := d.withNotes(n, &p); err != nil {
+			return frame, err
 		}
 	}
 	frame.Text, frame.State, frame.Label = cleanPDFText(joinPDFLines(p.lines)), p.state, p.label

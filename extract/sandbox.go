@@ -35,7 +35,7 @@ const (
 	maxWorkers = 4
 	workerIdle = 30 * time.Second // how long a child waits for the next document
 	// workerStart is how long a child may take to start its engine: 0.1 s,
-	// but compiling PDFium for the first time takes 3 s of CPU, on a busy
+	// but compiling PDFium for the first time takes 1.4 s of CPU, on a busy
 	// machine many more.
 	workerStart = 2 * time.Minute
 	// workerStop is how long a child may take to end when asked.
@@ -297,6 +297,13 @@ func (w *worker) next(clock *workerClock, most int64, f any) error {
 	return err
 }
 
+// memoryWords are in what a process says that ends for want of memory.
+var memoryWords = []string{
+	"out of memory", "cannot allocate memory",
+	"failed to allocate",                                      // by the race detector
+	"pthread_create failed", "failed to create new OS thread", // for the thread's stack
+}
+
 // die ends a worker whose frames ended with err, and says what it died of.
 // what is what it ran, such as "the PDF engine", and viewer where the file may
 // be mended.
@@ -312,8 +319,7 @@ func (w *worker) die(death *workerDeath, err error, clock *workerClock, what, vi
 	case w.late.Load():
 		death.reason, death.detail = ReasonTimeout, fmt.Sprintf("reading was stopped after %v; %s, or raise limits.time", clock.spent.Round(100*time.Millisecond), mend)
 	case w.cmd.ProcessState.ExitCode() == workerOutOfMemory,
-		strings.Contains(stderr, "out of memory"), strings.Contains(stderr, "cannot allocate memory"),
-		strings.Contains(stderr, "failed to allocate"): // the race detector's word for it
+		slices.ContainsFunc(memoryWords, func(words string) bool { return strings.Contains(stderr, words) }):
 		death.reason, death.detail = ReasonTooLarge, fmt.Sprintf("reading needs more than %s of memory; %s, split it, or raise limits.memory", byteWords(clock.memory), mend)
 	case strings.HasSuffix(w.cmd.ProcessState.String(), "signal: killed") && !errors.Is(err, errMessage): // not by us
 		death.reason, death.detail = ReasonUnreadable, fmt.Sprintf("%s was killed by the system, which may be short of memory; run again when the machine is less busy", what)

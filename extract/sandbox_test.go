@@ -104,6 +104,9 @@ func (d *scriptDocument) do(what string) (pdfPage, error) {
 		sink = append(sink, b)
 	case "exit":
 		os.Exit(3)
+	case "thread": // as Go does when there is no memory for a thread's stack
+		fmt.Fprintln(os.Stderr, "runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort")
+		os.Exit(2)
 	case "killed": // as by the system, when memory is short
 		self, err := os.FindProcess(os.Getpid())
 		if err == nil {
@@ -264,6 +267,7 @@ func TestSandbox(t *testing.T) {
 		{"facts where both hang", []string{"hang|hang", "one|"}, "facts", "", ReasonTimeout, "limits.time"},
 
 		{"grows", []string{"|grow"}, "ledongthuc", "", ReasonTooLarge, "memory"},
+		{"has no memory for a thread", []string{"|thread"}, "ledongthuc", "", ReasonTooLarge, "memory"},
 		{"exits", []string{"|", "|one", "|exit"}, "ledongthuc", "one (reading stopped after ...)", ReasonBroken, "exit status 3"},
 		{"killed by the system", []string{"|", "|one", "|killed"}, "ledongthuc", "one (reading stopped after ...)", ReasonUnreadable, "short of memory"},
 		{"crashes", []string{"|crash"}, "ledongthuc", "", ReasonBroken, "boom"},

@@ -159,11 +159,14 @@ func (m *memoryLimit) watch() {
 	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	for range time.Tick(200 * time.Millisecond) {
 		metrics.Read(sample)
-		if sample[0].Value.Uint64()-sample[1].Value.Uint64() > m.most.Load() {
+		if sample[0].Value.Uint64()-sample[1].Value.Uint64()+uint64(linearBytes.Load()) > m.most.Load() {
 			os.Exit(workerOutOfMemory)
 		}
 	}
 }
+
+// linearBytes is how many bytes of WebAssembly's memory are not on Go's heap.
+var linearBytes atomic.Int64
 
 const (
 	maxRequest = 1 << 20

@@ -52,7 +52,7 @@ func longPDF(ctx context.Context, s *settings) (section, error) {
 		sec.add(fmt.Sprintf("MB for %d pages", pages), float64(peaks[pages])/1e6, free, 0, "")
 		sec.add(fmt.Sprintf("CPU-seconds for %d pages", pages), cpu, free, 0, "")
 	}
-	sec.add("ratio of memory", float64(peaks[longPages])/float64(peaks[shortPages]), free, 0, "< 1.5")
+	sec.add("ratio of memory", float64(peaks[longPages])/float64(peaks[shortPages]), free, 0, "<= 1.1")
 	return sec, nil
 }
 
