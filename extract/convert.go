@@ -17,7 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"importer/scratch"
+	"importer/extract/scratch"
 )
 
 // A Converter is a program that makes something readable of files that no

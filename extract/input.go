@@ -12,7 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"importer/scratch"
+	"importer/extract/scratch"
 )
 
 var errNegative = errors.New("negative offset")

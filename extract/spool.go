@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"importer/scratch"
+	"importer/extract/scratch"
 )
 
 // What is attached to a document that a worker reads comes to the parent in

@@ -16,9 +16,9 @@ import (
 	"strings"
 	"time"
 
+	"importer/extract/scratch"
 	"importer/load"
 	"importer/pipeline/state"
-	"importer/scratch"
 	"importer/transform"
 )
 

@@ -16,14 +16,14 @@ import (
 // before it. load/localgraph knows nobody, so that it cannot share a mistake
 // with the client that is tested against it.
 var mayImport = map[string][]string{
-	"extract":         {"scratch"},
+	"extract":         {"extract/scratch"},
+	"extract/scratch": nil,
 	"transform":       {"extract"},
 	"load":            {"transform"},
 	"load/localgraph": nil,
-	"pipeline":        {"extract", "transform", "load", "pipeline/state", "scratch"},
+	"pipeline":        {"extract", "transform", "load", "pipeline/state", "extract/scratch"},
 	"pipeline/mend":   {"extract", "pipeline/state"},
-	"pipeline/state":  {"scratch"},
-	"scratch":         nil,
+	"pipeline/state":  {"extract/scratch"},
 	"samples/gen":     nil,
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"importer/extract"
-	"importer/scratch"
+	"importer/extract/scratch"
 )
 
 func init() { cobra.EnableCommandSorting = false } // commands are listed as they are added

@@ -14,11 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"importer/extract/scratch"
 	"importer/load"
 	"importer/load/localgraph"
 	"importer/pipeline"
 	"importer/pipeline/state"
-	"importer/scratch"
 )
 
 type planFlags struct {

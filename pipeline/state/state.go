@@ -52,7 +52,7 @@ import (
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
 
-	"importer/scratch"
+	"importer/extract/scratch"
 )
 
 const schemaVersion = 5
