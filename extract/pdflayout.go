@@ -232,11 +232,22 @@ func (l *pdfLayout) add(c pdfChar) {
 	if len(r.text) == 0 {
 		r.left, r.right, r.bottom, r.top = c.left, c.right, c.bottom, c.top
 	}
-	r.left, r.right = min(r.left, c.left), max(r.right, c.right)
-	r.bottom, r.top = min(r.bottom, c.bottom), max(r.top, c.top)
+	// Comparisons are cheaper here than min and max, which look for NaN.
+	if c.left < r.left {
+		r.left = c.left
+	}
+	if c.right > r.right {
+		r.right = c.right
+	}
+	if c.bottom < r.bottom {
+		r.bottom = c.bottom
+	}
+	if c.top > r.top {
+		r.top = c.top
+	}
 	r.rtl = r.rtl || isRTL(c.c)
 	if c.c != ' ' {
-		r.cells = addCell(r.cells, pdfCell{len(r.text), c.left, c.right}, gutterWidth*c.height())
+		r.cells = addCell(r.cells, len(r.text), c.left, c.right, gutterWidth*c.height())
 	}
 	r.text = utf8.AppendRune(r.text, c.c)
 }
@@ -280,8 +291,7 @@ func (l *pdfLayout) end() {
 			text = append(text, ' ')
 		}
 		for _, c := range r.cells {
-			c.at += len(text)
-			line.cells = addCell(line.cells, c, gutterWidth*(r.top-r.bottom))
+			line.cells = addCell(line.cells, len(text)+c.at, c.left, c.right, gutterWidth*(r.top-r.bottom))
 		}
 		text = append(text, r.text...)
 		line.left, line.right = min(line.left, r.left), max(line.right, r.right)
@@ -296,16 +306,20 @@ func (l *pdfLayout) line(r pdfRun) pdfLine {
 }
 
 // addCell adds what is drawn after the cells to the last of them, or as another
-// one where so much is white between them.
-func addCell(cells []pdfCell, c pdfCell, white float32) []pdfCell {
-	if n := len(cells); n > 0 {
-		last := &cells[n-1]
-		if !(c.left-last.right > white) && !(last.left-c.right > white) {
-			last.left, last.right = min(last.left, c.left), max(last.right, c.right)
-			return cells
-		}
+// one where so much is white between them. It is called for every character.
+func addCell(cells []pdfCell, at int, left, right, white float32) []pdfCell {
+	n := len(cells)
+	if n == 0 || left-cells[n-1].right > white || cells[n-1].left-right > white {
+		return append(cells, pdfCell{at, left, right})
 	}
-	return append(cells, c)
+	last := &cells[n-1]
+	if left < last.left {
+		last.left = left
+	}
+	if right > last.right {
+		last.right = right
+	}
+	return cells
 }
 
 // joinPDFLines makes one text of the lines.
