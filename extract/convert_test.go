@@ -179,12 +179,12 @@ func TestOldWord(t *testing.T) {
 	if f, err := Detect(in, Options{}); f != Doc || err != nil {
 		t.Fatalf("it is %v, %v", f, err)
 	}
+	program := shProgram(t, `echo 'see  HYPERLINK "http://a.b/" \h the page and  HYPERLINK  \l "x y"  that'`)
 	t.Setenv("PATH", t.TempDir())
 	got := readAll(t, t.Context(), in, Options{})
-	if bad, ok := errors.AsType[*FileError](got.err); !ok || bad.Lasting() || !strings.Contains(bad.Detail, "install catdoc, antiword or LibreOffice") {
-		t.Errorf("error %v, want what to install, which does not last", got.err)
+	if bad, ok := errors.AsType[*FileError](got.err); !ok || !slices.Contains(bad.Missing, "catdoc") || !strings.Contains(bad.Detail, "install catdoc, antiword or LibreOffice") {
+		t.Errorf("error %v, want what to install, which lasts while it is missing", got.err)
 	}
-	program := shProgram(t, `echo 'see  HYPERLINK "http://a.b/" \h the page and  HYPERLINK  \l "x y"  that'`)
 	dir := filepath.Dir(program)
 	if err := os.Rename(program, filepath.Join(dir, "catdoc")); err != nil {
 		t.Fatal(err)
