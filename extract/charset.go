@@ -271,21 +271,17 @@ func isBinary(head []byte) bool {
 	return controls >= 4 && controls*20 > len(head)
 }
 
-// isASCII looks at 32 bytes at a time.
+// isASCII looks at 64 bytes at a time.
 func isASCII(s string) bool {
 	const high = 0x8080808080808080
-	i := 0
-	for ; i+32 <= len(s); i += 32 {
-		if (load8(s, i)|load8(s, i+8)|load8(s, i+16)|load8(s, i+24))&high != 0 {
+	for len(s) >= 64 {
+		b := s[:64]
+		if (load8(b, 0)|load8(b, 8)|load8(b, 16)|load8(b, 24)|load8(b, 32)|load8(b, 40)|load8(b, 48)|load8(b, 56))&high != 0 {
 			return false
 		}
+		s = s[64:]
 	}
-	for ; i+8 <= len(s); i += 8 {
-		if load8(s, i)&high != 0 {
-			return false
-		}
-	}
-	for ; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false
 		}

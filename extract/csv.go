@@ -367,10 +367,12 @@ func sameNames(names, fields []string) bool {
 // rows yields a record for every row after the header.
 func (r *csvReader) rows(yield func(Record, error) bool) {
 	s := &r.scan
+	rec := Record{Place: Place{File: r.in.Name}, Header: r.header}
 	for {
 		after := s.line
 		if !r.pending {
-			r.row = s.next()
+			rec.Place.Line = after // nearly always
+			s.scan(&r.row)
 		}
 		r.pending = false
 		row := &r.row
@@ -381,43 +383,66 @@ func (r *csvReader) rows(yield func(Record, error) bool) {
 			}
 			return
 		}
-		if row.fault == scanned && r.footers && r.isFooter(row.line > after) {
+		if row.fault == scanned && r.footers && mayBeFooter(s.fields, s.width) && r.isFooter(row.line > after) {
 			r.hold()
 			continue
 		}
 		if len(r.held) > 0 && !r.release(yield) {
 			return
 		}
-		if !r.record(yield) {
+		if bad := r.judge(); bad != nil {
+			if !yield(Record{}, bad) {
+				return
+			}
+			continue
+		}
+		r.fill(&rec)
+		if !yield(rec, nil) {
 			return
 		}
 	}
 }
 
-// record yields the scanner's row.
-func (r *csvReader) record(yield func(Record, error) bool) bool {
+// judge makes the scanner's row a record's, or tells why it is none.
+func (r *csvReader) judge() *RecordError {
 	s, row := &r.scan, &r.row
 	r.short = r.short || row.atEOF
-	var bad *RecordError
 	if row.fault != scanned {
-		bad = r.fault(row)
-	} else if !s.utf8.clean {
-		bad = r.checkText(row)
+		return r.fault(row)
 	}
-	if bad == nil && r.opt.Trim {
+	if !s.utf8.clean {
+		if bad := r.checkText(row); bad != nil {
+			return bad
+		}
+	}
+	if r.opt.Trim {
 		for i, f := range s.fields {
 			s.fields[i] = strings.TrimSpace(f)
 		}
 	}
 	r.cells = 0
-	if bad == nil && len(s.fields) != s.width {
-		bad = r.fit(row)
-	}
-	if bad != nil {
-		return yield(Record{}, bad)
+	if len(s.fields) != s.width {
+		if bad := r.fit(row); bad != nil {
+			return bad
+		}
 	}
 	r.good++
-	return yield(Record{Place: Place{File: r.in.Name, Line: row.line}, Header: r.header, Text: s.fields, Cells: r.cells}, nil)
+	return nil
+}
+
+// fill puts the scanner's row into a record that had the row before. Only what
+// differs is written: a processor that copies what was just written, in other
+// pieces, waits for it, and a record is copied on its way.
+func (r *csvReader) fill(rec *Record) {
+	if line := r.row.line; rec.Place.Line != line {
+		rec.Place.Line = line
+	}
+	if rec.Cells != r.cells {
+		rec.Cells = r.cells
+	}
+	if f := r.scan.fields; len(rec.Text) != len(f) || &rec.Text[0] != &f[0] {
+		rec.Text = f
+	}
 }
 
 // ended says how the text ended: nil when all of it was read.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -56,6 +58,55 @@ func BenchmarkCSV(b *testing.B) {
 					if _, err := r.Read(); errors.Is(err, io.EOF) {
 						break
 					} else if err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkCSVShapes reads tables that lie far from the usual: each is about
+// 8 MB.
+func BenchmarkCSVShapes(b *testing.B) {
+	repeat := func(header, row string) string { return header + strings.Repeat(row, 8<<20/len(row)) }
+	wide := func(cell, end string) string { return strings.Repeat(cell+",", 199) + cell + end }
+	names := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, ",c%d", i)
+		}
+		return b.String()[1:] + "\n"
+	}
+	rnd := rand.New(rand.NewPCG(7, 8))
+	mixed := []byte(names(10))
+	for len(mixed) < 8<<20 {
+		for range 9 {
+			mixed = append(append(mixed, "Printer 7 does not print"[:rnd.IntN(24)]...), ',')
+		}
+		mixed = append(mixed, "it\n"...)
+	}
+	text := strings.Repeat("The printer near the kitchen jams on every second sheet. ", 36)
+	for _, shape := range []struct{ name, table string }{
+		{"mixed", string(mixed)}, // no two rows alike, which other tables of a benchmark are to a processor
+		{"wide", repeat(names(200), wide("value 12", "\n"))},
+		{"wide-short", repeat(names(200), wide("7", "\n"))},
+		{"long", repeat(names(4), "17,Printer,"+text+","+text+"\n")},
+		{"long-quoted", repeat(names(4), "17,Printer,\""+text+", and\nmore\","+text+"\n")},
+		{"short", repeat(names(10), "12,abc,de,4,xyz,9,ok,77,abc,it\n")},
+		{"two-columns", repeat(names(2), "12,ab\n")},
+		{"one-column", repeat(names(1), "it is\n")},
+		{"crlf", repeat(names(10), "12,Printer 7 does not print,customer-9,open,4,2026-11-01 10:20,anna.7@contoso.com,12.90,Italy,nothing\r\n")},
+		{"all-quoted", repeat(names(10), "\"12\",\"Printer 7 does not print\",\"customer-9\",\"open\",\"4\",\"2026-11-01 10:20\",\"anna.7@contoso.com\",\"12.90\",\"Italy\",\"nothing\"\n")},
+		{"utf8", repeat(names(10), "12,Принтер 7 не печатает,客户-9,ανοιχτό,4,2026-11-01 10:20,zoë.7@contoso.com,12.90,città,nulla da aggiungere è così\n")},
+	} {
+		b.Run(shape.name, func(b *testing.B) {
+			b.SetBytes(int64(len(shape.table)))
+			b.ReportAllocs()
+			for b.Loop() {
+				in := Input{Name: "t.csv", Size: int64(len(shape.table)), ReaderAt: strings.NewReader(shape.table)}
+				for _, err := range Records(b.Context(), in, Options{Reuse: true, CSV: CSVOptions{Delimiter: ","}}) {
+					if err != nil {
 						b.Fatal(err)
 					}
 				}

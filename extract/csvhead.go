@@ -128,6 +128,12 @@ var totals = map[string]bool{
 	"razem": true, "celkem": true, "összesen": true, "итого": true, "всего": true, "合计": true, "合計": true, "总计": true,
 }
 
+// mayBeFooter tells no of nearly every row: one that is as wide as the table and
+// begins with no word for a total.
+func mayBeFooter(fields []string, width int) bool {
+	return len(fields) != width || fields[0] == "" || mayBeTotal[fields[0][0]]
+}
+
 // isFooter tells that the scanner's row looks like one below a table: it is a
 // total, or a remark behind an empty line. It is one only if no record comes
 // after it. apart tells of the empty line.
@@ -162,13 +168,19 @@ func isTotal(fields []string, width int) bool {
 	return filled*2 <= width+1 || numbers
 }
 
-// isTotalWord is asked of every row, so it says no to most at the first letter.
+// mayBeTotal are the bytes that a word for a total may begin with, or the space
+// before it. Every row is asked, and most are told no by them.
+var mayBeTotal = func() (may [256]bool) {
+	for c := range may {
+		may[c] = c >= utf8.RuneSelf || unicode.IsSpace(rune(c)) || strings.IndexByte("tgsairco", byte(c)|0x20) >= 0
+	}
+	return may
+}()
+
+// isTotalWord tells a field of nothing but such words.
 func isTotalWord(f string) bool {
 	f = strings.TrimSpace(f)
-	if f == "" || f[0] < utf8.RuneSelf && strings.IndexByte("tgsairco", f[0]|0x20) < 0 {
-		return false
-	}
-	if len(f) > 40 {
+	if f == "" || len(f) > 40 || !mayBeTotal[f[0]] {
 		return false
 	}
 	is := false
@@ -211,7 +223,14 @@ func (r *csvReader) release(yield func(Record, error) bool) bool {
 	s.utf8.clean = false // their window is gone: look at them
 	for _, h := range held {
 		r.row, s.fields = h.row, h.fields
-		if !r.record(yield) {
+		rec := Record{Place: Place{File: r.in.Name}, Header: r.header}
+		var err error
+		if bad := r.judge(); bad != nil {
+			rec, err = Record{}, bad
+		} else {
+			r.fill(&rec)
+		}
+		if !yield(rec, err) {
 			return false
 		}
 	}

@@ -3,18 +3,18 @@ package extract
 import (
 	"errors"
 	"io"
-	"math/bits"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/transform"
 )
 
-// Windows and slabs are what a retained record keeps alive: 32 KiB of text
+// Windows and slabs are what a retained record keeps alive: 28 KiB of text
 // and 16 KiB of fields, both shared with its neighbours. Larger ones save
-// little; these fill a size class of the allocator.
+// little; these fill a size class of the allocator, and 32 KiB would be a large
+// object to it.
 const (
-	windowSize = 32 << 10
+	windowSize = 28 << 10
 	slabFields = 1 << 10
 )
 
@@ -31,8 +31,7 @@ type dialect struct {
 //
 // Text is read into a window, a string of which fields are substrings, so
 // that rows cost no allocation of their own. A row that does not fit makes
-// the next window larger. Rows without quotes take the short way: one search
-// for the line end, one per field.
+// the next window larger. Rows without quotes take the short way.
 type csvScanner struct {
 	dialect
 	src    io.Reader // decoded text, or UTF-8 as it is
@@ -91,20 +90,28 @@ type scannedRow struct {
 }
 
 // next scans a row into s.fields, which belong to the caller then.
-func (s *csvScanner) next() scannedRow {
+func (s *csvScanner) next() (row scannedRow) {
+	s.scan(&row)
+	return row
+}
+
+// scan is next for those who keep one row for all.
+func (s *csvScanner) scan(row *scannedRow) {
 	for {
 		rest := s.win[s.pos:]
 		n := strings.IndexByte(rest, s.eol)
 		if n < 0 {
 			if !s.eof {
 				if int64(len(rest)) > s.limit {
-					return s.skipLine()
+					*row = s.skipLine()
+					return
 				}
 				s.more()
 				continue
 			}
 			if len(rest) == 0 || rest == "\x1a" { // ^Z: the end of a text file in CP/M and MS-DOS
-				return scannedRow{fault: scanEnd, line: s.line}
+				*row = scannedRow{fault: scanEnd, line: s.line}
+				return
 			}
 			n = len(rest)
 		}
@@ -122,22 +129,22 @@ func (s *csvScanner) next() scannedRow {
 			s.findQuote()
 		}
 		if s.quoteP < s.pos+len(line) {
-			row, ok := s.quoted(n)
-			if !ok {
+			var ok bool
+			if *row, ok = s.quoted(n); !ok {
 				s.more()
 				continue
 			}
-			return row
+			return
 		}
-		row := scannedRow{line: s.line, raw: line, last: n == len(rest)}
+		*row = scannedRow{line: s.line, raw: line, last: n == len(rest)}
 		if int64(len(line)) > s.limit {
 			row.fault = scanTooLarge
 			row.raw = ""
-		} else if !s.split(line) {
+		} else if !s.split(rest, len(line)) {
 			row.fault = scanColumns
 		}
 		s.advance(n, 1)
-		return row
+		return
 	}
 }
 
@@ -155,54 +162,6 @@ func (s *csvScanner) findQuote() {
 	if i := strings.IndexByte(s.win[s.pos:], s.quote); i >= 0 {
 		s.quoteP = s.pos + i
 	}
-}
-
-// split cuts a line without quotes. It reports whether the fields are few
-// enough.
-func (s *csvScanner) split(line string) bool {
-	f := s.row()
-	if len(s.delim) == 1 {
-		return s.keep(appendFields(f, line, s.delim[0]))
-	}
-	for {
-		i := strings.Index(line, s.delim)
-		if i < 0 {
-			return s.keep(append(f, line))
-		}
-		f = append(f, line[:i])
-		line = line[i+len(s.delim):]
-	}
-}
-
-// appendFields cuts line at every d. It looks at eight bytes at a time:
-// fields are mostly so short that a call of IndexByte for each costs more.
-func appendFields(f []string, line string, d byte) []string {
-	const low7 = 0x7F7F7F7F7F7F7F7F
-	pattern := uint64(d) * 0x0101010101010101
-	start, i := 0, 0
-	for ; i+8 <= len(line); i += 8 {
-		x := load8(line, i) ^ pattern
-		// The high bit of each byte of x that is zero; the others are 0.
-		for hits := ^((x&low7 + low7) | x | low7); hits != 0; hits &= hits - 1 {
-			at := i + bits.TrailingZeros64(hits)/8
-			f = append(f, line[start:at])
-			start = at + 1
-		}
-	}
-	for ; i < len(line); i++ {
-		if line[i] == d {
-			f = append(f, line[start:i])
-			start = i + 1
-		}
-	}
-	return append(f, line[start:])
-}
-
-// load8 is the eight bytes of s at i, little-endian: one instruction.
-func load8(s string, i int) uint64 {
-	b := s[i : i+8]
-	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
 // row gives room for the fields of a row.

@@ -524,10 +524,12 @@ func forward(ctx context.Context, in Input, opt Options, disk *watchedReader, yi
 	}
 	done := ctx.Done()
 	for rec, err := range f.read(ctx, in, opt) {
-		select {
-		case <-done:
-			return true, ctx.Err()
-		default:
+		if done != nil {
+			select {
+			case <-done:
+				return true, ctx.Err()
+			default:
+			}
 		}
 		if disk.failed.Load() {
 			return true, err // Records knows the disk's error
