@@ -17,7 +17,8 @@ const nowhere = -1
 // same id may still come, before or after, and is no duplicate of this one.
 //
 // acl is the digest of an item with the record's permissions, nil where it has
-// none. exposed tells that the target has the item for others than these.
+// none. exposed tells that the target has the item for others than these, or
+// that it is to be taken out for that already.
 func (s *Store) Hold(ctx context.Context, id string, src *Source, acl []byte) (exposed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -25,12 +26,15 @@ func (s *Store) Hold(ctx context.Context, id string, src *Source, acl []byte) (e
 		return false, nil
 	}
 	row, found, err := s.index.get(id)
-	if err != nil || !found || s.seen.has(row) {
+	// A run that goes on may meet the refused record again: what was found of its
+	// permissions then has to be found again, as that refusal is forgotten.
+	if err != nil || !found || s.seen.has(row) && !s.held.has(row) {
 		return false, s.wrap(err)
 	}
 	// If we crash after it, Load finds by the part that the item is held.
 	var has []byte
-	err = s.db.QueryRowContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ?, missed = NULL, missed_run = NULL WHERE rowid = ? RETURNING digest", src.ID, src.Pass, nowhere, row).Scan(&has)
+	var status int
+	err = s.db.QueryRowContext(ctx, "UPDATE items SET source = ?, pass = ?, part = ?, missed = NULL, missed_run = NULL WHERE rowid = ? RETURNING digest, status", src.ID, src.Pass, nowhere, row).Scan(&has, &status)
 	if errors.Is(err, sql.ErrNoRows) { // given out in a batch that was rolled back
 		return false, nil
 	}
@@ -38,7 +42,10 @@ func (s *Store) Hold(ctx context.Context, id string, src *Source, acl []byte) (e
 		s.seen.set(row)
 		s.held.set(row)
 	}
-	return len(acl) > 0 && len(has) == len(acl) && !bytes.Equal(has[:aclSize], acl[:aclSize]), s.wrap(err)
+	if err != nil || len(acl) == 0 {
+		return false, s.wrap(err)
+	}
+	return status == statusWithdrawn || len(has) == len(acl) && !bytes.Equal(has[:aclSize], acl[:aclSize]), nil
 }
 
 // Withdraw marks the held items whose records were refused for their
