@@ -377,7 +377,7 @@ func (c *Crawl) renamed(src *transform.Source) string {
 	var hints []string
 	for _, name := range src.Uses() {
 		if missing := k.was.profile.Column(name); missing != nil && k.misfit.Column(name) == nil {
-			if hint := transform.Renamed(missing, k.misfit); hint != "" {
+			if hint := transform.Renamed(missing, k.was.profile, k.misfit); hint != "" {
 				hints = append(hints, hint)
 			}
 		}

@@ -340,11 +340,16 @@ func (s *Source) Typed(name string) bool {
 	return slices.ContainsFunc(s.m.Schema, func(p PropertyDef) bool { return p.Name == name && p.Type != String && p.Type != StringCollection })
 }
 
-// Renamed finds the columns of now that hold the values of one that is
-// missing: a sentence, or "".
-func Renamed(missing *Column, now *Profile) string {
+// Renamed finds the column of now that holds the values of one that is missing
+// since was: a sentence, or "". A column that was there beside the missing one
+// is not it, however alike the two are: people who ask and people who may not
+// know are both mail addresses.
+func Renamed(missing *Column, was, now *Profile) string {
 	best, share := "", 0.0
 	for _, c := range now.Columns {
+		if was.has(c.Name) {
+			continue
+		}
 		if common, of := missing.Values.common(c.Values); of >= driftLeast && common > share {
 			best, share = c.Name, common
 		}
@@ -353,6 +358,11 @@ func Renamed(missing *Column, now *Profile) string {
 		return ""
 	}
 	return fmt.Sprintf("the column %q has gone, and %q has %.0f %% of its values: it may have been renamed; name it so in the mapping, or in the file", missing.Name, best, 100*share)
+}
+
+// has tells whether a table of the profile has a column, be it used or not.
+func (p *Profile) has(column string) bool {
+	return slices.ContainsFunc(p.Shapes, func(sh *Shape) bool { return slices.Contains(sh.Columns, column) })
 }
 
 // OfFile notes that the profile is of one file: how many of its cells are empty

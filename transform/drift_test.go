@@ -149,6 +149,27 @@ func TestDriftOfSamples(t *testing.T) {
 	}
 }
 
+// A column that was there before is no new name of one that has gone, though it
+// has the same values: people who may not see a record are people, too.
+func TestRenamed(t *testing.T) {
+	table := func(header, row string) *Profile {
+		var b strings.Builder
+		fmt.Fprintln(&b, header)
+		for i := range 40 {
+			fmt.Fprintln(&b, strings.ReplaceAll(row, "#", fmt.Sprint(i)))
+		}
+		return profileCSV(t, b.String()).Profile()
+	}
+	was := table("number,hidden from,requester", "#,p#@x.com,p#@x.com")
+	missing := was.Column("hidden from")
+	if hint := Renamed(missing, was, table("number,requester", "#,p#@x.com")); hint != "" {
+		t.Errorf("with a column that was there before: %s; want nothing", hint)
+	}
+	if hint := Renamed(missing, was, table("number,requester,hidden for", "#,p#@x.com,p#@x.com")); !strings.Contains(hint, `"hidden for" has 100 %`) {
+		t.Errorf("with a new column as well: %q, want hidden for", hint)
+	}
+}
+
 func TestIDsReused(t *testing.T) {
 	of := func(n, from, renamed int) IDs {
 		ids := IDs{}
