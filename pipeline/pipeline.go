@@ -431,31 +431,6 @@ func (c *Crawl) crawlBeside(ctx context.Context, run state.Run, rep *Report, gro
 	return err
 }
 
-// doubts asks the target whether what is known of it still holds, and writes
-// down what does not before the target is changed: if we crash after that,
-// nothing would tell any more. again tells that the files must be met anew.
-func (c *Crawl) doubts(ctx context.Context) (again bool, err error) {
-	known, err := c.Store.Knows(ctx)
-	if !known || err != nil {
-		return false, err
-	}
-	ready, err := c.Admin.Ready(ctx)
-	if err != nil {
-		return false, err
-	}
-	if !ready { // what was stored went with the connection
-		return true, c.Store.Doubt(ctx)
-	}
-	changes, err := c.Admin.Reingest(ctx, c.Mapping.Schema)
-	if len(changes) == 0 || err != nil {
-		return false, err
-	}
-	if _, err := c.Store.MarkResend(ctx, load.Changed(changes)); err != nil {
-		return false, err
-	}
-	return true, c.resend(ctx)
-}
-
 // resend has every item sent again when that was called for.
 func (c *Crawl) resend(ctx context.Context) error {
 	why, err := c.Store.Resend(ctx)
