@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -74,6 +75,8 @@ type Asked struct {
 	Known bool
 	// ACL is what the target has; nil is that it has no such item.
 	ACL []state.Access
+	// Sent is what a run has last sent; nil is not known.
+	Sent []state.Access
 	// Where the record is, as the state knows it; Part is negative where there
 	// is none.
 	Source, Path string
@@ -91,6 +94,23 @@ func principalKey(typ, id string) string {
 		id = strings.ToLower(id)
 	}
 	return typ + ":" + id
+}
+
+// SamePeople tells whether two lists of permissions are for the same people. A
+// service spells ids as it likes, and what stands behind everyone.
+func SamePeople(a, b []state.Access) bool {
+	keys := func(acl []state.Access) map[string]bool {
+		all := map[string]bool{}
+		for _, e := range acl {
+			key := e.Type
+			if !strings.HasPrefix(e.Type, "everyone") {
+				key = principalKey(e.Type, e.Value)
+			}
+			all[fmt.Sprint(e.Deny, " ", key)] = true
+		}
+		return all
+	}
+	return maps.Equal(keys(a), keys(b))
 }
 
 // Explain says who an item is for. m may be nil, when the mapping is not to be
@@ -117,6 +137,9 @@ func Explain(ctx context.Context, store *state.Store, m *transform.Mapping, dir 
 	stands, err := x.standings(ctx, store, m, dir, known, ask)
 	if err != nil {
 		return nil, err
+	}
+	if ask.ACL != nil && ask.Sent != nil && !SamePeople(ask.ACL, ask.Sent) {
+		x.Notes = append(x.Notes, "something else than a run has changed these permissions: the target has others than were last sent, and no run sees that; importer item delete has the next run send the item anew")
 	}
 	x.traceRecord(ctx, store, m, dir, known, ask)
 	for _, a := range ask.ACL {
@@ -274,8 +297,12 @@ func (x *Explanation) traceRecord(ctx context.Context, store *state.Store, m *tr
 	case err != nil:
 		x.Notes = append(x.Notes, "the record as it is now: "+err.Error())
 	}
+	has := ask.Sent // what the next run compares with
+	if has == nil {
+		has = ask.ACL
+	}
 	have := map[state.Access]bool{}
-	for _, a := range ask.ACL {
+	for _, a := range has {
 		have[a] = true
 	}
 	others := false

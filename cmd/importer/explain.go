@@ -83,6 +83,11 @@ func (a *app) explain(ctx context.Context, f *targetFlags, key, connection strin
 	if ask.ACL, err = a.aclOf(ctx, graph, s, id); err != nil {
 		return err
 	}
+	if known != nil && known.Status == "stored" {
+		if ask.Sent, err = a.aclOf(ctx, nil, s, id); err != nil {
+			return err
+		}
+	}
 	who, err := whoIs(ctx, graph, s, m, as)
 	if err != nil {
 		return err

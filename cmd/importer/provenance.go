@@ -60,7 +60,7 @@ type itemStory struct {
 	Target     string                 `json:"target"`
 	Known      *state.ItemInfo        `json:"known"`    // nil: no run has sent it
 	FullPath   string                 `json:"path"`     // of the file
-	InTarget   string                 `json:"inTarget"` // yes, no, or why it is not known
+	InTarget   string                 `json:"inTarget"` // begins with yes or no, or is why it is not known
 	Refused    []state.QuarantineLine `json:"refused"`
 	Now        json.RawMessage        `json:"now,omitempty"` // what the mapping makes of the record now
 	NowError   string                 `json:"nowError,omitempty"`
@@ -82,7 +82,7 @@ func (a *app) why(ctx context.Context, t *targetFlags, key, connection string, s
 	if k := story.Known; k != nil && m != nil {
 		story.remake(ctx, s, m, dir)
 	}
-	story.InTarget = a.inTarget(ctx, t, key, connection, id)
+	story.InTarget = a.inTarget(ctx, t, key, connection, s, id)
 	if a.json {
 		return a.printJSON(story)
 	}
@@ -130,7 +130,7 @@ func (s *itemStory) remake(ctx context.Context, store *state.Store, m *transform
 
 // inTarget asks the target for the item, where it can be asked: the local Graph
 // always, a tenant when there is a token.
-func (a *app) inTarget(ctx context.Context, f *targetFlags, key, connection, id string) string {
+func (a *app) inTarget(ctx context.Context, f *targetFlags, key, connection string, s *state.Store, id string) string {
 	switch {
 	case key == "local":
 		f.target = "local"
@@ -147,12 +147,22 @@ func (a *app) inTarget(ctx context.Context, f *targetFlags, key, connection, id 
 		return "not known: " + err.Error()
 	}
 	defer t.close(true)
-	_, err = t.graph.GetItem(ctx, id)
-	if api, ok := errors.AsType[*load.APIError](err); ok && api.Status == 404 {
-		return "no"
-	}
+	acl, err := a.aclOf(ctx, t.graph, s, id)
 	if err != nil {
 		return "not known: " + err.Error()
+	}
+	known, err := s.Item(ctx, id)
+	stored := err == nil && known != nil && known.Status == "stored"
+	switch {
+	case acl == nil && stored:
+		return "no, though it was stored: something else has taken it out, and no run sees that; importer item delete has the next run send it anew"
+	case acl == nil:
+		return "no"
+	case !stored:
+		return "yes"
+	}
+	if sent, err := a.aclOf(ctx, nil, s, id); err == nil && sent != nil && !pipeline.SamePeople(acl, sent) {
+		return "yes, with other permissions than were last sent: importer explain tells more"
 	}
 	return "yes"
 }
