@@ -194,7 +194,7 @@ func (e *estimator) source(ctx context.Context, src *transform.Source) error {
 		e.pick(k, &state.Source{Found: found}, known)
 	}
 	if s.Files == 0 && !src.Optional && len(e.all.Problems) == 0 {
-		return transform.Errors{e.c.nothing(src)}
+		return transform.Errors{e.c.nothing(src, 0)}
 	}
 	for _, k := range kinds {
 		records, send, err := e.look(ctx, src, k)

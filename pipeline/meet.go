@@ -77,7 +77,11 @@ func (c *Crawl) meet(ctx context.Context, run state.Run, rep *Report) (doubtful 
 			}
 		}
 		if !any && !src.Optional && !doubt {
-			return nil, c.nothing(src)
+			known, err := c.Store.KnownFiles(ctx, src.Name)
+			if err != nil {
+				return nil, err
+			}
+			return nil, c.nothing(src, known)
 		}
 		if doubt || !any {
 			doubtful = append(doubtful, src.Name)
@@ -166,12 +170,16 @@ func (c *Crawl) held(src *transform.Source, path string) bool {
 	return c.Hold(path)
 }
 
-// nothing says that a path matches no file, and how far it leads.
-func (c *Crawl) nothing(src *transform.Source) *transform.Error {
-	root, _ := splitPath(c.Dir, src)
+// nothing says that a path matches no file, and how far it leads. known is how
+// many files of the source earlier runs have met.
+func (c *Crawl) nothing(src *transform.Source, known int64) *transform.Error {
+	root, pattern := splitPath(c.Dir, src)
 	e := &transform.Error{Pos: src.PathPos, Detail: fmt.Sprintf("source %q: no file matches %q", src.Name, src.Path),
 		Remedy: "check the pattern, or set optional: true when the source may be empty"}
-	if _, err := os.Stat(filepath.FromSlash(root)); err != nil {
+	_, missing := os.Stat(filepath.FromSlash(root))
+	_, absent := os.Stat(filepath.FromSlash(path.Join(root, pattern)))
+	switch {
+	case missing != nil:
 		there := root
 		for there != "." && there != "/" {
 			there = path.Dir(there)
@@ -180,6 +188,12 @@ func (c *Crawl) nothing(src *transform.Source) *transform.Error {
 			}
 		}
 		e.Remedy = fmt.Sprintf("the folder %s does not exist (%s does); paths are relative to the mapping file; a share may not be mounted", root, there)
+	case absent != nil && !strings.ContainsAny(pattern, `*?[{\`):
+		e.Remedy = fmt.Sprintf("%s has no such file or folder; paths are relative to the mapping file; a share may not be mounted", root)
+	case known == 1:
+		e.Remedy = "it had a file, and nothing was deleted; if the pattern is right, an export has not come, or a share is not mounted"
+	case known > 1:
+		e.Remedy = fmt.Sprintf("it had %d files, and nothing was deleted; if the pattern is right, an export has not come, or a share is not mounted", known)
 	}
 	return e
 }

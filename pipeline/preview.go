@@ -56,7 +56,7 @@ func Preview(ctx context.Context, dir string, src *transform.Source, log *slog.L
 			}
 		}
 		if !any && !src.Optional && ctx.Err() == nil {
-			yield(nil, transform.Errors{c.nothing(src)})
+			yield(nil, transform.Errors{c.nothing(src, 0)})
 		}
 	}
 }

@@ -231,8 +231,18 @@ func printNotes(w io.Writer, rep *pipeline.Report) {
 	}
 	if rep.Kept > 0 {
 		fmt.Fprintf(w, "%s, as nothing proves that their records are gone:\n", count(rep.Kept, "item was not met and is kept", "items were not met and are kept"))
+		left, why := rep.Kept, ""
 		for _, k := range rep.KeptFiles {
+			left -= k.Items
+			if k.Why == why {
+				k.Why = "the same"
+			} else {
+				why = k.Why
+			}
 			fmt.Fprintf(w, "  %s of %s (source %s): %s\n", number(k.Items), k.Path, k.Source, k.Why)
+		}
+		if left > 0 {
+			fmt.Fprintf(w, "  and %s of other files\n", number(left))
 		}
 	}
 	if rep.Mended+rep.LeftOut > 0 {

@@ -87,6 +87,12 @@ func (s *Store) Unread(ctx context.Context, run Run, source string) (files []*So
 	return files, s.wrap(rows.Err())
 }
 
+// KnownFiles counts the files of a source of the mapping that walks have met.
+func (s *Store) KnownFiles(ctx context.Context, source string) (n int64, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM sources WHERE source = ?", source).Scan(&n)
+	return n, s.wrap(err)
+}
+
 // Expose marks items that the run did not meet and that the target has for
 // others than it should, as Withdraw does. files are their files, by number: the
 // function gives the digest of an item with the permissions that it should have,

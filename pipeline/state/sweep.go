@@ -312,7 +312,7 @@ func (s *Store) Kept(ctx context.Context, run Run, doubtful []string, most int) 
 		}
 		switch {
 		case slices.Contains(doubtful, k.Source):
-			k.Why = "the folders of the source could not be looked at whole"
+			k.Why = "nothing of the source was found, or its folders could not be looked at whole; a share may not be mounted"
 		case k.Why != "":
 		case !whole:
 			k.Why = "the file was not read to its end"
