@@ -81,6 +81,7 @@ type agreed struct {
 	Rows    extents         `json:"rows"`
 	Profile json.RawMessage `json:"profile"`
 	IDs     transform.IDs   `json:"ids"`
+	Names   string          `json:"names,omitempty"` // how ids and titles were made
 	Twice   int64           `json:"twice"`           // ids that stood more than once in a file
 	Fills   fills           `json:"fills,omitempty"` // of documents
 
@@ -127,6 +128,9 @@ func (c *Crawl) readContracts(ctx context.Context, run state.Run) error {
 		}
 		if was := readAgreed(text); was != nil && was.Of == k.of {
 			k.was = was
+			if was.Names != "" && was.Names != src.Names() {
+				was.IDs = nil
+			}
 		}
 		c.contracts[src.Name] = k
 		if !run.Resumed {
@@ -526,7 +530,7 @@ func (c *Crawl) keepLooks(ctx context.Context, run state.Run) error {
 	values := map[string]string{}
 	for _, k := range c.contracts {
 		if k.looked && !k.resumed {
-			seen := &agreed{Of: k.of, Run: run.ID, When: run.Started, IDs: k.ids, Twice: k.twice, profile: k.profile()}
+			seen := &agreed{Of: k.of, Run: run.ID, When: run.Started, IDs: k.ids, Twice: k.twice, Names: k.src.Names(), profile: k.profile()}
 			if err := k.write(values, metaLooked, seen); err != nil {
 				return err
 			}
@@ -571,7 +575,7 @@ func (k *contract) next(run state.Run, accepted bool) *agreed {
 	if k.was == nil && !k.looked && k.filled == nil {
 		return nil
 	}
-	next := &agreed{Of: k.of, Run: run.ID, When: run.Started, Rows: k.rows,
+	next := &agreed{Of: k.of, Run: run.ID, When: run.Started, Rows: k.rows, Names: k.src.Names(),
 		profile: transform.NewProfiler().Profile()}
 	if k.was != nil {
 		next.profile.Merge(k.was.profile)

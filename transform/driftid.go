@@ -1,8 +1,10 @@
 package transform
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -49,6 +51,21 @@ func (s *Source) titleHash(it *Item) uint64 {
 		}
 	}
 	return 0
+}
+
+// Names identifies how the source makes the ids and titles of its items. When
+// the mapping changes that, those of before tell nothing of the files.
+func (s *Source) Names() string {
+	var c canon
+	c.expr(s.def.id)
+	for i := range s.def.props {
+		if p := &s.def.props[i]; slices.Contains(p.def.Labels, "title") {
+			c.str(p.def.Name)
+			c.expr(p.x)
+		}
+	}
+	sum := sha256.Sum256(c.b)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Reused tells of ids that stand for something else than before: a sentence,
