@@ -2,6 +2,7 @@ package transform
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -67,6 +68,25 @@ func TestGuess(t *testing.T) {
 				t.Errorf("%q is a guess of %s, %q, omit %v, %q\nwant %s, %q, omit %v, %q", test.values, g.typ, g.expr, g.omit, g.notes, test.typ, test.expr, test.omit, test.note)
 			}
 		})
+	}
+}
+
+// Lists of mail addresses are people and not groups, also where there are too
+// many different lists to count one by one.
+func TestGuessListsOfPeople(t *testing.T) {
+	mails := func(n int) (lists []string) {
+		for i := range n {
+			lists = append(lists, fmt.Sprintf("p%d@x.com, p%d@x.com", i%20, (i/20)%20), fmt.Sprintf("p%d@x.com", i%20))
+		}
+		return lists
+	}
+	for _, values := range [][]string{mails(40), mails(400)} {
+		if g := guessed(t, values...); g.typ != StringCollection || !g.listsMails() {
+			t.Errorf("%d lists of mail addresses are a guess of %s, people: %v; want stringCollection, true", len(values), g.typ, g.listsMails())
+		}
+	}
+	if g := guessed(t, times(20, "red, blue", "red", "blue, green")...); g.typ != StringCollection || g.listsMails() {
+		t.Errorf("lists of teams are a guess of %s, people: %v; want stringCollection, false", g.typ, g.listsMails())
 	}
 }
 

@@ -102,7 +102,7 @@ func definition(p PropertyDef) string {
 
 // writePeople writes where people and groups are found, or how they would be.
 func (w *drafting) writePeople(y *yamlOut) {
-	mails, teams := w.columnsFor(func(g *guess) bool { return g.kind == roleMail }), w.columnsFor((*guess).isTeam)
+	mails, teams := w.columnsFor(func(g *guess) bool { return g.kind == roleMail || g.listsMails() }), w.columnsFor((*guess).isTeam)
 	switch {
 	case w.d.Identities != "":
 		y.line("identities: {file: %s, match: [email, employeeId]} # it has the columns of a list of people", scalarYAML(w.d.Identities, true))
@@ -133,7 +133,16 @@ func (w *drafting) columnsFor(is func(*guess) bool) (names []string) {
 	return names
 }
 
+// listsMails tells of a column of lists of mail addresses. Of one with many
+// different values only the cells that hold a single address tell.
+func (g *guess) listsMails() bool {
+	return g.typ == StringCollection && (strings.Contains(strings.Join(topOf(g.c, 3), ""), "@") || g.c.of(classMail) > 0)
+}
+
 func (g *guess) isTeam() bool {
+	if g.listsMails() {
+		return false
+	}
 	return g.typ == String && g.few && hasWord(g.c.Name, teamWords) || g.typ == StringCollection && hasWord(g.c.Name, teamWords)
 }
 
@@ -326,14 +335,18 @@ func (w *drafting) writeACL(y *yamlOut, s *draftSource) {
 		case hasWord(c.Name, notWords): // it may say who may not: no line for it is better than a wrong one
 		case g.kind == roleMail:
 			y.line("    # acl: [{grant: user, value: %s}] # %s; needs identities", value, strings.Join(strings.Fields(first(g.notes)), " "))
-		case g.typ == StringCollection && strings.Contains(strings.Join(topOf(c, 3), ""), "@"):
+		case g.listsMails():
 			y.line("    # acl: [{grant: user, value: %s}] # lists of mail addresses; needs identities", scalarYAML(g.expr, true))
 		case g.isTeam():
 			expr := value
 			if g.typ == StringCollection {
 				expr = scalarYAML(g.expr, true)
 			}
-			y.line("    # acl: [{grant: externalGroup, value: %s}] # %s; needs groups", expr, cutBytes(oneWide(c.choices(4)), 80))
+			seen := c.choices(4)
+			if seen == "" {
+				seen = first(g.notes)
+			}
+			y.line("    # acl: [{grant: externalGroup, value: %s}] # %s; needs groups", expr, cutBytes(oneWide(seen), 80))
 		case g.typ == Boolean && hasWord(c.Name, secretWords):
 			y.line("    # acl: [{grant: everyone}, {deny: externalGroup, value: '\"GROUP\"', when: %s}] # yes or no", value)
 		case g.few && len(c.Top) > 0 && (hasWord(c.Name, openWords) || hasWord(c.Name, secretWords)):

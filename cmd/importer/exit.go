@@ -39,7 +39,7 @@ var exitWords = []struct {
 	{exitQuarantined, "finished, with records in quarantine or files that could not be read"},
 	{exitAuth, "no token, or one that the target does not take"},
 	{exitUnavailable, "the target did not answer after all retries; run again to go on"},
-	{exitGuard, "safety stop: more deletes, ACL widenings or refused records than the guards allow"},
+	{exitGuard, "safety stop: more deletes, ACL widenings or refused records than the guards allow, or a plan that does not fit any more"},
 	{exitDrift, "the files are not as they were, or do not have the columns that the mapping needs"},
 	{exitDiffers, "there are differences (asked for by --exit-code)"},
 	{exitTimeOver, "time is over at a checkpoint; run again to go on"},
