@@ -142,6 +142,7 @@ func (j *job) crawl(ctx context.Context, m *pipeline.Loaded, before func(context
 			return err
 		}
 	}
+	j.leftBehind(ctx, t, m, store)
 	if err := importDirectory(ctx, t, m.Mapping); err != nil {
 		return err
 	}
@@ -166,6 +167,30 @@ func (j *job) crawl(ctx context.Context, m *pipeline.Loaded, before func(context
 		print = j.printLine
 	}
 	return j.report(m.Mapping, rep, errors.Join(err, j.writePage(ctx, t, store, rep)), print)
+}
+
+// leftBehind tells, before the first run into a connection, of others that the
+// same mapping has filled: its id was changed, and whatever changes in the files
+// from now on, the old items stay as they are, for whom they are. What cannot
+// be looked at is passed over, as it is no matter of this run.
+func (j *job) leftBehind(ctx context.Context, t *target, m *pipeline.Loaded, store *state.Store) {
+	before, err := pipeline.MappingOf(ctx, store)
+	file, absErr := filepath.Abs(j.path)
+	if before != "" || err != nil || absErr != nil || !j.keeps || t.graph == nil {
+		return
+	}
+	_ = j.states("", func(key, id string, s *state.Store) error {
+		if key != t.key || id == m.Connection.ID {
+			return nil
+		}
+		if of, err := pipeline.MappingOf(ctx, s); err != nil || of != file {
+			return nil
+		}
+		if _, err := t.graph.On(id).GetConnection(ctx); err == nil {
+			j.log().Warn("this mapping has filled another connection before: its items stay in search as they are, and nothing keeps them, or who may see them, up to date any more; delete it when the new one is in use (importer connection delete)", "connection", id)
+		}
+		return nil
+	})
 }
 
 // writePage writes the web page of a run, if one is asked for.
