@@ -167,7 +167,7 @@ func (c *Crawl) memberships(ctx context.Context, rep *Report) (*transform.Member
 	if len(lost) > 0 && c.Mapping.DeniesGroups() {
 		var errs transform.Errors
 		for _, l := range lost {
-			errs = append(errs, &transform.Error{Pos: l.Pos, Detail: l.Detail + fmt.Sprintf(", and the group %q may be denied", l.Group), Remedy: l.Remedy})
+			errs = append(errs, l.Denied())
 		}
 		return nil, errs
 	}

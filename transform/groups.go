@@ -216,8 +216,8 @@ func (m *Mapping) readMember(f *sideFile, l groupLine, names *interned, edges ma
 	}
 }
 
-// addMember adds a person or a directory group. What Entra ID must be asked
-// about is kept as a name.
+// addMember adds a person or a directory group. One who is not known, or not
+// yet, is kept as a name: see Memberships.
 func (m *Mapping) addMember(f *sideFile, line int, group int32, kind, name string) {
 	g := m.groups
 	w := names{m: m}
@@ -227,7 +227,7 @@ func (m *Mapping) addMember(f *sideFile, line int, group int32, kind, name strin
 	case err == nil:
 		g.members = append(g.members, groupMember{group, int32(line), g.ids.add(id), memberType(kind), false})
 	case !errors.As(err, &wrong): // unreachable: principal has no other
-	case m.Entra != nil && !wrong.unknown.Several:
+	case !wrong.unknown.Several:
 		g.members = append(g.members, groupMember{group, int32(line), g.ids.add(name), memberType(kind), true})
 	default:
 		f.errorf(line, wrong.remedy, "%s", wrong.detail)
@@ -382,6 +382,33 @@ func (m *Mapping) Memberships(dir Directory) (all *Memberships, lost []LostMembe
 		}
 	}
 	return all, lost
+}
+
+// strangers are the members of groups whom no file knows, where Entra ID is not
+// asked.
+func (m *Mapping) strangers() []LostMember {
+	if m.Entra != nil || m.groups == nil || !slices.ContainsFunc(m.groups.members, func(gm groupMember) bool { return gm.name }) {
+		return nil
+	}
+	_, lost := m.Memberships(nil)
+	return lost
+}
+
+// checkMembers refuses a stranger in a group that may be denied: without the
+// member, it would shut out somebody less.
+func (m *Mapping) checkMembers() {
+	if len(m.doc.errs) > 0 || !m.DeniesGroups() {
+		return
+	}
+	for _, l := range m.strangers() {
+		m.doc.errs = append(m.doc.errs, l.Denied())
+	}
+}
+
+// Denied is the error of a member whom nobody knows, of a group that may be
+// denied.
+func (l LostMember) Denied() *Error {
+	return &Error{Pos: l.Pos, Detail: fmt.Sprintf("%s, and the group %q may be denied", l.Detail, l.Group), Remedy: l.Remedy}
 }
 
 // AddGroup adds a group, if it is not there.

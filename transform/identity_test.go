@@ -252,6 +252,37 @@ func TestMembersOfEntra(t *testing.T) {
 	}
 }
 
+// Somebody who has left stands in the groups file for a while longer. That stops
+// nothing where groups are granted; where one may be denied, an entry too few
+// would show its items.
+func TestStrangers(t *testing.T) {
+	files := map[string]string{"people.csv": "mail,id\nann@x," + ann + "\n", "groups.csv": "group,memberType,member\nA,user,ann@x\nA,user,ghost@x\nB,user,ghost@x\n"}
+	const top = "identities: {file: people.csv}\ngroups: {file: groups.csv}"
+	m, err := mappingIn(t, top, "[{grant: externalGroup, value: a}]", files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, lost := m.Memberships(nil)
+	all.Sort()
+	var got []string
+	for ms := range all.Members() {
+		got = append(got, ms.Group+" "+ms.Type+" "+ms.ID)
+	}
+	diff(t, "members", got, []string{"A user " + ann})
+	if len(lost) != 1 || lost[0].Name != "ghost@x" || lost[0].Pos.Line != 3 {
+		t.Errorf("lost = %+v", lost)
+	}
+	if !slices.ContainsFunc(m.Lint(), func(e *Error) bool {
+		return e.Pos.Line == 3 && strings.Contains(e.Error(), `"ghost@x" is not in the identities file: left out of the external group "A"`)
+	}) {
+		t.Errorf("validate remarks %v, want ghost@x in it", m.Lint())
+	}
+	_, err = mappingIn(t, top, "[{grant: everyone}, {deny: externalGroup, value: a}]", files)
+	if err == nil || !strings.Contains(err.Error(), `groups.csv:3:1: the user "ghost@x" is not in the identities file, and the group "A" may be denied; `) {
+		t.Errorf("a group that is denied lacks ghost@x: %v", err)
+	}
+}
+
 // How a record's permissions come about, rule by rule.
 func TestTrace(t *testing.T) {
 	m, err := mappingIn(t, "identities: {file: people.csv, columns: {id: Object, userPrincipalName: Sign-in}}", `

@@ -112,7 +112,7 @@ var objects = []*object{
 		{name: "match", kind: kindString, required: true, example: `'^i:0#\.f\|membership\|'`, doc: "A regular expression (RE2)."},
 		{name: "replace", kind: kindString, example: "$1", doc: "What takes the place of each match; $1 is its first group. The default is nothing."},
 	}},
-	{"groups", "Where external groups and their members come from. The file is CSV, one member a line: the columns group, displayName, description, memberType (user, group or externalGroup), member.", []key{
+	{"groups", "Where external groups and their members come from. The file is CSV, one member a line: the columns group, displayName, description, memberType (user, group or externalGroup), member. A member whom nobody knows is left out and told; where a group may be denied, that would show items, so nothing runs.", []key{
 		{name: "file", kind: kindString, example: "groups.csv", doc: "The file, relative to the mapping."},
 		{name: "columns", kind: kindStrings, example: "[department]", doc: "Columns of the identities file: every value is a group, and who has it is a member."},
 		{name: "folders", kind: kindString, example: ".access.csv", doc: "The name of files in folders of the sources that say who may see what lies there, with the columns memberType and member; see from: folder."},

@@ -296,6 +296,9 @@ func (m *Mapping) Lint() Errors {
 		}
 	}
 	slices.SortStableFunc(out, byPlace)
+	for _, l := range m.strangers() {
+		out = append(out, &Error{Pos: l.Pos, Detail: fmt.Sprintf("%s: left out of the external group %q", l.Detail, l.Group), Remedy: l.Remedy})
+	}
 	return out
 }
 

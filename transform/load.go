@@ -115,6 +115,7 @@ func (m *Mapping) read(body ast.Node) {
 		m.spots["sources"] = f.key
 		m.readSources(f, loc)
 	}
+	m.checkMembers()
 }
 
 func (m *Mapping) itemSize(s section) int {
