@@ -106,7 +106,8 @@ func (e *frame) field(name string) (any, error) {
 
 // side gives a value of the file's metadata: a text or a []string; "" where it
 // is absent. A strict one must not be missed: a deny that stands in a file that
-// is not there would show the item to those whom it hides it from.
+// is not there, or under a name in another case, would show the item to those
+// whom it hides it from.
 func (e *frame) side(ref sideRef) (any, error) {
 	wrong := func(remedy, format string, args ...any) error {
 		return &fault{reason: ReasonSidecar, col: noColumn, detail: fmt.Sprintf(format, args...), remedy: remedy}
@@ -124,10 +125,15 @@ func (e *frame) side(ref sideRef) (any, error) {
 		return nil, wrong("mend that file", "asks for side.%s, and %v", ref.name, err)
 	case side == nil && ref.strict:
 		return nil, wrong("put one there", "asks for side.%s, and the file has no metadata beside it: whom it hides the item from is not known", ref.name)
-	case side[ref.name] == nil:
-		return "", nil
 	}
-	return side[ref.name], nil
+	key, err := side.Key(ref.name)
+	if err != nil {
+		return nil, wrong("spell it in one way", "asks for side.%s, and of the metadata beside the file: %v", ref.name, err)
+	}
+	if v := side[key]; key != "" && v != nil {
+		return v, nil
+	}
+	return "", nil
 }
 
 func attachmentNames(doc *extract.Document) []string {

@@ -49,11 +49,16 @@ func TestSidecar(t *testing.T) {
 		{"inside of another", "side.owner.mail", none, full, nil, "anna@x [a b] +everyone", ""},
 		{"by its whole name", `side["owner.mail"]`, none, full, nil, "anna@x [a b] +everyone", ""},
 		{"with a space", `upper(side["due date"])`, none, full, nil, "SOON [a b] +everyone", ""},
+		{"absent, and a key without a name", `side.nothing ?? "none"`, none, extract.Side{"": "x"}, nil, "none [] +everyone", ""},
 		{"absent", `side.nothing ?? "none"`, none, full, nil, "none [a b] +everyone", ""},
 		{"absent in an expression", `"x" + side.nothing + (side.nothing == "" ? "y" : "z")`, none, full, nil, "xy [a b] +everyone", ""},
 		{"none beside it", `side.title ?? "none"`, none, nil, nil, "none [] +everyone", ""},
 		{"a condition", `side.open == "yes" ? "y" : "n"`, when, full, nil, "y [a b] +everyone", ""},
 		{"a deny", "side.title", deny, full, nil, "Pump [a b] +everyone -Blue -Red", ""},
+		{"a deny in another case", "file.name", deny, extract.Side{"Hidden": "Red"}, nil, "a.pdf [] +everyone -Red", ""},
+		{"a deny in another case where there is any", "file.name", `[{grant: everyone}, {deny: externalGroup, value: side.hidden, when: 'side.hidden != ""'}]`, extract.Side{"Hidden": "Red"}, nil, "a.pdf [] +everyone -Red", ""},
+		{"a deny as it is and in another case", "file.name", deny, extract.Side{"Hidden": "Red", "hidden": "Blue"}, nil, "a.pdf [] +everyone -Blue", ""},
+		{"a deny in two other cases", "file.name", deny, extract.Side{"Hidden": "Red", "HIDDEN": "Blue"}, nil, "", `it has "HIDDEN" and "Hidden"`},
 		{"a deny of nobody", "file.name", deny, extract.Side{}, nil, "", "the externalGroup to deny is empty"},
 
 		{"a deny with none beside it", "file.name", deny, nil, nil, "", "asks for side.hidden, and the file has no metadata beside it"},
@@ -105,7 +110,7 @@ func TestSidecarTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := sideDocument(func() (extract.Side, error) {
-		return extract.Side{"readers": []string{"Red", "Blue"}, "open": "yes"}, nil
+		return extract.Side{"readers": []string{"Red", "Blue"}, "OPEN": "yes"}, nil
 	})
 	rec.File.SideAt = func(name, value string) extract.Place {
 		return extract.Place{File: "a.pdf.yaml", Line: len(name), Col: 1 + len(value)}

@@ -102,14 +102,18 @@ func (e *frame) cells(name string) (cells []Cell) {
 	for _, field := range e.sides {
 		c := Cell{Column: "side." + field}
 		side, _ := e.rec.File.Side() // an error is that of the rule
-		switch v := side[field].(type) {
+		key := field
+		if k, err := side.Key(field); err == nil && k != "" {
+			key = k
+		}
+		switch v := side[key].(type) {
 		case string:
 			c.Value = cutBytes(clean(v), 200)
 		case []string:
 			c.Value = cutBytes(clean(strings.Join(v, ", ")), 200)
 		}
 		if at := e.rec.File.SideAt; at != nil {
-			c.Place = at(field, name).String()
+			c.Place = at(key, name).String()
 		}
 		cells = append(cells, c)
 	}
