@@ -36,7 +36,8 @@ takes it until it expires. An application's token has all permissions, or with
 by POST of client_id, client_secret, grant_type=client_credentials and
 scope=https://graph.microsoft.com/.default to http://ADDRESS/TENANT/oauth2/v2.0/token,
 for any TENANT. Its secret is printed once and not kept. Such an application
-sees only the connections that it made or that name it in authorizedAppIds.`,
+sees only the connections that it made or that name it in authorizedAppIds, and
+reads the directory.`,
 		Example: `  importer token --app
   importer token --user anna.berg@contoso.com --for 8h
   importer token --new-client indexer`,

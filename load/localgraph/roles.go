@@ -20,10 +20,11 @@ func rolesOf(c Caller) []string {
 	if c.Roles != "" {
 		return strings.Fields(c.Roles)
 	}
+	area := "All"
 	if c.AppID != "" {
-		return []string{"ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy"}
+		area = "OwnedBy"
 	}
-	return []string{"ExternalConnection.ReadWrite.All", "ExternalItem.ReadWrite.All", "User.Read.All", "Group.Read.All", "Organization.Read.All"}
+	return []string{"ExternalConnection.ReadWrite." + area, "ExternalItem.ReadWrite." + area, "User.Read.All", "Group.Read.All", "Organization.Read.All"}
 }
 
 func checkRoles(c Caller) error {
@@ -64,18 +65,16 @@ func needed(method string, seg []string) []string {
 	return nil // for users, or for anybody
 }
 
-// checkRole refuses an application whose permissions are others: those that it
-// was given by name, and those of a client of the token endpoint, whose tokens
-// name them.
+// checkRole refuses an application whose roles were named and are others.
 func (c *call) checkRole(seg []string) error {
-	if c.caller.Roles == "" && c.caller.AppID == "" {
+	if c.caller.Roles == "" {
 		return nil
 	}
 	if len(seg) == 0 {
 		return nil // the root, which is no resource
 	}
 	want := needed(c.r.Method, seg)
-	have := rolesOf(c.caller)
+	have := strings.Fields(c.caller.Roles)
 	c.every = false
 	found := want == nil
 	for _, role := range want {
