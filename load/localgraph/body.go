@@ -43,7 +43,7 @@ func (c *call) body(limit int64) ([]byte, error) {
 // as application/x-www-form-urlencoded, and means JSON) and no type at all.
 func (c *call) checkContentType() error {
 	types := c.r.Header["Content-Type"]
-	if len(types) == 0 || types[0] == "" || types[0] == jsonType[0] {
+	if c.anyType || len(types) == 0 || types[0] == "" || types[0] == jsonType[0] {
 		return nil
 	}
 	t, _, err := mime.ParseMediaType(types[0])

@@ -292,8 +292,9 @@ func (s *Server) SetFaults(f Faults) error {
 }
 
 // control answers what is under /_control, which Graph does not have: it is
-// for tests and demonstrations.
+// for tests and demonstrations. A fetch without a content type says text/plain.
 func (c *call) control(seg []string) error {
+	c.anyType = true
 	if !c.caller.App {
 		return errAppOnly
 	}

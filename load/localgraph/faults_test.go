@@ -382,7 +382,9 @@ func TestControlPath(t *testing.T) {
 	g.register("desk", helpdesk)
 	control := func(c Caller, method, path, body string) (int, string) {
 		w := httptest.NewRecorder()
-		g.srv.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)).WithContext(WithCaller(t.Context(), c)))
+		r := httptest.NewRequest(method, path, strings.NewReader(body)).WithContext(WithCaller(t.Context(), c))
+		r.Header.Set("Content-Type", "text/plain;charset=UTF-8") // as fetch does
+		g.srv.ServeHTTP(w, r)
 		return w.Code, w.Body.String()
 	}
 	app, owner, named := Caller{App: true}, Caller{App: true, AppID: "another"}, Caller{App: true, Roles: "ExternalConnection.ReadWrite.All"}

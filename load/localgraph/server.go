@@ -220,6 +220,8 @@ type call struct {
 	nested bool // a part of a batch
 	every  bool // the caller's role is for all connections, whoever owns them
 
+	anyType bool // the body may say that it is anything
+
 	held int64 // what the body takes of the server's budget
 
 	together bool // the call came with ServeAll
