@@ -25,24 +25,19 @@ const MaxSide = 1 << 20
 // of each of their fields.
 type Side map[string]any
 
-// Key is the spelling of a name in the metadata, which people write by hand: as
-// it is, or else another one in case alone ("Hidden" for hidden); "" where it is
-// absent. Several spellings are an error, as which one counts would be a guess.
-func (s Side) Key(name string) (string, error) {
-	if _, ok := s[name]; ok || s == nil {
-		return name, nil
-	}
-	key := ""
+// Keys are the spellings of a name in the metadata, which people write by hand:
+// as it is first, then others in case alone ("Hidden" for hidden), in order.
+func (s Side) Keys(name string) (keys []string) {
 	for k := range s {
-		switch {
-		case !strings.EqualFold(k, name):
-		case key != "":
-			return "", fmt.Errorf("it has %q and %q", min(key, k), max(key, k))
-		default:
-			key = k
+		if k != name && strings.EqualFold(k, name) {
+			keys = append(keys, k)
 		}
 	}
-	return key, nil
+	slices.Sort(keys)
+	if _, ok := s[name]; ok {
+		keys = slices.Insert(keys, 0, name)
+	}
+	return keys
 }
 
 // A SideError says what is wrong in a file of metadata. Line and Col are

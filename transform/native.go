@@ -126,14 +126,14 @@ func (e *frame) side(ref sideRef) (any, error) {
 	case side == nil && ref.strict:
 		return nil, wrong("put one there", "asks for side.%s, and the file has no metadata beside it: whom it hides the item from is not known", ref.name)
 	}
-	key, err := side.Key(ref.name)
-	if err != nil {
-		return nil, wrong("spell it in one way", "asks for side.%s, and of the metadata beside the file: %v", ref.name, err)
+	keys := side.Keys(ref.name)
+	switch {
+	case len(keys) == 0:
+		return "", nil
+	case len(keys) > 1 && (ref.strict || keys[0] != ref.name): // which of them counts would be a guess
+		return nil, wrong("leave one of them, spelled as the mapping has it", "asks for side.%s, and the metadata beside the file has %q and %q", ref.name, keys[0], keys[1])
 	}
-	if v := side[key]; key != "" && v != nil {
-		return v, nil
-	}
-	return "", nil
+	return side[keys[0]], nil
 }
 
 func attachmentNames(doc *extract.Document) []string {

@@ -57,8 +57,10 @@ func TestSidecar(t *testing.T) {
 		{"a deny", "side.title", deny, full, nil, "Pump [a b] +everyone -Blue -Red", ""},
 		{"a deny in another case", "file.name", deny, extract.Side{"Hidden": "Red"}, nil, "a.pdf [] +everyone -Red", ""},
 		{"a deny in another case where there is any", "file.name", `[{grant: everyone}, {deny: externalGroup, value: side.hidden, when: 'side.hidden != ""'}]`, extract.Side{"Hidden": "Red"}, nil, "a.pdf [] +everyone -Red", ""},
-		{"a deny as it is and in another case", "file.name", deny, extract.Side{"Hidden": "Red", "hidden": "Blue"}, nil, "a.pdf [] +everyone -Blue", ""},
-		{"a deny in two other cases", "file.name", deny, extract.Side{"Hidden": "Red", "HIDDEN": "Blue"}, nil, "", `it has "HIDDEN" and "Hidden"`},
+		{"a deny as it is and in another case", "file.name", deny, extract.Side{"Hidden": "Red", "hidden": "Blue"}, nil, "", `the metadata beside the file has "hidden" and "Hidden"`},
+		{"a property as it is and in another case", "side.title", none, extract.Side{"Title": "Other", "title": "Pump"}, nil, "Pump [] +everyone", ""},
+		{"a property in two other cases", "side.title", none, extract.Side{"Title": "Other", "TITLE": "Pump"}, nil, "", `has "TITLE" and "Title"`},
+		{"a deny in two other cases", "file.name", deny, extract.Side{"Hidden": "Red", "HIDDEN": "Blue"}, nil, "", `the metadata beside the file has "HIDDEN" and "Hidden"`},
 		{"a deny of nobody", "file.name", deny, extract.Side{}, nil, "", "the externalGroup to deny is empty"},
 
 		{"a deny with none beside it", "file.name", deny, nil, nil, "", "asks for side.hidden, and the file has no metadata beside it"},

@@ -103,8 +103,8 @@ func (e *frame) cells(name string) (cells []Cell) {
 		c := Cell{Column: "side." + field}
 		side, _ := e.rec.File.Side() // an error is that of the rule
 		key := field
-		if k, err := side.Key(field); err == nil && k != "" {
-			key = k
+		if keys := side.Keys(field); len(keys) > 0 {
+			key = keys[0]
 		}
 		switch v := side[key].(type) {
 		case string:
